@@ -1,0 +1,165 @@
+"""CIFAR-10 as its authors publish it, checked against pinned checksums, then read with an allow-list unpickler."""
+
+import hashlib
+import io
+import os
+import pickle
+import socket
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+import numpy as np
+
+from clrlib.lab.image_folder import Arrays, DataError, content
+
+ARCHIVE = "cifar-10-python.tar.gz"
+FOLDER = "cifar-10-batches-py"
+SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+TIMEOUT = 20.0  # seconds without a byte before a download is given up
+ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+}
+
+
+class Unavailable(Exception):
+    """The archive could not be downloaded; says why."""
+
+
+def read_archive(path: Path) -> Arrays:
+    """The images of cifar-10-python.tar.gz, in the archive's order. Nothing is opened before its SHA-256 agrees.
+
+    Raises DataError for another checksum or a missing batch.
+    """
+    train, test = _batch_files()
+    try:
+        with path.open("rb") as file:
+            _check_sha256(str(path), file)
+            file.seek(0)
+            with tarfile.open(fileobj=file, mode="r:gz") as archive:
+                contents = {m.name: content(archive, m) for m in archive if m.isfile()}
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise DataError(f"{path} cannot be read ({error}); get it again") from error
+
+    def read(name: str) -> bytes:
+        if f"{FOLDER}/{name}" not in contents:
+            raise DataError(f"{path} has no {FOLDER}/{name}; get it again")
+        return contents[f"{FOLDER}/{name}"]
+
+    return _arrays(path, read, list(train), list(test))
+
+
+def read_folder(folder: Path) -> Arrays:
+    """The images of an extracted cifar-10-batches-py/; each batch's MD5 must be the one torchvision knows.
+
+    Raises DataError naming the batch that is missing or another.
+    """
+    train, test = _batch_files()
+    known = train | test
+
+    def read(name: str) -> bytes:
+        try:
+            batch = (folder / name).read_bytes()
+        except OSError as error:
+            raise DataError(f"{folder / name} cannot be read ({error.strerror}); extract {ARCHIVE} again") from error
+        found = hashlib.md5(batch, usedforsecurity=False).hexdigest()
+        if found != known[name]:
+            raise DataError(f"{folder / name} has MD5 {found}, not {known[name]}; extract {ARCHIVE} again")
+        return batch
+
+    return _arrays(folder, read, list(train), list(test))
+
+
+def download(folder: Path) -> Path:
+    """Download the archive into a folder (170 MB): under a temporary name until its SHA-256 agrees.
+
+    Raises Unavailable where it cannot be had, DataError where something else came.
+    """
+    from torchvision.datasets import CIFAR10
+    from torchvision.datasets.utils import download_url
+
+    part = folder / f".{ARCHIVE}.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # torchvision would take a left-over for the whole
+        print(f"data: downloading {CIFAR10.url} (170 MB)")
+        with _socket_timeout(TIMEOUT):
+            download_url(CIFAR10.url, folder, filename=part.name)
+        with part.open("rb") as file:
+            _check_sha256(f"the download {CIFAR10.url}", file)
+        part.replace(folder / ARCHIVE)
+    except (OSError, HTTPException, RecursionError) as error:
+        raise Unavailable(_reason(error)) from error
+    finally:
+        if folder.is_dir():
+            part.unlink(missing_ok=True)
+    return folder / ARCHIVE
+
+
+def _check_sha256(name: str, file: BufferedReader) -> None:
+    """Refuse a file whose SHA-256 is not the pinned one."""
+    found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != SHA256:
+        raise DataError(f"{name} has SHA-256 {found}, not {SHA256}; it is cut off or another file, get it again")
+
+
+class Unpickler(pickle.Unpickler):
+    """Reads numpy arrays and plain values; every other name in a pickle is refused, so nothing in it can run."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _arrays(source: Path, read: Callable[[str], bytes], train: list[str], test: list[str]) -> Arrays:
+    parts = []
+    for names in (train, test):
+        batches = [_batch(f"{source}: {name}", read(name)) for name in names]
+        parts += [np.concatenate([images for images, _ in batches]), np.concatenate([labels for _, labels in batches])]
+    return Arrays(CLASSES, "original", *parts)
+
+
+def _batch(where: str, pickled: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """One pickled batch as images (N, 3, 32, 32) uint8 and labels (N,) int64."""
+    try:
+        batch = Unpickler(io.BytesIO(pickled), encoding="latin1").load()
+        images, labels = batch["data"], np.array(batch["labels"], np.int64)
+    except Exception as error:  # a hostile pickle can raise anything
+        raise DataError(f"{where} is not a batch of CIFAR-10 ({error}); do not trust this file") from error
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape != (len(labels), 3072):
+        raise DataError(f"{where} does not hold {len(labels)} images of 3072 bytes; get it again")
+    return images.reshape(-1, 3, 32, 32), labels
+
+
+def _batch_files() -> tuple[dict[str, str], dict[str, str]]:
+    """The names of the train and test batches, with their MD5, as torchvision knows them."""
+    from torchvision.datasets import CIFAR10
+
+    return dict(CIFAR10.train_list), dict(CIFAR10.test_list)
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _reason(error: Exception) -> str:
+    offline = isinstance(error, (URLError, TimeoutError, ConnectionError)) and not isinstance(error, HTTPError)
+    return f"no network: {error}" if offline else str(error)

@@ -1,0 +1,146 @@
+"""Image sets as tensors: CIFAR-10 from wherever it can be had, or the digits that ship with scikit-learn.
+
+    images = load("cifar10", download=True).to("cuda")
+
+CIFAR-10 is looked for in the folder or archive that CLRLIB_DATA names, then in data/, then on the network. An exact
+copy and a re-encoded one are different data sets with different labels, and no broken source is ever passed over.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clrlib.lab import cifar_archive, paths
+from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
+from clrlib.lab.paths import shown
+
+__all__ = ["DataError", "ImageSet", "load"]
+
+TRAIN_PER_CLASS, TEST_PER_CLASS = 5000, 1000
+NAMES = {
+    "original": ("cifar10", "CIFAR-10"),
+    "jpeg": ("cifar10-jpeg", "CIFAR-10, JPEG copy"),
+    "png": ("cifar10-png", "CIFAR-10, PNG copy"),
+}
+REMEDY = "Put it there, set CLRLIB_DATA, or run with DATA=digits."
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """A data set in memory: images (N, 3, H, W) uint8, labels (N,) int64 that index `classes`."""
+
+    name: str
+    label: str  # for people, on figures and in tables
+    classes: tuple[str, ...]
+    train_images: torch.Tensor = field(repr=False)
+    train_labels: torch.Tensor = field(repr=False)
+    test_images: torch.Tensor = field(repr=False)
+    test_labels: torch.Tensor = field(repr=False)
+    sha256: str  # of train images, train labels, test images, test labels, in this order
+    source: str  # for people: relative to the project, or a bare file name
+
+    def to(self, device: torch.device | str) -> "ImageSet":
+        """The same set with its tensors on a device."""
+        names = ("train_images", "train_labels", "test_images", "test_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+
+def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = False) -> ImageSet:
+    """Load "cifar10" or "digits", and say in one line what came from where.
+
+    Sources of CIFAR-10, in order: CLRLIB_DATA, data/, the network (only with download=True). fallback=True gives the
+    digits, loudly, where CIFAR-10 cannot be had. Raises DataError where it cannot, and always for a broken source.
+
+    >>> load("digits").train_images.shape
+    data: scikit-learn digits, 32x32: 1437 train and 360 test images, from scikit-learn
+    torch.Size([1437, 3, 32, 32])
+    """
+    if wanted == "digits":
+        images = _digits()
+    elif wanted == "cifar10":
+        images = _cifar10(download, fallback)
+    else:
+        raise DataError(f"data set {wanted!r} is not known; give 'cifar10' or 'digits'")
+    counts = f"{len(images.train_labels)} train and {len(images.test_labels)} test images"
+    print(f"data: {images.label}: {counts}, from {images.source}")
+    return images
+
+
+def _cifar10(download: bool, fallback: bool) -> ImageSet:
+    if named := os.environ.get("CLRLIB_DATA"):
+        if found := _find(Path(named).expanduser()):
+            return _checked(*found)
+        raise DataError(
+            f"CLRLIB_DATA is {named!r}, where there is no CIFAR-10; name its folder or archive, or unset it"
+        )
+    if found := _find(paths.DATA):
+        return _checked(*found)
+    try:
+        if not download:
+            raise cifar_archive.Unavailable("downloading is off")
+        return _checked(cifar_archive.read_archive, cifar_archive.download(paths.DATA))
+    except cifar_archive.Unavailable as why:
+        missing = f"CIFAR-10 is not at {shown(paths.DATA)}/ and could not be downloaded ({why})."
+        if not fallback:
+            raise DataError(f"{missing} {REMEDY}") from why
+    print(
+        f"{'!' * 100}\n{missing}\nThe digits stand in for it: nothing below says anything about CIFAR-10.\n{'!' * 100}"
+    )
+    return _digits()
+
+
+def _find(place: Path) -> tuple[Callable[[Path], Arrays], Path] | None:
+    """What CIFAR-10 there is at a place, as (reader, path); the original before any copy."""
+    if (place / cifar_archive.FOLDER).is_dir():
+        return cifar_archive.read_folder, place / cifar_archive.FOLDER
+    for archive in (place, place / cifar_archive.ARCHIVE):
+        if archive.name == cifar_archive.ARCHIVE and archive.is_file():
+            return cifar_archive.read_archive, archive
+    if is_archive(place) or ((place / "train").is_dir() and any((place / test).is_dir() for test in ("test", "val"))):
+        return _read_copy, place
+    copies = sorted(path for pattern in ("cifar10*", "cifar-10*") for path in place.glob(pattern) if is_archive(path))
+    return (_read_copy, copies[0]) if copies else None
+
+
+def _read_copy(source: Path) -> Arrays:
+    return read_image_folder(source, size=32)
+
+
+def _checked(read: Callable[[Path], Arrays], source: Path) -> ImageSet:
+    """Read a source and refuse whatever is not all of CIFAR-10."""
+    arrays = read(source)
+    if arrays.classes != cifar_archive.CLASSES:
+        wrong = sorted(set(arrays.classes) ^ set(cifar_archive.CLASSES))
+        raise DataError(f"{source} is not CIFAR-10: class {wrong[0]!r} is missing or foreign; give a complete copy")
+    if arrays.encoding not in NAMES:
+        raise DataError(f"{source} mixes JPEG and PNG files; give a copy in one encoding")
+    for split, labels, count in (
+        ("train", arrays.train_labels, TRAIN_PER_CLASS),
+        ("test", arrays.test_labels, TEST_PER_CLASS),
+    ):
+        for label, found in zip(arrays.classes, np.bincount(labels, minlength=10), strict=True):
+            if found != count:
+                raise DataError(f"{source}: {split}/{label} has {found} images, not {count}; give a complete copy")
+    return _image_set(*NAMES[arrays.encoding], arrays, shown(source))
+
+
+def _digits() -> ImageSet:
+    """The 8x8 digits of scikit-learn, each pixel drawn as 4x4; every fifth image is a test image."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    grey = np.round(bunch.images * (255 / 16)).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    images, labels = np.repeat(grey[:, None], 3, axis=1), bunch.target.astype(np.int64)
+    test = np.arange(len(labels)) % 5 == 0
+    arrays = Arrays(tuple("0123456789"), "original", images[~test], labels[~test], images[test], labels[test])
+    return _image_set("digits", "scikit-learn digits, 32x32", arrays, "scikit-learn")
+
+
+def _image_set(name: str, label: str, arrays: Arrays, source: str) -> ImageSet:
+    train = torch.from_numpy(arrays.train_images), torch.from_numpy(arrays.train_labels)
+    test = torch.from_numpy(arrays.test_images), torch.from_numpy(arrays.test_labels)
+    return ImageSet(name, label, arrays.classes, *train, *test, arrays.sha256(), source)

@@ -1,0 +1,51 @@
+"""How far a training is, in plain lines that read well in a terminal, a notebook and a log."""
+
+import time
+
+from clrlib.lab.training import Training
+
+SECONDS_BETWEEN_LINES = 15.0
+
+
+class Progress:
+    """Called after each evaluation; prints a line with the time left, now and then and at the end."""
+
+    def __init__(self) -> None:
+        self.printed = time.monotonic()
+        self.started: tuple[float, int] | None = None
+
+    def __call__(self, training: Training) -> None:
+        now, run = time.monotonic(), training.run
+        self.started = self.started or (now, training.done)
+        ended = training.done == run.iterations or training.diverged_at is not None
+        if now - self.printed < SECONDS_BETWEEN_LINES and not ended:
+            return
+        self.printed = now
+        print(self._line(training, now), flush=True)
+
+    def _line(self, training: Training, now: float) -> str:
+        run, done = training.run, training.done
+        head = f"{run.experiment:<16} seed {run.seed}  {done:>6,}/{run.iterations:,} it"
+        if training.diverged_at is not None:
+            return f"{head}  diverged at iteration {training.diverged_at:,}"
+        head += f"  {100 * training.curves['test_accuracy'][-1]:5.1f} %"
+        if done == run.iterations:
+            return f"{head}  done in {duration(training.seconds)}"
+        assert self.started is not None
+        since, first = self.started
+        if done == first:
+            return f"{head}  {done / training.seconds:.1f} it/s"
+        speed = (done - first) / (now - since)
+        return f"{head}  {speed:5.1f} it/s  {duration((run.iterations - done) / speed)} left"
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes or seconds, for people.
+
+    >>> duration(42), duration(200), duration(4000)
+    ('42 s', '3 min', '1 h 07 min')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,42 @@
+"""Where a record comes from: machine, versions, commit."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+
+import torch
+
+from clrlib.lab.paths import ROOT
+
+TRAINING_CODE = ("clrlib", "pyproject.toml", "requirements.lock")  # what decides a result; a changed notebook does not
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    """The device's kind and name, and the CPU threads that one run uses."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return {"device": device.type, "name": name, "threads": torch.get_num_threads(), "system": platform.system()}
+
+
+def _cpu_name() -> str:
+    return str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine())
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes."""
+    packages = ("clrlib", "torch", "torchvision", "numpy")
+    return {"python": platform.python_version(), **{p: version(p) for p in packages}}
+
+
+def git() -> dict[str, str | bool | None]:
+    """The commit, and whether the code that trains differs from it; None outside a checkout."""
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--", *TRAINING_CODE)
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None  # no git here, or no checkout: recorded as None
+    return done.stdout.strip()

@@ -1,0 +1,116 @@
+"""Run, the frozen description of one training, and Record, what it produced."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from clrlib import schedules
+from clrlib.schedules import Policy, Stages
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that decides a training's result, but for the machine. Another value anywhere is another run.
+
+    experiment: the row of the catalogue it belongs to. profile: "paper", "quick" or "smoke". data: the image set's
+    name. iterations, evaluate_every: optimizer steps. shuffle: "once" (Caffe: one order, the same in each epoch) or
+    "each epoch". precision: "float32" or "bfloat16" (the forward and backward pass; weights stay float32).
+    """
+
+    experiment: str
+    policy: Policy
+    iterations: int
+    seed: int = 0
+    profile: str = "paper"
+    data: str = "cifar10"
+    net: str = "caffe_cifar10_full"
+    optimizer: str = "caffe_sgd"
+    momentum: float = 0.9
+    weight_decay: float = 0.004
+    batch: int = 100
+    shuffle: str = "once"
+    precision: str = "float32"
+    evaluate_every: int = 500
+
+    @property
+    def name(self) -> str:
+        """Experiment, policy, seed and a hash of every setting: the record's file name without its ending."""
+        return f"{self.experiment}-{type(self.policy).__name__.lower()}-seed{self.seed}-{self.hash}"
+
+    @property
+    def hash(self) -> str:
+        """First 8 digits of the SHA-256 of all settings; defaults are left out, so a new setting renames no old run."""
+        defaults = {f.name: f.default for f in dataclasses.fields(self)}
+        settings = {k: v for k, v in self.to_json().items() if v != defaults[k]}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+    def to_json(self) -> dict[str, Any]:
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {**settings, "policy": policy_to_json(self.policy)}
+
+    @classmethod
+    def from_json(cls, settings: dict[str, Any]) -> "Run":
+        return cls(**{**settings, "policy": policy_from_json(settings["policy"])})
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run produced: curves, one value for each evaluation, and where they come from.
+
+    curves: "iteration" (steps done), "lr" (as read from the optimizer at the step just done), "test_accuracy"
+    (fraction), "test_loss", "train_loss" (mean over the batches since the evaluation before).
+    diverged_at: the first iteration whose loss was not finite, else None; the curves end before it. seconds: of
+    training and evaluating, over all sittings; iterations_per_second counts both. commits: of the code, one for each sitting that differed.
+    """
+
+    run: Run
+    data: dict[str, Any]
+    curves: dict[str, list[float]]
+    diverged_at: int | None
+    seconds: float
+    iterations_per_second: float | None
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    commits: list[dict[str, Any]]
+    format: int = 1
+
+    @property
+    def accuracy(self) -> float:
+        """Test accuracy (fraction) at the end of training; NaN where the run diverged."""
+        return math.nan if self.diverged_at is not None else self.curves["test_accuracy"][-1]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "run": self.run.to_json()}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Record":
+        if content.get("format") != 1:
+            raise ValueError(f"record format is {content.get('format')!r}, this clrlib reads 1; update clrlib")
+        return cls(**{**content, "run": Run.from_json(content["run"])})
+
+
+def policy_to_json(policy: Policy) -> dict[str, Any]:
+    """{"name": class, then its numbers}; Stages as a list of [iterations, policy].
+
+    >>> policy_to_json(schedules.Fixed(0.1))
+    {'name': 'Fixed', 'lr': 0.1}
+    """
+    name = {"name": type(policy).__name__}
+    if isinstance(policy, Stages):
+        return {**name, "stages": [[n, policy_to_json(p)] for n, p in policy.stages]}
+    numbers = {f.name: getattr(policy, f.name) for f in dataclasses.fields(policy)}  # type: ignore[arg-type]
+    return {**name, **{k: list(v) if isinstance(v, tuple) else v for k, v in numbers.items()}}
+
+
+def policy_from_json(content: dict[str, Any]) -> Policy:
+    """The inverse of policy_to_json; only classes of clrlib.schedules are made."""
+    name, numbers = content["name"], {k: v for k, v in content.items() if k != "name"}
+    kind = getattr(schedules, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Policy)):
+        raise ValueError(f"policy {name!r} is not one of clrlib.schedules; was the record made by a newer clrlib?")
+    if kind is Stages:
+        return Stages(*((n, policy_from_json(p)) for n, p in numbers["stages"]))
+    return kind(**numbers)

@@ -1,0 +1,64 @@
+"""Load a record or train it. One JSON file a run, named by its content."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from clrlib.lab import data, device
+from clrlib.lab.files import to_json, write_atomically
+from clrlib.lab.paths import BUILD, RESULTS
+from clrlib.lab.progress import Progress
+from clrlib.lab.runs import Record, Run
+from clrlib.lab.training import train
+
+
+def folder(profile: str) -> Path:
+    """Where the records of a profile lie: results/ for "published", else build/<profile>/results/."""
+    return RESULTS if profile == "published" else BUILD / profile / "results"
+
+
+def save(record: Record, folder: Path) -> Path:
+    """Write a record, whole or not at all."""
+    path = folder / f"{record.run.name}.json"
+    write_atomically(path, to_json(record.to_json()))
+    return path
+
+
+def read(path: Path) -> Record:
+    """Read a record. Raises ValueError for a file that is no record or whose name is not its content's."""
+    try:
+        record = Record.from_json(json.loads(path.read_text()))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not a whole record ({error}); delete it and train the run again") from error
+    if record.run.name != path.stem:
+        raise ValueError(f"{path} holds the run {record.run.name}; its name or content was edited, delete it")
+    return record
+
+
+def load(run: Run, folder: Path) -> Record | None:
+    """The run's record where it was finished, else None."""
+    path = folder / f"{run.name}.json"
+    return read(path) if path.exists() else None
+
+
+def load_all(folder: Path) -> list[Record]:
+    """All records of a folder, in the order of their names."""
+    return [read(path) for path in sorted(folder.glob("*.json"))]
+
+
+def load_or_train(run: Run, folder: Path) -> Record:
+    """The run's record: read where it was finished, else trained, from its last checkpoint where it was begun."""
+    if (record := load(run, folder)) is not None:
+        return record
+    checkpoint = folder.parent / "checkpoints" / f"{run.name}.pt"
+    record = train(run, _images(run.data), checkpoint, Progress())
+    save(record, folder)
+    checkpoint.unlink(missing_ok=True)  # only now: the record is on the disk
+    return record
+
+
+@cache
+def _images(name: str) -> data.ImageSet:
+    """The run's images on the device, once a process."""
+    wanted = "digits" if name == "digits" else "cifar10"
+    return data.load(wanted).to(device.pick_device())

@@ -1,0 +1,42 @@
+"""Many runs side by side, with joblib: one process and one share of the CPU each."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import joblib
+import torch
+
+from clrlib.lab import store
+from clrlib.lab.progress import duration
+from clrlib.lab.runs import Run
+
+
+def default_jobs(device: torch.device) -> int:
+    """One run at a time on a GPU; on a CPU one for each core, which beats one run on all cores for nets this small."""
+    return 1 if device.type == "cuda" else joblib.cpu_count(only_physical_cores=True)
+
+
+def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
+    """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
+
+    Stop it at any moment: the next call goes on from the records and checkpoints that are there.
+    """
+    missing = [run for run in runs if store.load(run, folder) is None]
+    print(f"{len(runs) - len(missing)} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)
+    if not missing:
+        return
+    threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
+    work = (joblib.delayed(_train)(run, folder, threads) for run in missing)
+    started, done, total = time.monotonic(), 0, sum(run.iterations for run in missing)
+    # batch_size=1: a long run must not hold a short one back
+    for iterations in joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work):
+        done += iterations
+        left = (time.monotonic() - started) * (total - done) / done
+        print(f"total: {done:,}/{total:,} iterations, {duration(left)} left", flush=True)
+
+
+def _train(run: Run, folder: Path, threads: int) -> int:
+    torch.set_num_threads(threads)
+    store.load_or_train(run, folder)
+    return run.iterations

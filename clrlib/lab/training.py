@@ -1,0 +1,130 @@
+"""train(run) -> Record: the loop that every curve comes from."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clrlib.lab import checkpoints, provenance
+from clrlib.lab.data import ImageSet
+from clrlib.lab.device import keep_freed_memory
+from clrlib.lab.models import NETS
+from clrlib.lab.optimizers import OPTIMIZERS
+from clrlib.lab.order import BatchOrder, generator
+from clrlib.lab.runs import Record, Run
+from clrlib.scheduler import ScheduleLR
+
+Report = Callable[["Training"], None]
+CURVES = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")
+SECONDS_BETWEEN_CHECKPOINTS = 30.0
+
+
+def train(run: Run, images: ImageSet, checkpoint: Path | None = None, report: Report | None = None) -> Record:
+    """Train a net as the run says, on the device that holds the images, and return the record.
+
+    checkpoint: a file to go on from where it exists and to save to now and then. report: called after each evaluation.
+    Stops at the first iteration whose loss is not finite (the record's diverged_at).
+    Raises ValueError for images other than the run's.
+    """
+    keep_freed_memory()
+    with torch.random.fork_rng():
+        training = Training(run, images)
+        if checkpoint is not None and checkpoint.exists():
+            checkpoints.load(checkpoint, training)
+        saved = started = time.monotonic()
+        while training.done < run.iterations and training.diverged_at is None:
+            training.advance(min(run.evaluate_every, run.iterations - training.done))
+            now = time.monotonic()
+            training.seconds, started = training.seconds + now - started, now
+            if checkpoint is not None and now - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                checkpoints.save(checkpoint, training)
+                saved = now
+            if report is not None:
+                report(training)
+    return training.record()
+
+
+class Training:
+    """A training in progress: net, optimizer, schedule, position and curves so far."""
+
+    def __init__(self, run: Run, images: ImageSet) -> None:
+        if run.data != images.name:
+            raise ValueError(f"the run is for data {run.data!r}, the images are {images.name!r}; load the run's data")
+        self.run, self.images, self.device = run, images, images.train_images.device
+        torch.manual_seed(generator(run.seed, "dropout").initial_seed())
+        mean_image = images.train_images.float().mean(0)
+        net = NETS[run.net](mean_image, generator(run.seed, "init"), classes=len(images.classes))
+        self.net = net.to(self.device, memory_format=torch.channels_last)
+        groups = net.parameter_groups(run.weight_decay)
+        self.optimizer = OPTIMIZERS[run.optimizer](groups, lr=0.0, momentum=run.momentum)
+        self.schedule = ScheduleLR(self.optimizer, run.policy)
+        self.order = BatchOrder(len(images.train_labels), run.batch, run.seed, run.shuffle)
+        self.done = 0
+        self.diverged_at: int | None = None
+        self.curves: dict[str, list[float]] = {name: [] for name in CURVES}
+        self.seconds = 0.0
+        self.commits = [provenance.git()]  # the code as it is now, not as it will be when the run ends
+
+    def advance(self, iterations: int) -> None:
+        """Train for some iterations, then evaluate."""
+        self.net.train()
+        losses = torch.zeros(iterations, device=self.device)  # read once, at the end: no wait for the device
+        for i in range(iterations):
+            lr = self.optimizer.param_groups[0]["lr"]
+            losses[i] = self.step(self.done + i)
+            self.schedule.step()
+        finite = losses.isfinite()
+        if not finite.all():
+            self.diverged_at = self.done + int((~finite).nonzero()[0])
+            return
+        self.done += iterations
+        values = (self.done, lr, *evaluate(self.net, self.images, self.run.precision), losses.mean().item())
+        for name, value in zip(CURVES, values, strict=True):
+            self.curves[name].append(value)
+
+    def step(self, t: int) -> Tensor:
+        """Iteration t: a batch forward and back, and the optimizer's step. Returns the loss."""
+        batch = self.order(t).to(self.device)
+        with precision(self.run.precision, self.device):
+            scores = self.net(self.images.train_images[batch])
+        loss = F.cross_entropy(scores.float(), self.images.train_labels[batch])
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def record(self) -> Record:
+        """The record of what was done so far."""
+        data = {"name": self.images.name, "label": self.images.label, "sha256": self.images.sha256}
+        return Record(
+            run=self.run,
+            data=data,
+            curves=self.curves,
+            diverged_at=self.diverged_at,
+            seconds=round(self.seconds, 1),
+            iterations_per_second=round(self.done / self.seconds, 2) if self.seconds else None,
+            machine=provenance.machine(self.device),
+            versions=provenance.versions(),
+            commits=self.commits,
+        )
+
+
+@torch.no_grad()
+def evaluate(net: nn.Module, images: ImageSet, precision_name: str, batch: int = 500) -> tuple[float, float]:
+    """Accuracy (fraction) and mean loss on the whole test set."""
+    net.eval()
+    correct, loss = 0, 0.0
+    for x, y in zip(images.test_images.split(batch), images.test_labels.split(batch), strict=True):
+        with precision(precision_name, y.device):
+            scores = net(x).float()
+        correct += int((scores.argmax(1) == y).sum())
+        loss += F.cross_entropy(scores, y, reduction="sum").item()
+    return correct / len(images.test_labels), loss / len(images.test_labels)
+
+
+def precision(name: str, device: torch.device) -> torch.autocast:
+    """bfloat16 for the net's forward and backward pass; the weights, their updates and the loss stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")
