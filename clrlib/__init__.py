@@ -1,5 +1,21 @@
-"""clrlib: cyclical learning rates for PyTorch (Smith, arXiv 1506.01186)."""
+"""clrlib: cyclical learning rates for PyTorch (Smith, arXiv 1506.01186).
 
+>>> import torch
+>>> from clrlib import ScheduleLR, Triangular2
+>>> model = torch.nn.Linear(2, 2)
+>>> optimizer = torch.optim.SGD(model.parameters(), momentum=0.9)
+>>> schedule = ScheduleLR(optimizer, Triangular2(base_lr=0.001, max_lr=0.006, step_size=200))
+>>> for _ in range(100):
+...     model(torch.ones(1, 2)).sum().backward()
+...     optimizer.step()
+...     optimizer.zero_grad()
+...     schedule.step()  # after each iteration, not each epoch
+>>> schedule.get_last_lr()
+[0.0035]
+"""
+
+from clrlib.range_test import Bounds, RangeTest, lr_range_test
+from clrlib.scheduler import ScheduleLR
 from clrlib.schedules import (
     Cyclical,
     Exponential,
@@ -17,6 +33,7 @@ from clrlib.schedules import (
 )
 
 __all__ = [
+    "Bounds",
     "Cyclical",
     "ExpRange",
     "Exponential",
@@ -25,9 +42,12 @@ __all__ = [
     "LinearDecay",
     "MultiStep",
     "Policy",
+    "RangeTest",
+    "ScheduleLR",
     "Stages",
     "Triangular",
     "Triangular2",
     "Welch",
     "epochs_to_iterations",
+    "lr_range_test",
 ]

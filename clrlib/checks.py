@@ -59,6 +59,8 @@ def iteration(t: Any) -> int:
         raise TypeError(f"iteration {t!r} is a {type(t).__name__}; give an int, 0 or more")
     if t < 0:
         raise ValueError(f"iteration {t!r} is negative; the first iteration is 0")
+    if int(t) > np.iinfo(np.int64).max:
+        raise ValueError(f"iteration {t!r} does not fit 64 bits; give a smaller one")
     return int(t)
 
 

@@ -1,26 +1,84 @@
-"""ScheduleLR drives a torch optimizer with a policy."""
+"""Drives a torch optimizer with a policy."""
 
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from clrlib import checks
 from clrlib.schedules import Policy
 
 
 class ScheduleLR(LRScheduler):
-    """Set each group's rate to policy(t) * lr_mult, t = iterations done."""
+    """Set the rate of every parameter group from a policy; call `step()` after each `optimizer.step()`.
+
+    lr of a group = policy(t) * group.get("lr_mult", 1.0), t = iterations done ("lr_mult": Caffe's multiplier).
+    iteration: iterations already done, so that this number alone resumes a schedule. Momentum is never touched.
+    The saved state is that number and nothing else. It is loaded before or after the optimizer's own state of the same
+    checkpoint, but after it where the policy has changed since. To put policies in a row use `Stages`, not torch's
+    SequentialLR. A group added later has its own rate up to the next `step()`.
+
+    Raises TypeError for something that is not an optimizer or not a policy, ValueError for a negative iteration, and
+    either for a bad "lr_mult".
+
+    >>> import torch
+    >>> from clrlib import Triangular
+    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+    >>> schedule = ScheduleLR(optimizer, Triangular(base_lr=0.001, max_lr=0.006, step_size=2))
+    >>> for t in range(3):
+    ...     print(optimizer.param_groups[0]["lr"])
+    ...     optimizer.step()
+    ...     schedule.step()
+    0.001
+    0.0035
+    0.006
+    >>> schedule.state_dict()
+    {'last_epoch': 3}
+    """
 
     def __init__(self, optimizer: Optimizer, policy: Policy, iteration: int = 0) -> None:
+        if not isinstance(policy, Policy):
+            raise TypeError(f"policy is {policy!r}; give a clrlib policy, such as Triangular(0.001, 0.006, 2000)")
+        rates(optimizer, policy(iteration))  # refuses what is wrong before anything changes
         self.policy = policy
-        for group in optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
-        super().__init__(optimizer, last_epoch=iteration - 1)
+        super().__init__(optimizer)
+        self._go_to(iteration)
 
-    def get_lr(self) -> list[float]:
-        return [self.policy(self.last_epoch) * g.get("lr_mult", 1.0) for g in self.optimizer.param_groups]
+    def get_lr(self) -> list[float | Tensor]:
+        return [*rates(self.optimizer, self.policy(self.last_epoch))]
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """The rates as they are in the optimizer now, whoever set them; tensors are copies."""
+        values = [group["lr"] for group in self.optimizer.param_groups]
+        return [value.clone() if isinstance(value, Tensor) else value for value in values]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"last_epoch": self.last_epoch}  # torch's word for the iterations done
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.last_epoch = state_dict["last_epoch"]
-        for g, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
-            g["lr"] = lr
+        """Go to the saved iteration and set the optimizer's rates to match. Raises ValueError for another state."""
+        if "last_epoch" not in state_dict:
+            raise ValueError(f"no 'last_epoch' in the state, only {[*state_dict]}; give what state_dict() returned")
+        self._go_to(state_dict["last_epoch"])
+
+    def _go_to(self, iteration: int) -> None:
+        set_rates(self.optimizer, self.policy(iteration))
+        self.last_epoch = int(iteration)
+
+
+def rates(optimizer: Optimizer, lr: float) -> list[float]:
+    """The rate of each parameter group: lr * group.get("lr_mult", 1.0). Raises for a multiplier that is not a rate."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer is {optimizer!r}; give a torch.optim optimizer")
+    multipliers = (group.get("lr_mult", 1.0) for group in optimizer.param_groups)
+    return [lr * checks.rate(f"lr_mult of group {i}", multiplier) for i, multiplier in enumerate(multipliers)]
+
+
+def set_rates(optimizer: Optimizer, lr: float) -> None:
+    """Write `rates(optimizer, lr)` into the optimizer, all or none."""
+    for group, rate in zip(optimizer.param_groups, rates(optimizer, lr), strict=True):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)  # compiled and captured steps read this very tensor
+        else:
+            group["lr"] = rate

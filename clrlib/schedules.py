@@ -7,6 +7,7 @@ Section, table and figure numbers are those of arXiv 1506.01186v6.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
@@ -86,7 +87,7 @@ class MultiStep(Policy):
 
 def _milestones(name: str, milestones: Any) -> tuple[int, ...]:
     clean = tuple(checks.count(f"{name}[{i}]", m) for i, m in enumerate(milestones))
-    if any(later <= earlier for earlier, later in zip(clean, clean[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(clean)):
         raise ValueError(f"{name} {clean} do not rise; give each iteration once, in rising order")
     return clean
 
@@ -212,7 +213,7 @@ class Cyclical(Policy):
         return 1.0
 
     def cycle_end_at_or_after(self, t: int) -> int:
-        """The first end of a cycle, k * 2 * step_size with k = 1, 2 ..., at or after iteration t: where to stop training.
+        """The first end of a cycle at or after iteration t, k * 2 * step_size with k >= 1: where to stop (section 3.2).
 
         >>> [Triangular(0.001, 0.006, step_size=2000).cycle_end_at_or_after(t) for t in (0, 4000, 4001)]
         [4000, 4000, 8000]
@@ -281,7 +282,9 @@ class ExpRange(Cyclical):
 
 @dataclass(frozen=True)
 class Welch(Cyclical):
-    """Parabolic cycles (section 3.1, "a Welch window"): window = rise * (2 - rise) = 1 - (2u - 1)**2, u = within / (2 * step_size).
+    """Parabolic cycles (section 3.1, "a Welch window").
+
+    policy(t) = base_lr + (max_lr - base_lr) * rise * (2 - rise), rise = 1 - |within / step_size - 1|.
 
     >>> Welch(base_lr=0.0, max_lr=1.0, step_size=2)(1)
     0.75
@@ -293,7 +296,9 @@ class Welch(Cyclical):
 
 @dataclass(frozen=True)
 class Hann(Cyclical):
-    """Sinusoidal cycles (section 3.1, "a Hann window"): window = sin(pi / 2 * rise)**2 = (1 - cos(pi * rise)) / 2.
+    """Sinusoidal cycles (section 3.1, "a Hann window").
+
+    policy(t) = base_lr + (max_lr - base_lr) * sin(pi / 2 * rise)**2, rise = 1 - |within / step_size - 1|.
 
     >>> [round(Hann(base_lr=0.0, max_lr=1.0, step_size=3)(t), 6) for t in (0, 1, 2, 3)]
     [0.0, 0.25, 0.75, 1.0]
@@ -313,4 +318,5 @@ def epochs_to_iterations(epochs: float, iterations_per_epoch: int) -> int:
     Triangular(base_lr=0.001, max_lr=0.006, step_size=2000)
     """
     per_epoch = checks.count("iterations_per_epoch", iterations_per_epoch)
-    return checks.count(f"{epochs!r} epochs of {per_epoch} iterations", round(checks.real("epochs", epochs) * per_epoch))
+    length = round(checks.real("epochs", epochs) * per_epoch)
+    return checks.count(f"{epochs!r} epochs of {per_epoch} iterations", length)

@@ -52,14 +52,15 @@ class ImageSet:
 def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = False) -> ImageSet:
     """Load "cifar10" or "digits", and say in one line what came from where.
 
-    Sources of CIFAR-10, in order: CLRLIB_DATA, data/, the network (only with download=True). fallback=True gives the
-    digits, loudly, where CIFAR-10 cannot be had. Raises DataError where it cannot, and always for a broken source.
+    Sources of CIFAR-10, in order: CLRLIB_DATA ("digits" asks for those instead), data/, the network (only with
+    download=True). fallback=True gives the digits, loudly, where CIFAR-10 cannot be had. Raises DataError where it
+    cannot, and always for a broken source.
 
     >>> load("digits").train_images.shape
     data: scikit-learn digits, 32x32: 1437 train and 360 test images, from scikit-learn
     torch.Size([1437, 3, 32, 32])
     """
-    if wanted == "digits":
+    if wanted == "digits" or os.environ.get("CLRLIB_DATA") == "digits":
         images = _digits()
     elif wanted == "cifar10":
         images = _cifar10(download, fallback)

@@ -12,7 +12,7 @@ def pick_device() -> torch.device:
 
 
 def pick_precision(device: torch.device) -> str:
-    """"bfloat16" where the hardware multiplies it fast (AVX512-BF16, AMX, recent CUDA GPUs), else "float32"."""
+    """ "bfloat16" where the hardware multiplies it fast (AVX512-BF16, AMX, recent CUDA GPUs), else "float32"."""
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     abilities = torch.cpu.get_capabilities()

@@ -10,19 +10,24 @@ from typing import Any
 def write_atomically(path: Path, content: bytes) -> None:
     """Write content to path: to a temporary file beside it, flushed to disk, then renamed into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as file:
+        temporary = Path(file.name)
+        try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp's 0600 would keep a shared folder's other readers out
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+            temporary.chmod(0o644)  # the 0600 of temporary files would keep a shared folder's other readers out
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
-def to_json(value: Any) -> bytes:
-    """Strict JSON (no NaN), readable, one line for each short list."""
-    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+def to_json(content: dict[str, Any]) -> bytes:
+    """Strict JSON (no NaN), one line for each key.
+
+    >>> to_json({"a": 1, "b": [2, 3]})
+    b'{\\n "a": 1,\\n "b": [2, 3]\\n}\\n'
+    """
+    lines = (f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in content.items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()

@@ -29,9 +29,7 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 ARCHIVES: dict[str, Callable[[Path], Any]] = {".tar.xz": lzma.open, ".tar.gz": gzip.open}
 LARGEST_SIDE = 4096  # pixels; more is taken for an image bomb
 LARGEST_FILE = 2**26  # bytes of one encoded image in an archive
-Files = tuple[
-    list[str], Callable[[str], bytes]
-]  # the image files of a tree: sorted relative paths, and how to read one
+Files = tuple[list[str], Callable[[str], bytes]]  # the image files of a tree: relative paths, and how to read one
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -124,7 +122,7 @@ def _archive_files(source: Path) -> Files:
                 pass
     except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         raise DataError(f"{source} is truncated or corrupt ({error}); get it again") from error
-    return sorted(contents), contents.__getitem__
+    return list(contents), contents.__getitem__
 
 
 def _wanted(source: Path, member: tarfile.TarInfo) -> bool:
@@ -206,7 +204,7 @@ def _format(name: str) -> str:
 def _from_cache(cache: Path) -> Arrays | None:
     """What the cache holds, or None where there is none or it does not verify."""
     try:
-        with np.load(cache, allow_pickle=False) as saved:
+        with cache.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             arrays = Arrays(tuple(map(str, saved["classes"])), str(saved["encoding"]), *(saved[n] for n in _ARRAYS))
             if str(saved["sha256"]) == arrays.sha256():
                 return arrays

@@ -1,4 +1,4 @@
-"""Where randomness comes from: one generator for each purpose, and the order of the images as a function of the iteration."""
+"""Where randomness comes from: a generator for each purpose; the order of the images as a function of the iteration."""
 
 import hashlib
 

@@ -62,8 +62,9 @@ class Record:
 
     curves: "iteration" (steps done), "lr" (as read from the optimizer at the step just done), "test_accuracy"
     (fraction), "test_loss", "train_loss" (mean over the batches since the evaluation before).
-    diverged_at: the first iteration whose loss was not finite, else None; the curves end before it. seconds: of
-    training and evaluating, over all sittings; iterations_per_second counts both. commits: of the code, one for each sitting that differed.
+    diverged_at: the first iteration whose loss was not finite, else None; the curves end before it.
+    seconds: of training and evaluating, over all sittings; iterations_per_second counts both.
+    commits: of the code, one for each sitting that differed.
     """
 
     run: Run
@@ -81,6 +82,11 @@ class Record:
     def accuracy(self) -> float:
         """Test accuracy (fraction) at the end of training; NaN where the run diverged."""
         return math.nan if self.diverged_at is not None else self.curves["test_accuracy"][-1]
+
+    def accuracy_at(self, iteration: int) -> float:
+        """Test accuracy (fraction) at the last evaluation up to an iteration; NaN before the first."""
+        before = [k for k, done in enumerate(self.curves["iteration"]) if done <= iteration]
+        return self.curves["test_accuracy"][before[-1]] if before else math.nan
 
     def to_json(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "run": self.run.to_json()}

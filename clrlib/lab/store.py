@@ -28,7 +28,7 @@ def read(path: Path) -> Record:
     """Read a record. Raises ValueError for a file that is no record or whose name is not its content's."""
     try:
         record = Record.from_json(json.loads(path.read_text()))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a whole record ({error}); delete it and train the run again") from error
     if record.run.name != path.stem:
         raise ValueError(f"{path} holds the run {record.run.name}; its name or content was edited, delete it")

@@ -23,7 +23,8 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
     Stop it at any moment: the next call goes on from the records and checkpoints that are there.
     """
     missing = [run for run in runs if store.load(run, folder) is None]
-    print(f"{len(runs) - len(missing)} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)
+    done = len(runs) - len(missing)
+    print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)
     if not missing:
         return
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)

@@ -1,5 +1,6 @@
 """train(run) -> Record: the loop that every curve comes from."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,8 @@ def train(run: Run, images: ImageSet, checkpoint: Path | None = None, report: Re
             training.advance(min(run.evaluate_every, run.iterations - training.done))
             now = time.monotonic()
             training.seconds, started = training.seconds + now - started, now
-            if checkpoint is not None and now - saved > SECONDS_BETWEEN_CHECKPOINTS:
+            due = now - saved > SECONDS_BETWEEN_CHECKPOINTS and training.diverged_at is None
+            if checkpoint is not None and due:
                 checkpoints.save(checkpoint, training)
                 saved = now
             if report is not None:
@@ -57,7 +59,7 @@ class Training:
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
         mean_image = images.train_images.float().mean(0)
         net = NETS[run.net](mean_image, generator(run.seed, "init"), classes=len(images.classes))
-        self.net = net.to(self.device, memory_format=torch.channels_last)
+        self.net = net.to(self.device).to(memory_format=torch.channels_last)
         groups = net.parameter_groups(run.weight_decay)
         self.optimizer = OPTIMIZERS[run.optimizer](groups, lr=0.0, momentum=run.momentum)
         self.schedule = ScheduleLR(self.optimizer, run.policy)
@@ -82,6 +84,9 @@ class Training:
             return
         self.done += iterations
         values = (self.done, lr, *evaluate(self.net, self.images, self.run.precision), losses.mean().item())
+        if not all(map(math.isfinite, values)):  # the last update broke the net: the next loss would show it
+            self.diverged_at = self.done
+            return
         for name, value in zip(CURVES, values, strict=True):
             self.curves[name].append(value)
 
@@ -92,7 +97,7 @@ class Training:
             scores = self.net(self.images.train_images[batch])
         loss = F.cross_entropy(scores.float(), self.images.train_labels[batch])
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step()
         return loss.detach()
 
@@ -117,7 +122,7 @@ def evaluate(net: nn.Module, images: ImageSet, precision_name: str, batch: int =
     """Accuracy (fraction) and mean loss on the whole test set."""
     net.eval()
     correct, loss = 0, 0.0
-    for x, y in zip(images.test_images.split(batch), images.test_labels.split(batch), strict=True):
+    for x, y in zip(torch.split(images.test_images, batch), torch.split(images.test_labels, batch), strict=True):
         with precision(precision_name, y.device):
             scores = net(x).float()
         correct += int((scores.argmax(1) == y).sum())
@@ -127,4 +132,6 @@ def evaluate(net: nn.Module, images: ImageSet, precision_name: str, batch: int =
 
 def precision(name: str, device: torch.device) -> torch.autocast:
     """bfloat16 for the net's forward and backward pass; the weights, their updates and the loss stay float32."""
+    if name not in ("float32", "bfloat16"):
+        raise ValueError(f'precision is {name!r}; give "float32" or "bfloat16"')
     return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")

@@ -32,6 +32,7 @@ class CaffeCifar10Full(nn.Module):
         self.ip1 = nn.Linear(64 * 4 * 4, classes)
         for layer, std in ((self.conv1, 1e-4), (self.conv2, 0.01), (self.conv3, 0.01), (self.ip1, 0.01)):
             nn.init.normal_(layer.weight, std=std, generator=generator)
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -39,7 +40,8 @@ class CaffeCifar10Full(nn.Module):
         x = lrn_within_channel(F.relu(max_pool(self.conv1(x))))  # Caffe pools before the first ReLU
         x = lrn_within_channel(average_pool(F.relu(self.conv2(x))))
         x = average_pool(F.relu(self.conv3(x)))
-        return self.ip1(x.flatten(1))
+        scores: Tensor = self.ip1(x.flatten(1))
+        return scores
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Caffe's lr_mult and decay_mult for each parameter; conv3 has no `param` block, so its bias has lr_mult 1.
@@ -65,7 +67,7 @@ def max_pool(x: Tensor) -> Tensor:
 
 
 def average_pool(x: Tensor) -> Tensor:
-    """Caffe's AVE pooling 3x3, stride 2: the size is rounded up, windows at the edge are averaged over what they hold."""
+    """Caffe's AVE pooling 3x3, stride 2: the size is rounded up, a window at the edge averages what it holds."""
     return F.avg_pool2d(x, 3, 2, ceil_mode=True)
 
 
@@ -101,7 +103,8 @@ class _WithinChannelLRN(torch.autograd.Function):
         x, s, scale = ctx.saved_tensors
         g_scaled = g * scale
         spread = _mean_3x3((g_scaled * x).div_(s))
-        return g_scaled.sub_(spread.mul_(x).mul_(2 * _WithinChannelLRN.alpha * _WithinChannelLRN.beta))
+        gradient: Tensor = g_scaled.sub_(spread.mul_(x).mul_(2 * _WithinChannelLRN.alpha * _WithinChannelLRN.beta))
+        return gradient
 
 
 def _mean_3x3(x: Tensor) -> Tensor:

@@ -1,0 +1,80 @@
+"""Command line of the lab: what the Makefile calls."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from clrlib.lab import notebook, reproduce
+from clrlib.lab.data import DataError
+from clrlib.lab.device import pick_device
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors that a user can mend are one sentence, exit code 1."""
+    options = _parser().parse_args(arguments)
+    if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
+        os.environ["CLRLIB_DATA"] = str(Path(named).expanduser().resolve())  # notebooks run in another folder
+    try:
+        _run(options)
+    except (DataError, ValueError, RuntimeError, OSError) as error:
+        if os.environ.get("CLRLIB_TRACEBACK"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m clrlib.lab", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("data", "get the data and say what was found"),
+        ("train", "train every run of a profile that is missing"),
+        ("notebooks", "execute every notebook with papermill"),
+        ("reproduce", "train, notebooks, figures, and the table paper / published / yours"),
+        ("figures", "redraw figures/ from results/"),
+        ("publish", "train the paper profile and publish records, table, figures and notebooks"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--profile", choices=("auto", "smoke", "quick", "paper"), default="auto")
+        command.add_argument("--seeds", type=_positive, default=None, help="seeds 0 .. N-1 of every row")
+        command.add_argument("--jobs", type=_jobs, default=None, help="runs side by side, or auto")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    on_gpu = pick_device().type == "cuda"
+    profile = options.profile if options.profile != "auto" else "paper" if on_gpu else "quick"
+    seeds = options.seeds or (5 if on_gpu and profile == "paper" else 1)
+    match options.command:
+        case "data":
+            notebook.images_for(profile, download=True)
+        case "train":
+            reproduce.train(profile, seeds, options.jobs)
+        case "notebooks":
+            reproduce.execute_all(profile)
+        case "reproduce":
+            reproduce.reproduce(profile, seeds, options.jobs)
+        case "figures":
+            reproduce.draw_published()
+        case "publish":
+            reproduce.publish(seeds, options.jobs)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _jobs(text: str) -> int | None:
+    return None if text == "auto" else _positive(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

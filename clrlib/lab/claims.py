@@ -1,0 +1,155 @@
+"""What the paper claims, what was measured, the verdict.
+
+The rules were fixed before the first run ended. An accuracy is "reproduced" within TOLERANCE of the paper's. A
+difference between two policies, seed by seed, is "reproduced" within TOLERANCE of the paper's, and "direction only"
+where it has the paper's sign beyond doubt: its 95 % interval keeps off zero, or with one seed it is over half of
+TOLERANCE.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from clrlib.lab import experiments
+from clrlib.lab.experiments import Experiment
+from clrlib.lab.runs import Record
+from clrlib.range_test import Bounds, RangeTest
+
+TOLERANCE = 1.0  # percentage points of test accuracy
+Group = tuple[str, str, str, str]  # profile, data label, device, precision: what may be averaged together
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers from n seeds: mean, standard deviation and 95 % interval (Student's t); no spread with one seed."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.values))
+
+    @property
+    def sd(self) -> float | None:
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        if self.sd is None:
+            return None
+        half = float(stats.t.ppf(0.975, len(self.values) - 1)) * self.sd / len(self.values) ** 0.5
+        return self.mean - half, self.mean + half
+
+    def text(self, sign: str = "") -> str:
+        """For tables.
+
+        >>> Summary((81.0, 82.0)).text(), Summary((0.5,)).text(sign="+")
+        ('81.5 ± 0.7 (n = 2)', '+0.5 (n = 1)')
+        """
+        spread = "" if self.sd is None else f" ± {self.sd:.1f}"
+        return f"{self.mean:{sign}.1f}{spread} (n = {len(self.values)})"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence with a number: the accuracy of a row, or its difference to a rival's, in percentage points.
+
+    at_least: more than the paper's difference also counts as reproduced ("as good in fewer iterations").
+    """
+
+    text: str
+    row: Experiment
+    notebook: str
+    rival: Experiment | None = None
+    at_least: bool = False
+
+    @property
+    def paper(self) -> float | None:
+        if self.row.paper is None or self.rival is None:
+            return self.row.paper
+        return None if self.rival.paper is None else self.row.paper - self.rival.paper
+
+    @property
+    def source(self) -> str:
+        return self.row.source if self.rival is None else f"{self.row.source} - {self.rival.source}"
+
+    def measured(self, records: Iterable[Record]) -> Summary | None:
+        """Ours, from the records of one group: percent, or differences of the seeds that both rows have."""
+        ours = accuracies(records)
+        row = ours[self.row.name]
+        if self.rival is not None:
+            rival = ours[self.rival.name]
+            row = {seed: row[seed] - rival[seed] for seed in row if seed in rival}
+        return Summary(tuple(row[seed] for seed in sorted(row))) if row else None
+
+    def verdict(self, measured: Summary | None) -> str:
+        """ "reproduced", "direction only", "not reproduced" or "not run"; "-" where the paper has no number."""
+        if measured is None:
+            return "not run"
+        if self.paper is None:
+            return "-"
+        excess = measured.mean - self.paper
+        if abs(excess) <= TOLERANCE or (self.at_least and excess > 0):
+            return "reproduced"
+        return "direction only" if self.rival and _same_direction(self.paper, measured) else "not reproduced"
+
+
+def _same_direction(paper: float, measured: Summary) -> bool:
+    low, high = measured.interval or (measured.mean - TOLERANCE / 2, measured.mean + TOLERANCE / 2)
+    return (low > 0 and paper > 0) or (high < 0 and paper < 0)
+
+
+def accuracies(records: Iterable[Record]) -> dict[str, dict[int, float]]:
+    """Final test accuracy in percent by row and seed; NaN for a run that diverged, so no mean hides it."""
+    table: dict[str, dict[int, float]] = defaultdict(dict)
+    for record in records:
+        table[record.run.experiment][record.run.seed] = 100 * record.accuracy
+    return table
+
+
+def groups(records: Iterable[Record]) -> dict[Group, list[Record]]:
+    """Records that may be averaged together, the group with the most records first."""
+    table: dict[Group, list[Record]] = defaultdict(list)
+    for record in records:
+        key = (record.run.profile, record.data["label"], record.machine["device"], record.run.precision)
+        table[key].append(record)
+    return dict(sorted(table.items(), key=lambda item: (-len(item[1]), item[0])))
+
+
+def main_group(records: Sequence[Record]) -> list[Record]:
+    """The group with the most records; empty where there are none."""
+    return next(iter(groups(records).values()), [])
+
+
+def read_range_test(records: Iterable[Record]) -> RangeTest:
+    """The recorded range tests of all seeds as one, for its bounds(). Raises ValueError where there are none."""
+    curves = [r.curves for r in records if r.run.experiment == experiments.RANGE_TEST.name and r.diverged_at is None]
+    if not curves:
+        raise ValueError("no finished range test among the records; train it first")
+    return RangeTest(np.array(curves[0]["lr"]), np.array([c["test_accuracy"] for c in curves]))
+
+
+def bounds_verdict(bounds: Bounds, base_lr: float = 0.001, max_lr: float = 0.006) -> str:
+    """The paper's reading of figure 3 against ours: reproduced within a factor of two on both sides."""
+    if bounds.base_lr is None or bounds.max_lr is None:
+        return "not reproduced"
+    near = (0.5 <= ours / paper <= 2 for ours, paper in ((bounds.base_lr, base_lr), (bounds.max_lr, max_lr)))
+    return "reproduced" if all(near) else "not reproduced"
+
+
+_E = experiments
+AS_GOOD = Claim("CLR (25,000) is as good as the fixed schedule (70,000)", _E.CLR_TABLE_2, "03", _E.FIXED, at_least=True)
+ONLY_THE_FALL = Claim("Falling alone is 2.9 points worse than CLR", _E.DECAY_4000, "04", _E.CLR_TABLE_2)
+CLAIMS = (
+    Claim("The fixed schedule reaches 81.4 % after 70,000 iterations", _E.FIXED, "03"),
+    Claim("CLR by table 2 reaches 81.4 % after 25,000 iterations", _E.CLR_TABLE_2, "03"),
+    AS_GOOD,
+    Claim("So is triangular 0.001-0.006 of section 3.1", _E.CLR_TRIANGULAR, "03", _E.FIXED, at_least=True),
+    Claim("Triangular2 0.001-0.006 (in neither text)", _E.CLR_TRIANGULAR2, "03"),
+    Claim("Falling alone (decay over 4,000) reaches only 78.5 %", _E.DECAY_4000, "04"),
+    ONLY_THE_FALL,
+    Claim("Falling alone over 2,000 (a variant)", _E.DECAY_2000, "04"),
+)

@@ -1,0 +1,105 @@
+"""Every figure of the collection by name: what it shows, and in words for those who cannot see it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from clrlib.lab import experiments, files, paper, plots
+from clrlib.lab.claims import main_group, read_range_test
+from clrlib.lab.experiments import Experiment
+from clrlib.lab.runs import Record
+from clrlib.schedules import (
+    Exponential,
+    ExpRange,
+    Hann,
+    LinearDecay,
+    MultiStep,
+    Triangular,
+    Triangular2,
+    Welch,
+)
+
+Drawn = tuple[Figure, str]  # a figure and its alt text
+
+POLICIES = {
+    "MultiStep(0.006, (8000, 14000)): what the paper calls fixed": MultiStep(0.006, (8000, 14_000)),
+    "Triangular(0.001, 0.006, 2000)": Triangular(0.001, 0.006, 2000),
+    "Triangular2(0.001, 0.006, 2000)": Triangular2(0.001, 0.006, 2000),
+    "ExpRange(0.001, 0.006, 2000, 0.99994): both bounds shrink": ExpRange(0.001, 0.006, 2000, 0.99994),
+    "Exponential(0.006, 0.99994)": Exponential(0.006, 0.99994),
+    "LinearDecay(0.006, 0.001, 4000)": LinearDecay(0.006, 0.001, 4000),
+    "Welch(0.001, 0.006, 2000): parabolic": Welch(0.001, 0.006, 2000),
+    "Hann(0.001, 0.006, 2000): sinusoidal": Hann(0.001, 0.006, 2000),
+}
+
+
+def schedules(records: Sequence[Record]) -> Drawn:
+    """The policies of section 3.1 and table 1 (needs no records)."""
+    alt = "Learning rate over 16,000 iterations, one panel a policy: " + "; ".join(POLICIES) + "."
+    return plots.draw_policies(POLICIES, iterations=16_000), alt
+
+
+def lr_range_test(records: Sequence[Record]) -> Drawn:
+    """Figure 3."""
+    own = _of(records, experiments.RANGE_TEST)
+    test = read_range_test(own)
+    alt = (
+        f"Test accuracy against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {len(own)} seeds, "
+        f"with the paper's figure 3 in grey. {test.bounds()}"
+    )
+    return plots.draw_range_test(own), alt
+
+
+def fixed_vs_cyclical(records: Sequence[Record]) -> Drawn:
+    """Figure 1."""
+    rows = (
+        experiments.FIXED,
+        experiments.CLR_TABLE_2,
+        experiments.CLR_TRIANGULAR,
+        experiments.CLR_TRIANGULAR2,
+    )
+    return _training(records, rows, {"fixed": paper.FIGURE_1_FIXED, "CLR": paper.FIGURE_1_CLR})
+
+
+def decay_only(records: Sequence[Record]) -> Drawn:
+    """Table 1, row "decay"."""
+    rows = (experiments.CLR_TABLE_2, experiments.DECAY_4000, experiments.DECAY_2000)
+    return _training(records, rows, {"CLR": paper.FIGURE_1_CLR})
+
+
+def _training(
+    records: Sequence[Record], rows: Sequence[Experiment], paper_curves: dict[str, dict[int, float]]
+) -> Drawn:
+    own = _of(records, *rows)
+    at_paper_size = all(r.run.profile == "paper" for r in own)
+    ends = "; ".join(
+        f"{r.run.experiment} seed {r.run.seed} ends at {100 * r.accuracy:.1f} % after {r.run.iterations:,} iterations"
+        for r in own
+    )
+    alt = f"Test accuracy over iterations, the learning rate below it: {ends or 'nothing was run yet'}."
+    return plots.draw_training(own, rows, paper_curves if at_paper_size else {}), alt
+
+
+def _of(records: Sequence[Record], *rows: Experiment) -> list[Record]:
+    """The records of these rows that may stand in one figure: same profile, data, device and precision."""
+    names = [row.name for row in rows]
+    return main_group([r for r in records if r.run.experiment in names])
+
+
+FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
+    "01_schedules": schedules,
+    "02_lr_range_test": lr_range_test,
+    "03_fixed_vs_cyclical": fixed_vs_cyclical,
+    "04_decay_only": decay_only,
+}
+
+
+def draw_all(records: Sequence[Record], folder: Path) -> None:
+    """Draw every figure as PNG and SVG, its alt text beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in FIGURES.items():
+        figure, alt = draw(records)
+        figure.savefig(folder / f"{name}.png")
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        files.write_atomically(folder / f"{name}.txt", (alt + "\n").encode())

@@ -1,0 +1,61 @@
+"""What a notebook opens with: records, figures with alt text, tables, a footer of provenance."""
+
+import io
+
+from IPython.display import Image, Markdown, display
+from matplotlib.figure import Figure
+
+from clrlib.lab import data, device, experiments, store
+from clrlib.lab.experiments import Experiment
+from clrlib.lab.runs import Record
+
+PROFILES = ("published", "smoke", "quick", "paper")
+
+
+def collect(profile: str, *rows: Experiment) -> list[Record]:
+    """The records of some rows: "published" reads results/ and never trains; other profiles train what is missing.
+
+    Raises ValueError for an unknown profile.
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"profile is {profile!r}; give one of {', '.join(PROFILES)}")
+    folder = store.folder(profile)
+    names = [row.name for row in rows]
+    if profile == "published":
+        return [r for r in store.load_all(folder) if r.run.experiment in names]
+    images = images_for(profile)
+    precision = device.pick_precision(device.pick_device())
+    for run in experiments.runs(profile, images.name, precision, catalogue=rows):
+        store.load_or_train(run, folder)
+    records = [r for r in store.load_all(folder) if r.run.experiment in names]
+    return [r for r in records if (r.run.data, r.run.precision) == (images.name, precision)]
+
+
+def images_for(profile: str, download: bool = False) -> data.ImageSet:
+    """The image set of a profile: digits for smoke; CIFAR-10 for quick, or digits where it cannot be had; CIFAR-10."""
+    if profile == "smoke":
+        return data.load("digits")
+    return data.load("cifar10", download=download, fallback=profile == "quick")
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure with its alt text."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    display(Image(png.getvalue(), alt=alt))  # type: ignore[no-untyped-call]
+
+
+def say(markdown: str) -> None:
+    """Display Markdown whose numbers were filled in by code."""
+    display(Markdown(markdown))  # type: ignore[no-untyped-call]
+
+
+def provenance(records: list[Record]) -> None:
+    """Display where each record comes from."""
+    rows = (
+        f"| {r.run.name} | {r.data['label']} | {r.run.precision} | {r.machine['name']}, {r.machine['threads']} "
+        f"| {r.iterations_per_second} | {r.versions['torch']} | {(r.commits[-1]['commit'] or 'none')[:10]} |"
+        for r in records
+    )
+    head = "| record | data | precision | device, threads | iterations/s | torch | commit |"
+    say("\n".join((head, "|---" * 7 + "|", *rows)))

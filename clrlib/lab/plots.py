@@ -1,0 +1,150 @@
+"""Figures, from records and policies only: nothing here trains."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from clrlib.lab import paper
+from clrlib.lab.claims import read_range_test
+from clrlib.lab.experiments import Experiment
+from clrlib.lab.runs import Record
+from clrlib.schedules import (
+    Cyclical,
+    Exponential,
+    ExpRange,
+    Fixed,
+    Hann,
+    LinearDecay,
+    MultiStep,
+    Policy,
+    Stages,
+    Triangular,
+    Triangular2,
+    Welch,
+)
+
+# One colour (Tol's muted set, told apart by the colour-blind) and one dash for each policy, everywhere.
+STYLE: dict[type[Policy], dict[str, Any]] = {
+    Fixed: {"color": "#000000", "linestyle": "-"},
+    MultiStep: {"color": "#000000", "linestyle": "-"},
+    Stages: {"color": "#882255", "linestyle": "-"},
+    Triangular: {"color": "#332288", "linestyle": "--"},
+    Triangular2: {"color": "#CC6677", "linestyle": "-."},
+    ExpRange: {"color": "#44AA99", "linestyle": (0, (5, 1, 1, 1, 1, 1))},
+    Exponential: {"color": "#44AA99", "linestyle": ":"},
+    LinearDecay: {"color": "#117733", "linestyle": (0, (3, 1))},
+    Welch: {"color": "#999933", "linestyle": (0, (6, 2))},
+    Hann: {"color": "#AA4499", "linestyle": (0, (1, 1))},
+}
+PAPER_STYLE: dict[str, Any] = {"color": "0.6", "linestyle": "-", "linewidth": 3, "alpha": 0.6, "zorder": 1}
+
+mpl.rcParams.update(
+    {
+        "figure.dpi": 110,
+        "savefig.dpi": 110,
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+        "lines.linewidth": 1.6,
+        "svg.hashsalt": "clrlib",  # the same figure gives the same file
+    }
+)
+
+
+def new_figure(rows: int = 1, height: float = 3.6, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
+    """A figure with panels below each other that share the x axis."""
+    figure = Figure(figsize=(7.6, height), layout="constrained")
+    axes = figure.subplots(rows, sharex=True, squeeze=False, height_ratios=ratios)
+    return figure, list(axes[:, 0])
+
+
+def draw_policies(policies: Mapping[str, Policy], iterations: int) -> Figure:
+    """Each policy in a panel of its own, its ends of cycles marked."""
+    figure, panels = new_figure(len(policies), height=1.35 * len(policies) + 0.5)
+    t = np.arange(iterations)
+    for axes, (name, policy) in zip(panels, policies.items(), strict=True):
+        axes.plot(t, policy(t), **STYLE[type(policy)])
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.set_ylim(bottom=0)
+        if isinstance(policy, Cyclical):
+            for end in range(2 * policy.step_size, iterations, 2 * policy.step_size):
+                axes.axvline(end, color="0.8", linewidth=0.8, zorder=0)
+    panels[-1].set_xlabel("iteration")
+    figure.supylabel("learning rate", fontsize=10)
+    return figure
+
+
+def draw_training(
+    records: Sequence[Record], rows: Sequence[Experiment], paper_curves: Mapping[str, Mapping[int, float]]
+) -> Figure:
+    """Test accuracy over iterations, the rate that made it below; seeds as a band, the paper's curves in grey."""
+    figure, (top, bottom) = new_figure(2, height=5.4, ratios=(3, 1.2))
+    for name, curve in paper_curves.items():
+        top.plot(list(curve), [100 * a for a in curve.values()], label=f"{name}, as in the paper", **PAPER_STYLE)
+    for row in rows:
+        own = [r for r in records if r.run.experiment == row.name]
+        if not own:
+            continue
+        style = STYLE[type(own[0].run.policy)]
+        accuracy = 100 * _stack(own, "test_accuracy")
+        iteration = own[0].curves["iteration"][: accuracy.shape[1]]
+        _band(top, np.array(iteration), accuracy, f"{row.title} (n = {len(own)})", style)
+        t = np.linspace(0, own[0].run.iterations - 1, 2000).astype(int)
+        bottom.plot(t, own[0].run.policy(t), **{**style, "linewidth": 1.0})
+    top.set_ylabel("test accuracy (%)")
+    top.legend(frameon=False, fontsize=8.5, loc="lower right")
+    bottom.set(ylabel="learning rate", xlabel="iteration", ylim=(0, None))
+    if records:
+        top.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
+    return figure
+
+
+def draw_range_test(records: Sequence[Record], compare: bool = True) -> Figure:
+    """Accuracy over the learning rate, seeds as a band; bounds as read by us and by the paper."""
+    figure, (axes,) = new_figure()
+    test = read_range_test(records)
+    lr, accuracy = test.lr, np.atleast_2d(test.accuracy)
+    if compare:
+        axes.plot(
+            list(paper.FIGURE_3),
+            [100 * a for a in paper.FIGURE_3.values()],
+            label="figure 3 of the paper",
+            **PAPER_STYLE,
+        )
+        for bound in paper.FIGURE_3_BOUNDS:
+            axes.axvline(bound, color="0.6", linewidth=1, linestyle=":")
+    _band(axes, lr, 100 * accuracy, f"ours (n = {len(accuracy)})", STYLE[Triangular])
+    bounds = test.bounds()
+    for name, ours in (("base_lr", bounds.base_lr), ("max_lr", bounds.max_lr)):
+        if ours is not None:
+            axes.axvline(ours, color=STYLE[Triangular]["color"], linewidth=1)
+            axes.annotate(f" {name} {ours:.3g}", (ours, 0.02), xycoords=("data", "axes fraction"), fontsize=8.5)
+    axes.set(xlabel="learning rate", ylabel="test accuracy (%)")
+    axes.legend(frameon=False, fontsize=8.5)
+    axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
+    return figure
+
+
+def _stack(records: Sequence[Record], curve: str) -> np.ndarray:
+    """(seeds, evaluations), cut to the shortest: a run that diverged ends early."""
+    shortest = min(len(r.curves[curve]) for r in records)
+    return np.array([r.curves[curve][:shortest] for r in records])
+
+
+def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str, Any]) -> None:
+    """The mean of the seeds as a line, all of them inside the band."""
+    axes.plot(x, y.mean(0), label=label, zorder=3, **style)
+    if len(y) > 1:
+        axes.fill_between(x, y.min(0), y.max(0), color=style["color"], alpha=0.2, linewidth=0)
+
+
+def _what_on_what(records: Sequence[Record]) -> str:
+    """What every figure is stamped with: data set, profile, device and precision."""
+    first = records[0]
+    return f"{first.data['label']} · profile {first.run.profile} · {first.machine['device']}, {first.run.precision}"

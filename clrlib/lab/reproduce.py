@@ -1,0 +1,152 @@
+"""The driver behind the Makefile: data, training, notebooks through papermill, figures, the closing table."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+
+from clrlib.lab import device, experiments, figures, files, notebook, paths, store, sweep, tables
+from clrlib.lab.progress import duration
+
+KERNEL = "python3"
+README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
+
+
+def train(profile: str, seeds: int, jobs: int | None) -> None:
+    """Train every run of a profile that is missing."""
+    images = notebook.images_for(profile, download=True)
+    where = device.pick_device()
+    runs = experiments.runs(profile, images.name, device.pick_precision(where), seeds)
+    sweep.train_missing(runs, store.folder(profile), jobs or sweep.default_jobs(where))
+
+
+def reproduce(profile: str, seeds: int, jobs: int | None) -> None:
+    """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours."""
+    train(profile, seeds, jobs)
+    execute_all(profile)
+    yours = store.load_all(store.folder(profile))
+    figures.draw_all(yours, paths.BUILD / profile / "figures")
+    draw_published()
+    published = store.load_all(store.folder("published"))
+    print(f"\n{tables.comparison_table(published, yours)}\n")
+    print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
+    print(f"notebooks and figures: {paths.shown(paths.BUILD / profile)}/")
+
+
+def execute_all(profile: str) -> None:
+    """Execute every notebook into build/<profile>/notebooks/. Raises RuntimeError at the end if any failed."""
+    sources, failed = sorted(paths.NOTEBOOKS.glob("*.ipynb")), []
+    for k, source in enumerate(sources, start=1):
+        print(f"notebook {k}/{len(sources)}: {source.stem} ...", flush=True)
+        started = time.monotonic()
+        try:
+            execute(source, paths.BUILD / profile / "notebooks" / source.name, {"profile": profile})
+        except Exception as error:  # whatever a notebook does, the others still run; the target fails at the end
+            failed.append(source.stem)
+            print(f"notebook {source.stem} failed: {error}", flush=True)
+        else:
+            print(f"notebook {source.stem} done in {duration(time.monotonic() - started)}", flush=True)
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(sources)} notebooks failed: {', '.join(failed)}")
+
+
+def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
+    """Execute a notebook with papermill into target, which is written only when every cell ran.
+
+    What a failed one got to is kept beside it as <name>.failed.ipynb. Raises ValueError for a parameter that the
+    notebook does not have, TypeError for a value of another type than the notebook says.
+    """
+    check_parameters(source, parameters)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".failed.ipynb")
+    target.unlink(missing_ok=True)  # a stale result must not pass for this one's
+    papermill.execute_notebook(
+        source,
+        partial,
+        parameters=dict(parameters),
+        kernel_name=KERNEL,
+        cwd=source.parent,
+        progress_bar=False,
+        start_timeout=120,
+    )
+    partial.replace(target)
+
+
+def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse what papermill lets pass: a misspelt name, a value of another type."""
+    known = papermill.inspect_notebook(source)
+    for name, value in parameters.items():
+        if name not in known:
+            raise ValueError(f"{source.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
+        wanted = known[name]["inferred_type_name"]
+        if type(value).__name__ != wanted:
+            raise TypeError(f"{source.name}: parameter {name} is {value!r}, a {type(value).__name__}; give a {wanted}")
+
+
+def draw_published() -> None:
+    """Redraw figures/ from results/."""
+    figures.draw_all(store.load_all(store.folder("published")), paths.FIGURES)
+
+
+def publish(seeds: int, jobs: int | None) -> None:
+    """Train what the paper profile misses, then publish: records, table, figures, README, executed notebooks."""
+    train("paper", seeds, jobs)
+    publish_finished()
+
+
+def publish_finished() -> None:
+    """Publish the records that build/paper/ holds now."""
+    for record in store.load_all(store.folder("paper")):
+        store.save(record, store.folder("published"))
+    draw_published()
+    write_tables()
+    for source in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
+        executed = paths.BUILD / "published" / "notebooks" / source.name
+        execute(source, executed, {})
+        files.write_atomically(source, cleaned(executed).encode())
+
+
+def write_tables() -> None:
+    """Write the table of claims into results/README.md and the README."""
+    records = store.load_all(store.folder("published"))
+    path = paths.RESULTS / "README.md"
+    files.write_atomically(path, results_page(records).encode())
+    readme = paths.ROOT / "README.md"
+    files.write_atomically(readme, with_results(readme.read_text(), readme_block(records)).encode())
+
+
+def results_page(records: list[Any]) -> str:
+    """results/README.md: the table of claims and what it was measured on."""
+    table = tables.claims_table(records, notebooks="../notebooks/")
+    return (
+        f"# Published records\n\nWritten by `make publish`; do not edit.\n\n{table}\n\n{tables.measured_on(records)}\n"
+    )
+
+
+def readme_block(records: list[Any]) -> str:
+    """What stands between the README's marks."""
+    return f"{tables.claims_table(records)}\n\n{tables.measured_on(records)}"
+
+
+def with_results(text: str, block: str) -> str:
+    """The text with what is between README_MARKS replaced. Raises ValueError where a mark is missing."""
+    begin, end = README_MARKS
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"README.md must have the marks {begin} and {end} once each; put them back")
+    head, rest = text.split(begin)
+    return f"{head}{begin}\n{block}\n{end}{rest.split(end)[1]}"
+
+
+def cleaned(path: Path) -> str:
+    """An executed notebook without what changes from run to run and says nothing: timings, versions of the kernel."""
+    book: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    book.metadata = {"kernelspec": book.metadata["kernelspec"], "language_info": {"name": "python"}}
+    for cell in book.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata.clear()
+        if tags:
+            cell.metadata["tags"] = tags
+    return str(nbformat.writes(book)) + "\n"  # type: ignore[no-untyped-call]

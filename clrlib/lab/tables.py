@@ -1,0 +1,143 @@
+"""The table of claims as Markdown: paper, published, yours."""
+
+import math
+from collections.abc import Sequence
+
+from clrlib.lab.claims import (
+    AS_GOOD,
+    CLAIMS,
+    ONLY_THE_FALL,
+    Claim,
+    Summary,
+    bounds_verdict,
+    main_group,
+    read_range_test,
+)
+from clrlib.lab.experiments import CLR_TABLE_2, DECAY_4000, FIXED, RANGE_TEST, Experiment
+from clrlib.lab.paper import FIGURE_3_BOUNDS
+from clrlib.lab.runs import Record
+
+PAPER_BOUNDS = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
+NOTEBOOKS = {"02": "02_lr_range_test", "03": "03_fixed_vs_cyclical", "04": "04_decay_only"}
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table.
+
+    >>> print(markdown(["a", "b"], [["1", "2"]]))
+    | a | b |
+    |---|---|
+    | 1 | 2 |
+    """
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("|" + "|".join(cell if cell == "---" else f" {cell} " for cell in line) + "|" for line in lines)
+
+
+def claims_table(records: Sequence[Record], notebooks: str = "notebooks/", only: str = "") -> str:
+    """Every claim: the paper's number, ours, the verdict, the notebook. only: the claims of one notebook."""
+    group = main_group(records)
+    rows = [_claim_row(claim, group, notebooks) for claim in CLAIMS if claim.notebook.startswith(only)]
+    if "02".startswith(only):
+        rows.append(_bounds_row(group, notebooks))
+    return markdown(["claim", "paper", "ours: mean ± sd (seeds)", "95 % interval", "verdict", "notebook"], rows)
+
+
+def comparison_table(published: Sequence[Record], yours: Sequence[Record]) -> str:
+    """Every claim: paper, published, yours, as `make reproduce` prints it."""
+    ours, theirs = main_group(published), main_group(yours)
+    rows = [
+        [
+            claim.text,
+            _paper(claim),
+            _measured(claim, ours),
+            _measured(claim, theirs),
+            claim.verdict(claim.measured(theirs)),
+        ]
+        for claim in CLAIMS
+    ]
+    rows.append(["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(ours), bounds_text(theirs), "-"])
+    return markdown(["claim", "paper", "published", "yours", "yours against the paper"], rows)
+
+
+def measured_on(records: Sequence[Record]) -> str:
+    """One sentence: what the numbers were measured on."""
+    group = main_group(records)
+    if not group:
+        return "Nothing was measured yet."
+    first = group[0]
+    data, machine = first.data, first.machine
+    return (
+        f"Measured on {data['label']} (SHA-256 {data['sha256'][:12]}…), profile `{first.run.profile}`, "
+        f"on {machine['name']} ({machine['device']}), {first.run.precision}, torch {first.versions['torch']}."
+    )
+
+
+def _claim_row(claim: Claim, group: Sequence[Record], notebooks: str) -> list[str]:
+    measured = claim.measured(group)
+    interval = measured.interval if measured else None
+    return [
+        claim.text,
+        _paper(claim),
+        _measured(claim, group),
+        f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "-",
+        f"**{claim.verdict(measured)}**",
+        _link(claim.notebook, notebooks),
+    ]
+
+
+def _bounds_row(group: Sequence[Record], notebooks: str) -> list[str]:
+    own = [r for r in group if r.run.experiment == RANGE_TEST.name]
+    verdict = bounds_verdict(read_range_test(own).bounds()) if own else "not run"
+    cells = ["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(group), "-"]
+    return [*cells, f"**{verdict}**", _link("02", notebooks)]
+
+
+def bounds_text(group: Sequence[Record]) -> str:
+    """What the recorded range tests say together, for a table."""
+    own = [r for r in group if r.run.experiment == RANGE_TEST.name]
+    if not own:
+        return "-"
+    bounds = read_range_test(own).bounds()
+    if bounds.base_lr is None or bounds.max_lr is None:
+        return "no clear answer"
+    return f"{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {len(own)})"
+
+
+def _paper(claim: Claim) -> str:
+    return "-" if claim.paper is None else f"{claim.paper:{_sign(claim)}.1f}"
+
+
+def _measured(claim: Claim, group: Sequence[Record]) -> str:
+    measured = claim.measured(group)
+    if measured is None:
+        return "-"
+    return "diverged" if math.isnan(measured.mean) else measured.text(_sign(claim))
+
+
+def _sign(claim: Claim) -> str:
+    return "+" if claim.rival else ""
+
+
+def _link(number: str, notebooks: str) -> str:
+    return f"[{number}]({notebooks}{NOTEBOOKS[number]}.ipynb)"
+
+
+def headline(records: Sequence[Record]) -> str:
+    """Notebook 03 in one sentence."""
+    return _two_rows(records, "the fixed schedule ends at {}; CLR by table 2 at {}.", FIXED, CLR_TABLE_2, AS_GOOD)
+
+
+def decay_headline(records: Sequence[Record]) -> str:
+    """Notebook 04 in one sentence."""
+    return _two_rows(records, "CLR by table 2 ends at {}; falling alone at {}.", CLR_TABLE_2, DECAY_4000, ONLY_THE_FALL)
+
+
+def _two_rows(records: Sequence[Record], sentence: str, first: Experiment, second: Experiment, claim: Claim) -> str:
+    group = main_group(records)
+    ends = []
+    for row in (first, second):
+        own = [r for r in group if r.run.experiment == row.name]
+        accuracy = Summary(tuple(100 * r.accuracy for r in own)).text().replace(" (", " % (") if own else "(not run)"
+        ends.append(f"{accuracy} after {own[0].run.iterations if own else row.iterations:,} iterations")
+    verdict = claim.verdict(claim.measured(group))
+    return f"{sentence.format(*ends)} The paper: {first.paper} and {second.paper}. Verdict: **{verdict}**."

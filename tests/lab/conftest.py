@@ -1,0 +1,69 @@
+"""What the bench's tests share: a small image set that can be learned in seconds, and records made without training."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from clrlib.lab.data import ImageSet
+from clrlib.lab.runs import Record, Run
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """One CPU thread for each test: quickest for nets this small, and the same sums whoever runs beside us."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def images() -> ImageSet:
+    """200 train and 62 test images of four classes: red, green, blue or white stripes, and noise."""
+    random = np.random.default_rng(0)
+    train, test = _striped(random, 200), _striped(random, 62)
+    sha256 = hashlib.sha256(b"".join(part.numpy().tobytes() for part in (*train, *test))).hexdigest()
+    return ImageSet("made", "made for the tests", tuple("abcd"), *train, *test, sha256, "tests/lab/conftest.py")
+
+
+@pytest.fixture(scope="session")
+def few(images: ImageSet) -> ImageSet:
+    """The first 50 train and 21 test images, for what need not learn much."""
+    train, test = images.train_images[:50], images.test_images[:21]
+    labels = {"train_labels": images.train_labels[:50], "test_labels": images.test_labels[:21]}
+    return replace(images, train_images=train, test_images=test, **labels)
+
+
+def _striped(random: np.random.Generator, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    labels = np.arange(count) % 4
+    pixels = random.normal(128, 25, (count, 3, 32, 32))
+    stripes = np.arange(32) // 4 % 2 * 60
+    for image, label in zip(pixels, labels, strict=True):
+        image[label if label < 3 else slice(None)] += stripes
+    return torch.from_numpy(pixels.clip(0, 255).astype(np.uint8)), torch.from_numpy(labels.astype(np.int64))
+
+
+@pytest.fixture
+def record_of() -> Callable[[Run], Record]:
+    """A record as a finished training of the run would give it, in no time."""
+
+    def make(run: Run) -> Record:
+        curves = {"iteration": [1, 2], "lr": [0.1, 0.01], "test_accuracy": [0.25, 1 / 3]}
+        curves |= {"test_loss": [1.5, 0.1 + 0.2], "train_loss": [2.0, 1e-9]}
+        return Record(
+            run=run,
+            data={"name": run.data, "label": "made for the tests", "sha256": "0" * 64},
+            curves=curves,
+            diverged_at=None,
+            seconds=1.5,
+            iterations_per_second=1.33,
+            machine={"device": "cpu", "name": "abacus", "threads": 1, "system": "Linux"},
+            versions={"python": "3.11"},
+            commits=[{"commit": "a" * 40, "dirty": False}],
+        )
+
+    return make

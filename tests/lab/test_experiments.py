@@ -1,0 +1,199 @@
+"""The catalogue against the paper's tables 1 and 2, typed in again here, and its shorter forms against the full one."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clrlib.lab import experiments
+from clrlib.lab.data import ImageSet
+from clrlib.lab.experiments import CATALOGUE, RANGE_TEST, TABLE_2, Experiment, runs, shortened
+from clrlib.lab.runs import Run
+from clrlib.lab.training import Training
+from clrlib.range_test import range_test_policy
+from clrlib.schedules import Exponential, ExpRange, Fixed, Hann, LinearDecay, MultiStep, Policy, Stages, Welch
+
+PROFILES = ("paper", "quick", "smoke")
+ROWS = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+EACH_PROFILE = pytest.mark.parametrize("profile", PROFILES)
+
+# name: iterations, accuracy in percent
+TABLE_1 = {"fixed": (70_000, 81.4), "clr-table2": (25_000, 81.4), "decay-4000": (25_000, 78.5)}
+
+# base_lr, max_lr, stepsize, start, max_iter
+STAGES = [
+    (0.001, 0.005, 2_000, 0, 16_000),
+    (0.0001, 0.0005, 1_000, 16_000, 22_000),
+    (0.00001, 0.00005, 500, 22_000, 25_000),
+]
+
+# rates that the paper's text and Caffe's solver files give; between two of one row the rate is a straight line
+CORNERS = {
+    "fixed": {0: 1e-3, 59_999: 1e-3, 60_000: 1e-4, 64_999: 1e-4, 65_000: 1e-5, 69_999: 1e-5},
+    "clr-table2": {
+        **dict.fromkeys((0, 4_000, 8_000, 12_000), 0.001),
+        **{2_000: 0.005, 6_000: 0.003, 10_000: 0.002, 14_000: 0.0015},
+        **dict.fromkeys((16_000, 18_000, 20_000), 0.0001),
+        **{17_000: 0.0005, 19_000: 0.0003, 21_000: 0.0002},
+        **dict.fromkeys((22_000, 23_000, 24_000), 0.00001),
+        **{22_500: 0.00005, 23_500: 0.00003, 24_500: 0.00002},
+    },
+    "clr-triangular": {0: 0.001, 1_000: 0.0035, 2_000: 0.006, 4_000: 0.001, 22_000: 0.006, 24_000: 0.001},
+    "clr-triangular2": {0: 0.001, 2_000: 0.006, 4_000: 0.001, 6_000: 0.0035, 10_000: 0.00225, 24_000: 0.001},
+    "decay-4000": {0: 0.007, 1_000: 0.0055, 2_000: 0.004, 4_000: 0.001, 24_999: 0.001},
+    "decay-2000": {0: 0.007, 1_000: 0.004, 2_000: 0.001, 24_999: 0.001},
+    "range-test": {0: 0.0, 3_999: 0.02},
+}
+
+
+@ROWS
+def test_rates_are_the_papers(row: Experiment) -> None:
+    for t, lr in CORNERS[row.name].items():
+        assert row.policy(t) == pytest.approx(lr, rel=1e-12), t
+
+
+def test_table_2_is_the_papers() -> None:
+    typed = [(*[getattr(p, n) for n in ("base_lr", "max_lr", "step_size")], length) for length, p in TABLE_2.stages]
+    assert typed == [(base, top, step, end - start) for base, top, step, start, end in STAGES]
+    assert all((end - start) % (2 * step) == 0 for _, _, step, start, end in STAGES), "whole cycles"
+
+
+@ROWS
+def test_iterations_and_accuracies_are_table_1s(row: Experiment) -> None:
+    if row.name in TABLE_1:
+        assert (row.iterations, row.paper) == TABLE_1[row.name]
+        assert row.source.startswith("Table 1")
+    else:
+        assert "Table 1" not in row.source, "a row of table 1 belongs in this test"
+
+
+def test_what_the_paper_has_no_row_for_says_so() -> None:
+    """Section 3.1 calls figure 1's curve, 81.4 in table 1, triangular; the other variants are ours."""
+    others = {row.name: (row.iterations, row.paper) for row in CATALOGUE if row.name not in TABLE_1}
+    assert others == {
+        "range-test": (4_000, None),
+        "clr-triangular2": (25_000, None),
+        "clr-triangular": (25_000, 81.4),
+        "decay-2000": (25_000, None),
+    }
+
+
+def test_the_range_test_is_figure_3s() -> None:
+    assert RANGE_TEST.iterations == 8 * 500  # epochs of 50,000 / 100
+    assert RANGE_TEST.policy(2_000) == pytest.approx(0.01, abs=1e-5)
+    assert 200 % RANGE_TEST.run("paper", 0, "cifar10", "float32").evaluate_every == 0
+
+
+@ROWS
+@EACH_PROFILE
+def test_every_entry_makes_a_run_that_trains(row: Experiment, profile: str, few: ImageSet) -> None:
+    run = row.run(profile, seed=2, data="made", precision="float32")
+    assert (run.experiment, run.profile, run.seed, run.data, run.precision) == (row.name, profile, 2, "made", "float32")
+    assert run.iterations > 0 and run.iterations % run.evaluate_every == 0, "the last evaluation is a whole one"
+    lr = run.policy(np.arange(run.iterations))
+    assert np.isfinite(lr).all() and (lr >= 0).all()
+    assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
+    training = Training(run, few)
+    training.advance(1)
+    assert training.diverged_at is None and training.curves["lr"] == [run.policy(0)]
+
+
+@ROWS
+def test_the_paper_profile_is_the_papers_size_with_caffes_solver(row: Experiment) -> None:
+    run = row.run("paper", 0, "cifar10", "float32")
+    assert (run.policy, run.iterations) == (row.policy, row.iterations)
+    assert (run.net, run.optimizer, run.momentum, run.weight_decay) == ("caffe_cifar10_full", "caffe_sgd", 0.9, 0.004)
+    assert (run.batch, run.shuffle) == (100, "once")
+
+
+def test_profiles_get_shorter() -> None:
+    for row in CATALOGUE:
+        lengths = [row.run(profile, 0, "digits", "float32").iterations for profile in PROFILES]
+        assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == 3
+
+
+@ROWS
+@EACH_PROFILE
+def test_shortened_keeps_the_shape_of_every_entry(row: Experiment, profile: str) -> None:
+    by, run = row.shorter[profile], row.run(profile, 0, "digits", "float32")
+    assert run.iterations * by == row.iterations, "a whole number of iterations"
+    if row is RANGE_TEST:  # from its first to its last iteration, whatever their number
+        assert run.policy == range_test_policy(0.0, 0.02, run.iterations)
+        return
+    assert_same_shape(row.policy, run.policy, by, run.iterations)
+
+
+def assert_same_shape(full: Policy, short: Policy, by: int, iterations: int) -> None:
+    t = np.arange(iterations + iterations // 2)  # and on past the end
+    np.testing.assert_allclose(short(t), full(t * by), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Fixed(0.1),
+        MultiStep(0.1, (600, 650), gamma=0.5),
+        Exponential(0.1, gamma=0.999),
+        LinearDecay(0.1, 0.01, 400),
+        ExpRange(0.1, 0.6, 200, gamma=0.999),
+        ExpRange(0.1, 0.6, 200, gamma=0.999, decay="amplitude"),
+        Welch(0.1, 0.6, 200),
+        Hann(0.1, 0.6, 200),
+        Stages((400, Welch(0.1, 0.6, 100)), (300, ExpRange(0.1, 0.6, 50, gamma=0.99)), (100, Fixed(0.1))),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("by", [1, 10, 50])
+def test_shortened_keeps_the_shape_of_every_policy(policy: Policy, by: int) -> None:
+    short = shortened(policy, by)
+    assert type(short) is type(policy)
+    assert_same_shape(policy, short, by, 700 // by)
+
+
+def row(name: str, seeds: int) -> Experiment:
+    return Experiment(name, name, Fixed(0.1), 1000, seeds=seeds)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [
+        (1, "a0 b0 b1 b2 c0"),
+        (2, "a0 b0 b1 b2 c0 a1 c1"),
+        (4, "a0 b0 b1 b2 c0 a1 c1 a2 c2 a3 b3 c3"),
+    ],
+)
+def test_first_what_each_row_asks_for_then_seed_by_seed(seeds: int, expected: str) -> None:
+    catalogue = (row("a", 1), row("b", 3), row("c", 1))
+    found = runs("smoke", "digits", "float32", seeds, catalogue)
+    assert " ".join(f"{run.experiment}{run.seed}" for run in found) == expected
+
+
+@EACH_PROFILE
+def test_no_two_runs_have_one_name(profile: str) -> None:
+    names = [run.name for run in runs(profile, "digits", "float32", seeds=5)]
+    assert len(set(names)) == len(names) == 5 * len(CATALOGUE)
+
+
+def test_runs_are_the_whole_catalogues_with_what_was_asked_for() -> None:
+    found = runs("quick", "cifar10-jpeg", "bfloat16")
+    assert {run.experiment for run in found} == {row.name for row in CATALOGUE}
+    assert {(run.profile, run.data, run.precision) for run in found} == {("quick", "cifar10-jpeg", "bfloat16")}
+    assert [run.seed for run in found if run.experiment == "range-test"] == [0, 1, 2]
+
+
+def test_names_and_titles_are_unique() -> None:
+    assert len({row.name for row in CATALOGUE}) == len({row.title for row in CATALOGUE}) == len(CATALOGUE)
+    listed = [value for value in vars(experiments).values() if isinstance(value, Experiment)]
+    assert {id(row) for row in listed} == {id(row) for row in CATALOGUE}, "an experiment that nobody trains"
+
+
+def test_an_unknown_profile_is_no_run() -> None:
+    with pytest.raises(KeyError, match="huge"):
+        CATALOGUE[0].run("huge", 0, "digits", "float32")
+
+
+def test_another_seed_changes_nothing_else() -> None:
+    for row in CATALOGUE:
+        one, other = (row.run("quick", seed, "digits", "float32") for seed in (0, 1))
+        assert replace(one, seed=1) == other

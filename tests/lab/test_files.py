@@ -1,0 +1,76 @@
+"""A file is whole or not there, and JSON is strict."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from clrlib.lab.files import to_json, write_atomically
+
+
+def test_writes_in_a_folder_that_it_makes(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "record.json"
+    write_atomically(path, b"content")
+    assert path.read_bytes() == b"content"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_replaces_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    for content in (b"a long first content", b"short", b""):
+        write_atomically(path, content)
+        assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_others_may_read_it(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "record.json", b"")
+    assert stat.S_IMODE((tmp_path / "record.json").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("death", [OSError("disk full"), KeyboardInterrupt()], ids=lambda death: type(death).__name__)
+@pytest.mark.parametrize("moment", ["os.fsync", "pathlib.Path.replace"])
+@pytest.mark.parametrize("old", [b"old", None], ids=["replacing", "new"])
+def test_a_crash_leaves_the_old_file_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bytes | None, moment: str, death: BaseException
+) -> None:
+    path = tmp_path / "record.json"
+    if old is not None:
+        path.write_bytes(old)
+
+    def die(*_: object) -> None:
+        raise death
+
+    monkeypatch.setattr(moment, die)
+    with pytest.raises(type(death)):
+        write_atomically(path, b"new content")
+    monkeypatch.undo()
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == ([] if old is None else [("record.json", old)])
+
+
+def test_the_content_is_on_the_disk_before_it_has_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, moments = tmp_path / "record.json", []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (moments.append(f"fsync {os.fstat(handle).st_size}"), fsync(handle))
+    )
+    monkeypatch.setattr(Path, "replace", lambda self, to: (moments.append(f"{to.name}"), replace(self, to))[1])
+    write_atomically(path, b"12345")
+    assert moments == ["fsync 5", "record.json"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, -float("inf")], {"deep": [float("nan")]}])
+def test_json_is_strict(value: object) -> None:
+    with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
+        to_json({"a": value})
+
+
+def test_json_has_a_line_for_each_key_and_loses_nothing() -> None:
+    content = {"a": [0.1 + 0.2, 1e-300], "b": {"c": None, "d": [True, "é\n"]}, "e": 2**60}
+    written = to_json(content)
+    assert json.loads(written) == content
+    assert written.count(b"\n") == len(content) + 2
+    assert written.endswith(b"}\n")

@@ -1,0 +1,165 @@
+"""A run's name is its content, and what is written is read back the same."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from clrlib import schedules
+from clrlib.lab.files import to_json
+from clrlib.lab.runs import Record, Run, policy_from_json, policy_to_json
+from clrlib.schedules import (
+    Cyclical,
+    Exponential,
+    ExpRange,
+    Fixed,
+    Hann,
+    LinearDecay,
+    MultiStep,
+    Policy,
+    Stages,
+    Triangular,
+    Triangular2,
+    Welch,
+)
+
+RUN = Run("fixed", MultiStep(1e-3, (60_000, 65_000)), iterations=70_000, seed=3)
+
+ANOTHER = {
+    "experiment": "fixed2",
+    "policy": MultiStep(1e-3, (60_000, 65_001)),
+    "iterations": 70_001,
+    "seed": 4,
+    "profile": "quick",
+    "data": "cifar10-jpeg",
+    "net": "another",
+    "optimizer": "sgd",
+    "momentum": 0.8,
+    "weight_decay": 0.0,
+    "batch": 128,
+    "shuffle": "each epoch",
+    "precision": "bfloat16",
+    "evaluate_every": 100,
+}
+
+POLICIES = [
+    Fixed(0.01),
+    MultiStep(0.01, (3, 5), gamma=0.2),
+    Exponential(0.1, gamma=0.99994),
+    LinearDecay(0.007, 0.001, steps=4000),
+    Stages((4, Triangular2(0.1, 0.2, 2)), (3, MultiStep(0.01, (1, 2))), (2, Stages((1, Fixed(0.1))))),
+    Cyclical(0.001, 0.006, step_size=7),
+    Triangular(0.001, 0.006, step_size=7),
+    Triangular2(1 / 3, 2 / 3, step_size=7),
+    ExpRange(0.001, 0.006, 7, gamma=0.9),
+    ExpRange(0.001, 0.006, 7, gamma=0.9, decay="amplitude"),
+    Welch(0.001, 0.006, step_size=7),
+    Hann(0.001, 0.006, step_size=7),
+]
+
+
+def test_the_name_says_what_it_is_and_never_changes() -> None:
+    """Pinned: a change that renames runs would orphan every published record."""
+    assert RUN.name == "fixed-multistep-seed3-aea21e19"
+
+
+def test_another_value_anywhere_is_another_name() -> None:
+    assert set(ANOTHER) == {field.name for field in dataclasses.fields(Run)}, "a new setting belongs in this test"
+    names = {RUN.name} | {replace(RUN, **{field: value}).name for field, value in ANOTHER.items()}
+    assert len(names) == 1 + len(ANOTHER)
+    assert len({name.rsplit("-", 1)[1] for name in names}) == len(names), "not only the readable part differs"
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+def test_every_policy_and_each_of_its_numbers_is_in_the_hash(policy: Policy) -> None:
+    hashes = [replace(RUN, policy=other).hash for other in POLICIES]
+    assert hashes.count(replace(RUN, policy=policy).hash) == 1
+    for field in dataclasses.fields(policy):  # type: ignore[arg-type]
+        value = getattr(policy, field.name)
+        if isinstance(value, float):
+            assert replace(RUN, policy=replace(policy, **{field.name: value * 0.99})).hash not in hashes
+
+
+def test_a_setting_that_a_later_version_adds_renames_no_old_run() -> None:
+    @dataclass(frozen=True)
+    class LaterRun(Run):
+        averaging: float = 0.0
+
+    settings = {field.name: getattr(RUN, field.name) for field in dataclasses.fields(RUN)}
+    assert LaterRun(**settings).name == RUN.name
+    assert LaterRun(**settings, averaging=0.1).name != RUN.name
+
+
+def test_a_default_spelt_out_is_the_same_run() -> None:
+    assert replace(RUN, momentum=0.9, batch=100).name == RUN.name
+
+
+def test_defaults_are_caffes_solver() -> None:
+    """paper.md 4.2: momentum 0.9, weight_decay 0.004, batch 100, images in one order (4.1)."""
+    assert (RUN.momentum, RUN.weight_decay, RUN.batch, RUN.shuffle) == (0.9, 0.004, 100, "once")
+
+
+def concrete(kind: type[Policy]) -> Iterator[type[Policy]]:
+    for child in kind.__subclasses__():
+        if child.__module__ == schedules.__name__:
+            yield child
+            yield from concrete(child)
+
+
+def test_the_policies_here_are_all_there_are() -> None:
+    assert {type(policy) for policy in POLICIES} == set(concrete(Policy)), "a new policy belongs in this test"
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+def test_a_run_comes_back_from_json_as_it_was(policy: Policy) -> None:
+    run = replace(RUN, policy=policy)
+    back = Run.from_json(json.loads(json.dumps(run.to_json())))
+    assert back == run and back.name == run.name and hash(back) == hash(run)
+    assert type(back.policy) is type(policy)
+    assert [back.policy(t) for t in range(12)] == [policy(t) for t in range(12)]
+
+
+def test_json_of_a_policy_is_its_class_and_numbers() -> None:
+    policy = Stages((4, Triangular2(0.1, 0.2, 2)), (3, MultiStep(0.01, (1, 2))))
+    assert policy_to_json(policy) == {
+        "name": "Stages",
+        "stages": [
+            [4, {"name": "Triangular2", "base_lr": 0.1, "max_lr": 0.2, "step_size": 2}],
+            [3, {"name": "MultiStep", "lr": 0.01, "milestones": [1, 2], "gamma": 0.1}],
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", ["Zigzag", "np", "ABC", "pairwise", "__name__", "epochs_to_iterations"])
+def test_a_policy_that_is_none_of_ours_is_refused(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"policy '{name}' is not one of clrlib.schedules; was the record made by a newer"
+    ):
+        policy_from_json({"name": name, "lr": 0.1})
+
+
+def test_a_run_written_before_a_setting_existed_gets_its_default() -> None:
+    settings = RUN.to_json()
+    del settings["precision"]
+    assert Run.from_json(settings) == RUN
+
+
+def test_a_record_comes_back_from_strict_json_as_it_was(record_of: Callable[[Run], Record]) -> None:
+    record = record_of(RUN)
+    assert Record.from_json(json.loads(to_json(record.to_json()))) == record
+
+
+@pytest.mark.parametrize("number", [2, 0, "1", None])
+def test_a_record_of_another_format_is_refused(record_of: Callable[[Run], Record], number: object) -> None:
+    content = {**record_of(RUN).to_json(), "format": number}
+    with pytest.raises(ValueError, match=f"record format is {number!r}, this clrlib reads 1; update clrlib"):
+        Record.from_json(content)
+
+
+def test_accuracy_is_the_last_one_and_none_where_the_run_diverged(record_of: Callable[[Run], Record]) -> None:
+    record = record_of(RUN)
+    assert record.accuracy == 1 / 3
+    assert math.isnan(replace(record, diverged_at=1).accuracy)

@@ -1,0 +1,106 @@
+"""Many runs: only what is missing is trained, and how many at a time changes no number."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from joblib.externals.loky import get_reusable_executor
+
+from clrlib.lab import store, sweep
+from clrlib.lab.runs import Record, Run
+from clrlib.lab.sweep import default_jobs, train_missing
+from clrlib.schedules import Fixed, Triangular
+
+RUNS = [
+    Run("fixed", Fixed(0.001), 3, seed=0, profile="smoke", data="digits", batch=5, evaluate_every=2),
+    Run("clr", Triangular(0.001, 0.003, 2), 3, seed=0, profile="smoke", data="digits", batch=5, evaluate_every=3),
+    Run("clr", Triangular(0.001, 0.003, 2), 2, seed=1, profile="smoke", data="digits", batch=5, evaluate_every=2),
+]
+
+
+@pytest.fixture
+def one_thread_each(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As many cores as jobs, so that every run has one thread: sums in another order would differ in the last digit."""
+    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 1)
+    yield
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+def apart_from_timings(record: Record) -> Record:
+    return replace(record, seconds=0.0, iterations_per_second=None)
+
+
+def test_one_or_two_at_a_time_give_the_same_records(tmp_path: Path, one_thread_each: None) -> None:
+    found = {}
+    for jobs in (1, 2):
+        train_missing(RUNS, tmp_path / str(jobs), jobs)
+        found[jobs] = [apart_from_timings(record) for record in store.load_all(tmp_path / str(jobs))]
+    assert found[1] == found[2]
+    assert sorted(record.run.name for record in found[1]) == sorted(run.name for run in RUNS)
+    assert {record.machine["threads"] for record in found[2]} == {1}
+
+
+def test_only_what_is_missing_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.load_or_train(RUNS[1], tmp_path)
+    done = tmp_path / f"{RUNS[1].name}.json"
+    before = done.read_bytes(), done.stat().st_mtime_ns
+    trained, train = [], store.train
+    monkeypatch.setattr(store, "train", lambda run, *rest: (trained.append(run), train(run, *rest))[1])
+    capsys.readouterr()
+
+    train_missing(RUNS, tmp_path, jobs=1)
+    assert trained == [RUNS[0], RUNS[2]]
+    assert (done.read_bytes(), done.stat().st_mtime_ns) == before
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1 of 3 runs are done, 2 to train, 1 at a time"
+    totals = [line for line in lines if line.startswith("total: ")]
+    assert totals[0].startswith("total: 3/5 iterations, ") and totals[1] == "total: 5/5 iterations, 0 s left"
+
+    train_missing(RUNS, tmp_path, jobs=1)
+    assert len(trained) == 2
+    assert capsys.readouterr().out == "3 of 3 runs are done, 0 to train, 1 at a time\n"
+
+
+def test_a_broken_record_stops_the_sweep_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Record:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(store, "train", refuse)
+    (tmp_path / f"{RUNS[2].name}.json").write_text("{")
+    with pytest.raises(ValueError, match=f"{RUNS[2].name}.json is not a whole record"):
+        train_missing(RUNS, tmp_path, jobs=1)
+
+
+@pytest.mark.parametrize(("cores", "jobs", "threads"), [(4, 1, 4), (4, 2, 2), (4, 3, 1), (4, 8, 1), (1, 1, 1)])
+def test_the_cores_are_shared_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, jobs: int, threads: int
+) -> None:
+    seen = []
+
+    class Parallel:
+        def __init__(self, n_jobs: int, **_: object) -> None:
+            assert n_jobs == jobs
+
+        def __call__(self, work: Iterator[Any]) -> Iterator[int]:
+            for _, (run, _, share), _ in work:
+                seen.append(share)
+                yield run.iterations
+
+    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: cores)
+    monkeypatch.setattr(sweep.joblib, "Parallel", Parallel)
+    train_missing(RUNS, tmp_path, jobs)
+    assert seen == [threads] * 3
+
+
+def test_one_run_at_a_time_on_a_gpu_and_one_a_core_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert default_jobs(torch.device("cpu")) >= 1
+    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 6 if only_physical_cores else 12)
+    assert default_jobs(torch.device("cuda")) == 1
+    assert default_jobs(torch.device("cpu")) == 6

@@ -1,0 +1,579 @@
+import copy
+import random
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset, WeightedRandomSampler
+
+from clrlib import Bounds, RangeTest, ScheduleLR, Triangular, lr_range_test
+from clrlib.range_test import range_test_policy, untouched
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Nets as small as these only wait for a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+# The test itself
+
+
+def data(n=64):
+    inputs = torch.randn(n, 4, generator=torch.Generator().manual_seed(1))
+    return TensorDataset(inputs, (inputs[:, 0] + inputs[:, 1] > 0).long())
+
+
+def batches(n=64, size=16):
+    return list(DataLoader(data(n), batch_size=size, generator=torch.Generator()))
+
+
+class Net(nn.Module):
+    """A bit of everything that carries a state: batch norm, dropout, buffers that are not saved or get replaced."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
+        self.register_buffer("passes", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(4), persistent=False)
+
+    def forward(self, inputs):
+        self.passes = self.passes + 1  # replaced
+        self.mean.lerp_(inputs.mean(0), 0.1)  # in place, and not in the state_dict
+        return self.layers(inputs - self.mean)
+
+
+def net(seed=0):
+    torch.manual_seed(seed)
+    return Net()
+
+
+def run(model=None, optimizer=None, loss_fn=F.cross_entropy, train=None, heldout=None, **options):
+    model = model or nn.Linear(4, 2)
+    optimizer = optimizer or torch.optim.SGD(model.parameters())
+    options = {"end_lr": 1.0, "iterations": 10, "evaluate_every": 2} | options
+    return lr_range_test(model, optimizer, loss_fn, train or batches(), heldout or batches(), **options)
+
+
+class Spy(torch.optim.SGD):
+    """Notes the rate of each group at each step."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.used = []
+
+    def step(self, closure=None):
+        self.used.append([float(group["lr"]) for group in self.param_groups])
+        return super().step(closure)
+
+
+def everything(model, optimizer):
+    """All that a training depends on, as bytes, with the identity of each object."""
+    state = [*model.named_parameters(), *model.named_buffers()]
+    state += [(name, parameter.grad) for name, parameter in model.named_parameters()]
+    for parameter, values in optimizer.state.items():
+        state += [(id(parameter), id(values)), *values.items()]
+    for group in optimizer.param_groups:
+        state += [(id(group), id(group["params"])), *group.items()]
+    plain = [(n, id(v), v.detach().numpy().tobytes()) if isinstance(v, torch.Tensor) else (n, v) for n, v in state]
+    plain = [(name, [id(p) for p in rest[0]]) if name == "params" else (name, *rest) for name, *rest in plain]
+    modes = [module.training for module in model.modules()]
+    numpy_state = np.random.get_state()
+    rng = random.getstate(), numpy_state[1].tobytes(), numpy_state[2:], torch.get_rng_state().numpy().tobytes()
+    return plain, modes, rng
+
+
+def test_the_sweep_is_linear_from_exactly_0_and_records_the_rate_used():
+    model = nn.Linear(4, 2)
+    spy = Spy(model.parameters(), lr=0.05)
+    test = run(model, spy, end_lr=0.02, iterations=41, evaluate_every=1)
+    used = [rate for (rate,) in spy.used]
+    assert used[0] == 0.0
+    assert used[-1] == 0.02
+    np.testing.assert_allclose(used, np.linspace(0, 0.02, 41), rtol=1e-14)
+    np.testing.assert_array_equal(test.lr, used)
+    assert test.stopped is None
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, 0.02), (0.001, 0.065), (1e-7, 10.0), (0.1, 0.7)])
+def test_range_test_policy_ends_at_the_ends(start, end):
+    policy = range_test_policy(start, end, 2000)
+    assert policy == Triangular(start, end, step_size=1999)
+    assert policy(0) == start
+    assert policy(1999) == pytest.approx(end, rel=1e-15)
+    np.testing.assert_allclose(policy(np.arange(2000)), np.linspace(start, end, 2000), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "every", "expected"),
+    [(10, 4, [3, 7, 9]), (10, 5, [4, 9]), (10, 100, [9]), (45, None, [*range(1, 45, 2), 44]), (3, None, [0, 1, 2])],
+)
+def test_accuracy_is_measured_every_so_often_and_after_the_last_iteration(iterations, every, expected):
+    test = run(iterations=iterations, evaluate_every=every)
+    np.testing.assert_array_equal(test.lr, range_test_policy(0.0, 1.0, iterations)(np.array(expected)))
+    assert test.accuracy.shape == test.lr.shape
+
+
+def test_lr_mult_is_respected_and_lr_is_the_rate_before_it():
+    model = nn.Linear(4, 2)
+    spy = Spy([{"params": [model.weight]}, {"params": [model.bias], "lr_mult": 2.0}], lr=0.05)
+    test = run(model, spy, evaluate_every=1)
+    np.testing.assert_array_equal(spy.used, np.stack([test.lr, 2 * test.lr], axis=1))
+
+
+def test_accuracy_is_the_fraction_right_of_all_heldout_batches_in_eval_mode():
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1))
+            self.dropout = nn.Dropout(0.9)
+
+        def forward(self, inputs):
+            modes.append((self.training, self.dropout.training, torch.is_grad_enabled()))
+            return F.one_hot((inputs[:, 0] > 0).long(), 2) + self.dropout(self.weight)
+
+    modes = []
+    heldout = [(torch.tensor([[1.0], [1.0], [-1.0]]), torch.tensor([1, 0, 0])), (torch.ones(1, 1), torch.tensor([1]))]
+    test = run(Half(), train=heldout, heldout=heldout, iterations=2, evaluate_every=1)
+    assert test.accuracy.tolist() == [0.75, 0.75]
+    assert modes == [(True, True, True), (False, False, False), (False, False, False)] * 2
+
+
+def test_it_learns():
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    test = run(model, optimizer, end_lr=0.5, iterations=100, evaluate_every=10)
+    assert test.accuracy[-1] > 0.9
+
+
+def test_heldout_batches_are_gone_through_afresh_each_time():
+    class Heldout:
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            return iter(batches())
+
+    heldout = Heldout()
+    run(heldout=heldout, iterations=10, evaluate_every=3)
+    assert heldout.passes == 4
+
+
+def test_training_batches_are_gone_through_again_in_a_new_order():
+    seen = []
+
+    def loss_fn(scores, targets):
+        seen.append(targets.tolist())
+        return F.cross_entropy(scores, targets)
+
+    inputs = torch.zeros(4, 4)
+    loader = DataLoader(TensorDataset(inputs, torch.arange(4)), batch_size=1, shuffle=True)
+    run(nn.Linear(4, 4), loss_fn=loss_fn, train=loader, iterations=40, evaluate_every=40)
+    epochs = [tuple(label for (label,) in seen[i : i + 4]) for i in range(0, 40, 4)]
+    assert all(sorted(epoch) == [0, 1, 2, 3] for epoch in epochs)
+    assert len(set(epochs)) > 1
+
+
+def test_layers_kept_in_eval_mode_stay_so_in_training():
+    model = net()
+    model.layers[1].eval()
+    mean = model.layers[1].running_mean.clone()
+
+    def loss_fn(scores, targets):
+        assert model.training
+        assert not model.layers[1].training
+        torch.testing.assert_close(model.layers[1].running_mean, mean, rtol=0, atol=0)
+        return F.cross_entropy(scores, targets)
+
+    run(model, loss_fn=loss_fn)
+    assert [module.training for module in model.layers] == [True, False, True, True, True]
+
+
+# What it leaves behind
+
+
+def train(seed, before=lambda model, optimizer, loader: None):
+    """A short training whose every random number counts; returns the weights and the losses."""
+    random.seed(seed)
+    np.random.seed(seed)
+    model = net(seed)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
+    schedule = ScheduleLR(optimizer, Triangular(0.01, 0.1, 5))
+    loader = DataLoader(data(), batch_size=16, shuffle=True)
+    losses = []
+    for epoch in range(4):
+        if epoch in (0, 2):  # at the start, and in the middle where the momentum is not 0
+            before(model, optimizer, loader)
+        for inputs, targets in loader:
+            noise = random.random() + np.random.rand()
+            loss = F.cross_entropy(model(inputs + 0.01 * noise), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+    return losses, [value.tolist() for value in model.state_dict().values()]
+
+
+def test_training_is_bit_identical_with_and_without_a_range_test():
+    def before(model, optimizer, loader):
+        def noisy(scores, targets):
+            return F.cross_entropy(scores, targets) * (1 + random.random() + np.random.rand())
+
+        test = lr_range_test(model, optimizer, noisy, loader, loader, end_lr=3.0, iterations=10, evaluate_every=2)
+        assert test.lr.size == 5
+
+    assert train(0, before) == train(0)
+    assert train(0) != train(1)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "Adagrad", "Rprop"])
+@pytest.mark.parametrize("fault", [None, KeyboardInterrupt, RuntimeError, "loader", "heldout"])
+def test_everything_is_put_back_whatever_happens(kind, fault):
+    model = net()
+    model.layers[3].eval()
+    optimizer = getattr(torch.optim, kind)(model.parameters(), lr=0.05)
+    for inputs, targets in batches():
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+    model.layers[4].bias.grad = None  # the others keep a gradient
+    before = everything(model, optimizer)
+    calls = 0
+
+    def loss_fn(scores, targets):
+        nonlocal calls
+        calls += 1
+        if calls == 4 and isinstance(fault, type):
+            raise fault
+        return F.cross_entropy(scores, targets) * random.random() * np.random.rand()
+
+    def failing():
+        yield from batches()[:3]
+        raise OSError("disk gone")
+
+    class Failing:
+        def __iter__(self):
+            return failing()
+
+    options = {"loader": {"train": Failing()}, "heldout": {"heldout": Failing()}}.get(fault, {})
+    if fault is None:
+        assert run(model, optimizer, loss_fn).lr.size == 5
+    else:
+        with pytest.raises(fault if isinstance(fault, type) else OSError):
+            run(model, optimizer, loss_fn, **options)
+    assert everything(model, optimizer) == before
+    assert model.layers[4].bias.grad is None
+
+
+def test_an_optimizer_that_has_not_stepped_yet_stays_empty():
+    model = net()
+    optimizer = torch.optim.Adam(model.parameters())
+    run(model, optimizer)
+    assert dict(optimizer.state) == {}
+    assert all(parameter.grad is None for parameter in model.parameters())
+    optimizer.state[model.layers[0].weight]["x"] = 1  # still the defaultdict that optimizers need
+
+
+def test_a_tensor_rate_stays_the_same_tensor():
+    model = nn.Linear(4, 2)
+    tensor = torch.tensor(0.05, dtype=torch.float64)
+    optimizer = torch.optim.Adam(model.parameters(), lr=tensor)
+    run(model, optimizer)
+    assert optimizer.param_groups[0]["lr"] is tensor
+    assert tensor.item() == 0.05
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_modes_are_put_back(training):
+    model = net().train(training)
+    model.layers[1].train(not training)
+    modes = [module.training for module in model.modules()]
+    run(model)
+    assert [module.training for module in model.modules()] == modes
+
+
+@pytest.mark.parametrize("place", ["loader", "sampler", "batch sampler"])
+def test_generators_of_loaders_are_put_back(place):
+    generator = torch.Generator().manual_seed(5)
+    if place == "loader":
+        loader = DataLoader(data(), batch_size=16, shuffle=True, generator=generator)
+    elif place == "sampler":
+        sampler = WeightedRandomSampler(torch.ones(64), 64, generator=generator)
+        loader = DataLoader(data(), batch_size=16, sampler=sampler)
+    else:
+        sampler = RandomSampler(data(), generator=generator)
+        loader = DataLoader(data(), batch_sampler=BatchSampler(sampler, 16, drop_last=False))
+    state = generator.get_state()
+    run(train=loader)
+    assert torch.equal(generator.get_state(), state)
+
+
+class Augmented(Dataset):
+    """Draws from the random state of its worker process."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        return torch.rand(4), i % 2
+
+
+def test_persistent_workers_are_not_disturbed():
+    def epochs(test):
+        torch.manual_seed(0)
+        loader = DataLoader(Augmented(), batch_size=4, num_workers=1, persistent_workers=True)
+        seen = []
+        for epoch in range(2):
+            for inputs, _ in loader:
+                seen.append(inputs.tolist())
+                if test and epoch == 0:  # in the middle of a pass
+                    run(train=loader, iterations=3, evaluate_every=3)
+        return seen
+
+    assert epochs(test=True) == epochs(test=False)
+
+
+def test_shared_parameters_and_those_outside_the_model_are_put_back():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    model[1].weight = model[0].weight
+    extra = nn.Parameter(torch.ones(4))
+    optimizer = torch.optim.SGD([*model.parameters(), extra], momentum=0.9)
+    before = [value.detach().clone() for value in (*model.parameters(), extra)]
+    run(model, optimizer, lambda scores, targets: F.cross_entropy(scores * extra, targets))
+    assert all(map(torch.equal, (*model.parameters(), extra), before))
+    assert model[1].weight is model[0].weight
+
+
+def test_untouched_undoes_whatever_is_done_inside():
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.ones(2, 4)).sum().backward()
+    before = everything(model, optimizer)
+    with pytest.raises(KeyboardInterrupt), untouched(model, optimizer):
+        optimizer.zero_grad(set_to_none=False)
+        model.layers[0].weight = nn.Parameter(torch.zeros(8, 4))
+        model.layers[4].bias.requires_grad_(True).grad = torch.ones(2)
+        model.register_buffer("new", torch.zeros(1))
+        model.register_buffer("mean", torch.ones(4))  # now it would be saved
+        optimizer.param_groups.append({"params": [model.layers[0].weight]})
+        optimizer.param_groups[0]["lr"] = 7
+        optimizer.param_groups[0]["new"] = 1
+        raise KeyboardInterrupt
+    assert everything(model, optimizer) == before
+    assert "mean" not in model.state_dict()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_batches_are_moved_and_the_random_state_is_put_back():
+    model = net().cuda()
+    optimizer = torch.optim.SGD(model.parameters(), momentum=0.9)
+    before, weights = torch.cuda.get_rng_state_all(), copy.deepcopy(model.state_dict())
+    assert run(model, optimizer).lr.size == 5
+    assert all(map(torch.equal, torch.cuda.get_rng_state_all(), before))
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+def test_nothing_is_printed_and_no_plotting_library_imported(capfd):
+    run()
+    assert capfd.readouterr() == ("", "")
+    heavy = "{'matplotlib', 'pandas', 'torchvision', 'sklearn'}"
+    subprocess.run([sys.executable, "-c", f"import sys, clrlib; assert not {heavy} & {{*sys.modules}}"], check=True)
+
+
+# How it ends early
+
+
+@pytest.mark.parametrize(("at", "points"), [(0, 0), (1, 0), (7, 3)])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_ends_the_test_and_keeps_what_it_had(at, points, value):
+    calls = 0
+
+    def loss_fn(scores, targets):
+        nonlocal calls
+        calls += 1
+        return F.cross_entropy(scores, targets) * (value if calls > at else 1)
+
+    model = nn.Linear(4, 2)
+    spy = Spy(model.parameters())
+    before = model.weight.detach().clone()
+    test = run(model, spy, loss_fn)
+    assert calls == at + 1
+    assert len(spy.used) == at, "no step with a gradient that is not finite"
+    assert test.lr.size == test.accuracy.size == points
+    assert test.stopped == f"training loss {value} at iteration {at}, learning rate {at / 9:.6g}"
+    assert torch.equal(model.weight, before)
+    assert test.bounds().reason.startswith("no clear answer: ")
+    assert test.stopped in str(test)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start_lr": 1.0, "end_lr": 1.0}, "start_lr 1.0 is not below end_lr 1.0; the test needs a rising rate"),
+        ({"start_lr": -0.1}, "start_lr is -0.1; a learning rate must be 0 or more"),
+        ({"end_lr": float("nan")}, "end_lr is nan; give a finite number"),
+        ({"iterations": 1}, "iterations is 1; give a whole number of iterations, 2 or more"),
+        ({"evaluate_every": 0}, "evaluate_every is 0; give a whole number of iterations, 1 or more"),
+        ({"train": iter(())}, "train_batches gave no batch; give a DataLoader or a list"),
+        ({"train": iter(batches())}, "train_batches gave no batch; give a DataLoader or a list"),
+        ({"heldout": iter(())}, "heldout_batches gave no batch; give a DataLoader or a list"),
+        ({"heldout": iter(batches())}, "heldout_batches gave no batch; give a DataLoader or a list"),
+        ({"train": [torch.zeros(2, 4)]}, "train_batches gave a Tensor that is not a pair of tensors (input, target)"),
+        ({"heldout": [{"x": 1, "y": 2}]}, "heldout_batches gave a dict that is not a pair of tensors (input, target)"),
+        (
+            {"heldout": [(torch.zeros(3, 4), torch.zeros(3, 2).long())]},
+            "the model gives scores (3, 2) for targets (3, 2); give scores (N, classes) and class numbers (N,)",
+        ),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        run(**options)
+
+
+def test_a_bad_lr_mult_or_optimizer_is_refused_before_anything_changes():
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD([{"params": model.parameters(), "lr_mult": -2.0}], lr=0.5)
+    with pytest.raises(ValueError, match=r"lr_mult of group 0 is -2\.0; a learning rate must be 0 or more"):
+        run(model, optimizer)
+    with pytest.raises(TypeError, match=r"optimizer is 'sgd'; give a torch\.optim optimizer"):
+        run(model, "sgd")
+
+
+# The curve and how it is read
+
+X = np.linspace(0, 1, 21)
+SLOWS, FALLS, DIVERGES = "slows or becomes ragged", "starts to fall", "training diverges"
+CURVES = {  # accuracy as a function of x in 0..1, base and max to be read off it, the reason
+    "saturates": (lambda x: 0.1 + 0.4 * (1 - np.exp(-5 * x)), 0.05, np.log(5) / 5, SLOWS),
+    "corner": (lambda x: 0.1 + np.minimum(x, 0.4), 0.05, 0.4, SLOWS),
+    "tent": (lambda x: 0.1 + 0.8 * np.minimum(x, 1 - x), 0.05, 0.45, FALLS),
+    "cliff": (lambda x: 0.1 + np.where(x < 0.68, 0.6 * x, 0), 0.1, 0.65, FALLS),
+    "rise, plateau, fall": (lambda x: 0.1 + np.clip(np.minimum(x, 1 - x), 0, 0.3), 0.05, 0.3, SLOWS),
+    "late start": (lambda x: 0.1 + 2 * np.clip(x - 0.4, 0, 0.2), 0.45, 0.6, SLOWS),
+    "late tent": (lambda x: 0.1 + np.clip(np.minimum(x - 0.3, 0.9 - x), 0, 1), 0.35, 0.6, FALLS),
+}
+NO_ANSWER = {
+    "flat": (lambda x: 0.1 + 0 * x, "accuracy does not rise clearly above its noise"),
+    "falls from the start": (lambda x: 0.5 - 0.4 * x, "accuracy does not rise clearly above its noise"),
+    "straight": (lambda x: 0.1 + 0.4 * x, "accuracy still rises at the last rate; give a larger end_lr"),
+    "late and straight": (lambda x: 0.1 + 0.6 * np.maximum(x - 0.4, 0), "accuracy still rises at the last rate"),
+    "faster and faster": (lambda x: 0.1 + 0.4 * x**2, "accuracy still rises at the last rate"),
+    "at once": (lambda x: 0.1 + 0.4 * (x > 0), "accuracy rises too steeply to tell the bounds apart"),
+}
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.02])
+@pytest.mark.parametrize("name", CURVES)
+def test_bounds_of_known_curves(name, scale):
+    curve, base, top, end = CURVES[name]
+    bounds = RangeTest(X * scale, curve(X)).bounds()
+    assert bounds.base_lr == pytest.approx(base * scale, abs=0.051 * scale)
+    assert bounds.max_lr == pytest.approx(top * scale, abs=0.051 * scale)
+    assert bounds.reason == f"accuracy starts to increase at base_lr and {end} after max_lr"
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_bounds_of_known_curves_through_noise_averaged_over_seeds(name):
+    curve, base, top, _ = CURVES[name]
+    x = np.linspace(0, 1, 41)
+    noise = 0.02 * np.random.default_rng(0).standard_normal((5, 41))
+    bounds = RangeTest(x, curve(x) + noise).bounds()
+    assert bounds.base_lr == pytest.approx(base, abs=0.08)
+    assert bounds.max_lr == pytest.approx(top, abs=0.08)
+
+
+@pytest.mark.parametrize("name", NO_ANSWER)
+def test_curves_without_an_answer(name):
+    curve, why = NO_ANSWER[name]
+    bounds = RangeTest(X, curve(X)).bounds()
+    assert (bounds.base_lr, bounds.max_lr) == (None, None)
+    assert bounds.reason.startswith(f"no clear answer: {why}")
+
+
+def test_noise_alone_rarely_gives_an_answer():
+    rng = np.random.default_rng(0)
+    answers = [RangeTest(X, 0.3 + 0.05 * rng.standard_normal(21)).bounds().base_lr for _ in range(300)]
+    assert sum(base is not None for base in answers) <= 6
+
+
+def test_chance_level_with_a_blip_is_no_rise():
+    accuracy = np.full(21, 0.1)
+    accuracy[3:6] = 0.1009
+    assert RangeTest(X, accuracy).bounds().base_lr is None
+
+
+@pytest.mark.parametrize("n", range(6))
+def test_few_points_give_no_answer(n):
+    bounds = RangeTest(np.arange(n), np.minimum(np.arange(n), 3) / 10).bounds()
+    assert bounds.reason == f"no clear answer: {n} points are too few; measure at 6 rates or more"
+
+
+def test_a_rise_that_ends_in_divergence_has_its_last_rate_as_max_lr():
+    rising = 0.1 + 0.4 * X
+    assert RangeTest(X, rising).bounds().max_lr is None
+    bounds = RangeTest(X, rising, stopped="training loss nan at iteration 9, learning rate 1.1").bounds()
+    assert (bounds.base_lr, bounds.max_lr) == (pytest.approx(0.1, abs=0.051), 1.0)
+    assert DIVERGES in bounds.reason
+
+
+def test_base_lr_is_never_the_first_rate():
+    for curve, *_ in CURVES.values():
+        assert RangeTest(0.5 + X, curve(X)).bounds().base_lr > 0.5
+
+
+def test_the_digitised_figure_3_has_an_answer():
+    accuracy = [0.1, 0.162, 0.31, 0.332, 0.377, 0.423, 0.415, 0.422, 0.482, 0.425, 0.462]
+    accuracy += [0.493, 0.495, 0.428, 0.506, 0.402, 0.425, 0.396, 0.451, 0.432, 0.33]
+    bounds = RangeTest(np.arange(21) / 1000, accuracy).bounds()
+    assert bounds.base_lr is not None
+    assert 0 < bounds.base_lr < bounds.max_lr < 0.015
+
+
+def test_results_print_in_plain_words():
+    test = RangeTest(X / 50, CURVES["corner"][0](X))
+    reason = "accuracy starts to increase at base_lr and slows or becomes ragged after max_lr"
+    assert str(test.bounds()) == f"base_lr 0.001, max_lr 0.008: {reason}"
+    assert str(test) == f"LR range test, 21 rates from 0 to 0.02, accuracy 0.100 to 0.500\n{test.bounds()}"
+    assert str(Bounds(None, None, "no clear answer: why")) == "no clear answer: why"
+    assert str(RangeTest([], [])).startswith("LR range test without a measurement\nno clear answer: 0 points")
+
+
+def test_recorded_curves_are_copied_and_cannot_be_changed():
+    lr, accuracy = [0, 1, 2], np.array([[1, 2, 3], [3, 2, 1]])
+    test = RangeTest(lr, accuracy)
+    accuracy[:] = 0
+    assert test.lr.dtype == test.accuracy.dtype == np.float64
+    assert test.accuracy.tolist() == [[1, 2, 3], [3, 2, 1]]
+    for values in (test.lr, test.accuracy):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 5
+
+
+@pytest.mark.parametrize(
+    ("lr", "accuracy", "message"),
+    [
+        ([[0, 1]], [0, 1], "lr has shape (1, 2); give one rate for each point, shape (n,)"),
+        ([0, 1], [0, 1, 2], "accuracy has shape (3,) for 2 rates; give (n,) or (seeds, n)"),
+        ([0, 1], [[0], [1]], "accuracy has shape (2, 1) for 2 rates"),
+        ([0, 1], 0.5, "accuracy has shape () for 2 rates"),
+        ([0, 1], [[[0, 1]]], "accuracy has shape (1, 1, 2) for 2 rates"),
+        ([0, 1], np.empty((0, 2)), "accuracy has shape (0, 2) for 2 rates"),
+        ([0, 1], [0, np.nan], "accuracy holds a value that is not finite; leave such points out"),
+        ([0, np.inf], [0, 1], "lr holds a value that is not finite; leave such points out"),
+        ([0, 0], [0, 1], "lr does not rise from 0 or more; give each rate once, in rising order"),
+        ([1, 0], [0, 1], "lr does not rise from 0 or more"),
+        ([-1, 0], [0, 1], "lr does not rise from 0 or more"),
+    ],
+)
+def test_bad_curves_are_refused_in_one_sentence(lr, accuracy, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        RangeTest(lr, accuracy)

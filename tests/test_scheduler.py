@@ -1,0 +1,260 @@
+"""T1 to T9: defects of torch's own CyclicLR that ScheduleLR must not have."""
+
+import copy
+import gc
+import json
+import re
+import weakref
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LinearLR, SequentialLR, StepLR
+
+from clrlib import Fixed, ScheduleLR, Stages, Triangular, Triangular2
+
+POLICY = Triangular(base_lr=0.1, max_lr=0.3, step_size=4)
+
+
+def weights(n=1):
+    return [nn.Parameter(torch.zeros(2)) for _ in range(n)]
+
+
+def sgd(lr=0.5, **options):
+    return torch.optim.SGD(weights(), lr=lr, **options)
+
+
+def rates_used(optimizer, schedule, iterations, group=0):
+    rates = []
+    for _ in range(iterations):
+        rates.append(float(optimizer.param_groups[group]["lr"]))
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+def snapshot(optimizer, schedule):
+    return copy.deepcopy((optimizer.state_dict(), {k: v for k, v in vars(schedule).items() if k != "optimizer"}))
+
+
+def test_each_iteration_uses_the_policys_rate():
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    assert rates_used(optimizer, schedule, 40) == [POLICY(t) for t in range(40)]
+
+
+def test_t1_the_first_rate_is_right_after_another_scheduler():
+    optimizer = sgd(lr=0.5)
+    StepLR(optimizer, 1)
+    schedule = ScheduleLR(optimizer, POLICY)
+    assert rates_used(optimizer, schedule, 5) == [POLICY(t) for t in range(5)]
+
+
+def test_t2_loading_leaves_the_callers_dict_alone_and_works_twice():
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    state = {"last_epoch": 3, "of somebody else": 1}
+    for _ in range(2):
+        schedule.load_state_dict(state)
+        assert state == {"last_epoch": 3, "of somebody else": 1}
+        assert rates_used(optimizer, schedule, 3) == [POLICY(t) for t in (3, 4, 5)]
+
+
+def test_t3_loading_sets_the_rate_at_once():
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    schedule.load_state_dict({"last_epoch": 3})
+    assert optimizer.param_groups[0]["lr"] == POLICY(3)
+    assert schedule.get_last_lr() == [POLICY(3)]
+
+
+@pytest.mark.parametrize(
+    "order", ["before", "optimizer first", "schedule first", "number alone", "number, then optimizer"]
+)
+def test_t3_resume_works_in_any_order(order):
+    policy = Triangular2(0.1, 0.3, 4)
+    optimizer = sgd(momentum=0.9)
+    schedule = ScheduleLR(optimizer, policy)
+    rates_used(optimizer, schedule, 7)
+    saved = copy.deepcopy(optimizer.state_dict()), json.loads(json.dumps(schedule.state_dict()))
+
+    resumed = sgd(momentum=0.9)
+    if order in ("before", "number alone"):
+        resumed.load_state_dict(saved[0])
+    again = ScheduleLR(resumed, policy, iteration=7 if "number" in order else 0)
+    if order == "schedule first":
+        again.load_state_dict(saved[1])
+    if order in ("optimizer first", "schedule first", "number, then optimizer"):
+        resumed.load_state_dict(saved[0])
+    if order in ("before", "optimizer first"):
+        again.load_state_dict(saved[1])
+    assert again.last_epoch == 7
+    assert rates_used(resumed, again, 20) == [policy(t) for t in range(7, 27)]
+
+
+def test_t4_loaded_state_does_not_replace_the_policy():
+    state = ScheduleLR(sgd(), POLICY, iteration=3).state_dict()
+    optimizer = sgd()
+    other = ScheduleLR(optimizer, Triangular(0.2, 0.4, 5))
+    other.load_state_dict(state)
+    assert other.policy == Triangular(0.2, 0.4, 5)
+    assert optimizer.param_groups[0]["lr"] == Triangular(0.2, 0.4, 5)(3)
+
+
+def test_t5_the_state_is_one_plain_number():
+    schedule = ScheduleLR(sgd(), POLICY, iteration=torch.tensor([123]).numpy()[0])
+    assert schedule.state_dict() == {"last_epoch": 123}
+    assert json.loads(json.dumps(schedule.state_dict())) == {"last_epoch": 123}
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "ASGD", "Rprop"])
+def test_t6_only_the_rate_is_touched_whatever_the_optimizer(kind):
+    optimizer = getattr(torch.optim, kind)(weights(), lr=0.5)
+    before = copy.deepcopy(optimizer.param_groups[0])
+    schedule = ScheduleLR(optimizer, POLICY)
+    assert rates_used(optimizer, schedule, 9) == [POLICY(t) for t in range(9)]
+    after = optimizer.param_groups[0]
+    assert {k: v for k, v in after.items() if k not in ("lr", "initial_lr", "params")} == {
+        k: v for k, v in before.items() if k not in ("lr", "params")
+    }
+
+
+def test_t7_chaining_after_it_is_overruled_each_time():
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    chained = ChainedScheduler([ExponentialLR(optimizer, 0.5), schedule])
+    assert rates_used(optimizer, chained, 9)[1:] == [POLICY(t) for t in range(1, 9)]
+
+
+def test_t7_sequences_of_torch_and_stages_agree():
+    optimizer = sgd(lr=1.0)
+    warm_up = LinearLR(optimizer, start_factor=0.5, total_iters=4)
+    sequence = SequentialLR(optimizer, [warm_up, ScheduleLR(optimizer, POLICY)], milestones=[4])
+    rates = rates_used(optimizer, sequence, 12)
+    assert rates == pytest.approx([0.5, 0.625, 0.75, 0.875] + [POLICY(t) for t in range(8)])
+
+    optimizer = sgd()
+    stages = Stages((4, Fixed(0.7)), (8, POLICY))
+    assert rates_used(optimizer, ScheduleLR(optimizer, stages), 12) == [0.7] * 4 + [POLICY(t) for t in range(8)]
+
+
+def test_t8_t9_long_runs_neither_overflow_nor_drift():
+    policy = Triangular2(0.1, 0.3, 1)
+    schedule = ScheduleLR(sgd(), policy, iteration=2 * 1025 + 1)
+    assert schedule.get_last_lr() == [pytest.approx(0.1)]
+    assert ScheduleLR(sgd(), POLICY, iteration=8 * 10**9 + 3).get_last_lr() == [POLICY(3)]
+
+
+def test_running_past_the_end_works():
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, Stages((2, Fixed(0.1)), (2, Fixed(0.2))))
+    assert rates_used(optimizer, schedule, 8) == [0.1] * 2 + [0.2] * 6
+
+
+def test_lr_mult_scales_a_groups_rate():
+    a, b, c = weights(3)
+    groups = [{"params": [a]}, {"params": [b], "lr_mult": 2}, {"params": [c], "lr_mult": 0.0}]
+    optimizer = torch.optim.SGD(groups, lr=0.5)
+    schedule = ScheduleLR(optimizer, POLICY, iteration=1)
+    assert schedule.get_last_lr() == [POLICY(1), 2 * POLICY(1), 0.0]
+    optimizer.step()
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [POLICY(2), 2 * POLICY(2), 0.0]
+
+
+def test_a_group_added_later_follows_from_the_next_step():
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    rates_used(optimizer, schedule, 2)
+    optimizer.add_param_group({"params": weights(), "lr_mult": 2.0})
+    assert schedule.get_last_lr() == [POLICY(2), 0.5]
+    optimizer.step()
+    schedule.step()
+    assert schedule.get_last_lr() == [POLICY(3), 2 * POLICY(3)]
+
+
+def test_a_tensor_rate_is_filled_in_place():
+    tensor = torch.tensor(0.5, dtype=torch.float64)
+    optimizer = torch.optim.Adam(weights(), lr=tensor)
+    schedule = ScheduleLR(optimizer, POLICY)
+    assert rates_used(optimizer, schedule, 9) == [POLICY(t) for t in range(9)]
+    schedule.load_state_dict({"last_epoch": 3})
+    assert optimizer.param_groups[0]["lr"] is tensor
+    assert tensor.item() == POLICY(3)
+    schedule.get_last_lr()[0].zero_()
+    assert tensor.item() == POLICY(3), "get_last_lr gives copies"
+
+
+def test_get_last_lr_agrees_with_the_optimizer_whoever_set_it():
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    optimizer.param_groups[0]["lr"] = 0.123
+    assert schedule.get_last_lr() == [0.123]
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "message"),
+    [
+        ({}, ValueError, "no 'last_epoch' in the state, only []; give what state_dict() returned"),
+        ({"epoch": 3}, ValueError, "no 'last_epoch' in the state, only ['epoch']; give what state_dict() returned"),
+        ({"last_epoch": -2}, ValueError, "iteration -2 is negative; the first iteration is 0"),
+        ({"last_epoch": 2.5}, TypeError, "iteration 2.5 is a float; give an int, 0 or more"),
+        ({"last_epoch": None}, TypeError, "iteration None is a NoneType; give an int, 0 or more"),
+    ],
+)
+def test_a_bad_state_is_refused_and_changes_nothing(state, error, message):
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY, iteration=2)
+    before = snapshot(optimizer, schedule)
+    with pytest.raises(error, match=re.escape(message)):
+        schedule.load_state_dict(state)
+    assert snapshot(optimizer, schedule) == before
+
+
+@pytest.mark.parametrize(
+    ("lr_mult", "error", "message"),
+    [
+        (-1.0, ValueError, "lr_mult of group 1 is -1.0; a learning rate must be 0 or more"),
+        (float("nan"), ValueError, "lr_mult of group 1 is nan; give a finite number"),
+        ("2", TypeError, "lr_mult of group 1 must be a number, not '2'"),
+    ],
+)
+def test_a_bad_lr_mult_is_refused_before_anything_changes(lr_mult, error, message):
+    a, b = weights(2)
+    optimizer = torch.optim.SGD([{"params": [a]}, {"params": [b], "lr_mult": lr_mult}], lr=0.5)
+    with pytest.raises(error, match=re.escape(message)):
+        ScheduleLR(optimizer, POLICY)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]
+    assert all("initial_lr" not in group for group in optimizer.param_groups)
+
+
+def test_what_is_no_optimizer_no_policy_or_no_iteration_is_refused():
+    with pytest.raises(TypeError, match=r"optimizer is 'sgd'; give a torch\.optim optimizer"):
+        ScheduleLR("sgd", POLICY)
+    with pytest.raises(
+        TypeError, match=r"policy is 0.1; give a clrlib policy, such as Triangular\(0.001, 0.006, 2000\)"
+    ):
+        ScheduleLR(sgd(), 0.1)
+    with pytest.raises(TypeError, match=r"policy is <class .*Triangular'>; give a clrlib policy"):
+        ScheduleLR(sgd(), Triangular)
+    with pytest.raises(ValueError, match="iteration -1 is negative"):
+        ScheduleLR(sgd(), POLICY, iteration=-1)
+
+
+def test_it_is_freed_without_the_garbage_collector():
+    gc.disable()
+    try:
+        optimizer = sgd()
+        schedule = weakref.ref(ScheduleLR(optimizer, POLICY))
+        assert schedule() is None
+    finally:
+        gc.enable()
+
+
+def test_a_copied_schedule_goes_on_by_itself():
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY, iteration=2)
+    twin = copy.deepcopy(schedule)
+    rates_used(optimizer, schedule, 3)
+    assert (schedule.last_epoch, twin.last_epoch) == (5, 2)
+    assert twin.get_last_lr() == [POLICY(2)]
