@@ -14,6 +14,7 @@
 [0.0035]
 """
 
+from clrlib.policy import Policy
 from clrlib.range_test import Bounds, RangeTest, lr_range_test
 from clrlib.scheduler import ScheduleLR
 from clrlib.schedules import (
@@ -24,7 +25,6 @@ from clrlib.schedules import (
     Hann,
     LinearDecay,
     MultiStep,
-    Policy,
     Stages,
     Triangular,
     Triangular2,

@@ -1,8 +1,6 @@
 """The LR range test (section 3.3): one short training with a rising rate, and how its curve is read."""
 
-import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +12,7 @@ from torch.optim import Optimizer
 from clrlib import checks
 from clrlib.scheduler import rates, set_rates
 from clrlib.schedules import Triangular
+from clrlib.untouched import untouched
 
 REUSABLE = "give a DataLoader or a list, which can be gone through again and again"
 LEAST_POINTS = 6  # fewer show no shape
@@ -61,7 +60,7 @@ def lr_range_test(
     train_batches, heldout_batches: a DataLoader or list of pairs (input, target), gone through as often as needed; both
         are moved to the model's device. All held-out batches are used at each evaluation.
     iterations: optimizer steps; several epochs' worth. evaluate_every: iterations between evaluations, also made after
-        the last one; iterations // 20 by default.
+        the first and the last one; iterations // 20 by default.
 
     A training loss that is not finite ends the test; the result keeps what was measured and says where in `stopped`.
     Raises ValueError for rates that do not rise, counts below 1, batches that run out or that are not such pairs.
@@ -73,7 +72,7 @@ def lr_range_test(
     >>> optimizer = torch.optim.SGD(model.parameters())
     >>> test = lr_range_test(model, optimizer, nn.CrossEntropyLoss(), batches, batches, end_lr=1.0, iterations=40)
     >>> test.lr.size, test.accuracy.size, test.lr[-1]
-    (20, 20, np.float64(1.0))
+    (21, 21, np.float64(1.0))
     """
     policy = range_test_policy(start_lr, end_lr, iterations)
     every = max(1, iterations // 20) if evaluate_every is None else checks.count("evaluate_every", evaluate_every)
@@ -95,7 +94,7 @@ def lr_range_test(
                 break
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            if (t + 1) % every == 0 or t == policy.step_size:
+            if t == 0 or (t + 1) % every == 0 or t == policy.step_size:
                 lr.append(policy(t))
                 accuracy.append(_accuracy(model, heldout_batches, device))
     return RangeTest(np.array(lr), np.array(accuracy), stopped)
@@ -140,104 +139,6 @@ def _accuracy(model: nn.Module, batches: Iterable[Any], device: torch.device) ->
     return float(right) / total
 
 
-@contextmanager
-def untouched(model: nn.Module, optimizer: Optimizer, *batches: Iterable[Any]) -> Iterator[None]:
-    """Whatever happens inside, Ctrl-C included, is undone at the end, bit for bit and in the same objects.
-
-    Put back: parameters, buffers, gradients, the train or eval mode of each module, the optimizer's state and groups,
-    the random states of Python, numpy and torch, and those of each DataLoader in `batches` and its sampler.
-    Not put back: other attributes of modules, data sets with a memory, iterators in `batches`.
-    Costs a copy of the model and of the optimizer's state.
-
-    >>> model = nn.Linear(1, 1)
-    >>> before = model.weight.item()
-    >>> with untouched(model, torch.optim.SGD(model.parameters())):
-    ...     _ = nn.init.constant_(model.weight, 7.0)
-    >>> model.weight.item() == before
-    True
-    """
-    modules = [*model.modules()]
-    modes = [module.training for module in modules]
-    tensors = [(module._parameters, module._buffers, module._non_persistent_buffers_set) for module in modules]
-    contents = _Contents([*(part for parts in tensors for part in parts), optimizer.state, optimizer.param_groups])
-    workers = [(loader, loader._iterator) for loader in batches if isinstance(loader, torch.utils.data.DataLoader)]
-    for loader, _ in workers:
-        loader._iterator = None  # persistent workers carry their own random states on; inside, use others
-    put_back_random_states = _random_states(batches)
-    try:
-        yield
-    finally:
-        contents.put_back()
-        for module, training in zip(modules, modes, strict=True):
-            module.training = training
-        for loader, iterator in workers:
-            loader._iterator = iterator
-        put_back_random_states()
-
-
-class _Contents:
-    """What is in lists, dicts, sets and tensors, however nested, to be put back into these very objects.
-
-    (`load_state_dict` would not do: it makes new objects and may cast them.)
-    """
-
-    def __init__(self, root: list[Any]) -> None:
-        self.kept: dict[int, tuple[Any, Any]] = {}
-        self._keep(root)
-
-    def _keep(self, value: Any) -> None:
-        if id(value) in self.kept:
-            return
-        if isinstance(value, Tensor):
-            grad = value.grad if value.is_leaf else None
-            self.kept[id(value)] = value, (value.detach().clone(), grad)
-            self._keep(grad)
-        elif isinstance(value, (dict, list, set)):
-            self.kept[id(value)] = value, value.copy()
-            for part in value.values() if isinstance(value, dict) else value:
-                self._keep(part)
-
-    @torch.no_grad()
-    def put_back(self) -> None:
-        for value, content in self.kept.values():
-            if isinstance(value, Tensor):
-                value.copy_(content[0])
-                if value.is_leaf:
-                    value.grad = content[1]
-            elif isinstance(value, list):
-                value[:] = content
-            else:
-                value.clear()
-                value.update(content)
-
-
-def _random_states(batches: Iterable[Any]) -> Callable[[], None]:
-    """Keep all random states; the function that is returned puts them back."""
-    generators: list[tuple[torch.Generator, Tensor]] = []
-    for loader in batches:
-        inner = getattr(loader, "batch_sampler", None)
-        for holder in (loader, getattr(loader, "sampler", None), inner, getattr(inner, "sampler", None)):
-            generator = getattr(holder, "generator", None)
-            if isinstance(generator, torch.Generator):
-                generators.append((generator, generator.get_state()))
-    python, legacy_numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-
-    def put_back() -> None:
-        random.setstate(python)
-        np.random.set_state(legacy_numpy)
-        torch.set_rng_state(cpu)
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
-        if mps is not None:
-            torch.mps.set_rng_state(mps)
-        for generator, state in generators:
-            generator.set_state(state)
-
-    return put_back
-
-
 @dataclass(frozen=True)
 class Bounds:
     """What a range test says: base_lr and max_lr (learning rates), or None for both, and the reason in a sentence."""
@@ -249,7 +150,7 @@ class Bounds:
     def __str__(self) -> str:
         if self.base_lr is None:
             return self.reason
-        return f"base_lr {self.base_lr:.6g}, max_lr {self.max_lr:.6g}: {self.reason}"
+        return f"base_lr {self.base_lr:.3g}, max_lr {self.max_lr:.3g}: {self.reason}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrlib import checks
-from clrlib.schedules import Policy
+from clrlib.policy import Policy
 
 
 class ScheduleLR(LRScheduler):

@@ -12,7 +12,8 @@ from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset, WeightedRandomSampler
 
 from clrlib import Bounds, RangeTest, ScheduleLR, Triangular, lr_range_test
-from clrlib.range_test import range_test_policy, untouched
+from clrlib.range_test import range_test_policy
+from clrlib.untouched import untouched
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -114,9 +115,15 @@ def test_range_test_policy_ends_at_the_ends(start, end):
 
 @pytest.mark.parametrize(
     ("iterations", "every", "expected"),
-    [(10, 4, [3, 7, 9]), (10, 5, [4, 9]), (10, 100, [9]), (45, None, [*range(1, 45, 2), 44]), (3, None, [0, 1, 2])],
+    [
+        (10, 4, [0, 3, 7, 9]),
+        (10, 5, [0, 4, 9]),
+        (10, 100, [0, 9]),
+        (45, None, [0, *range(1, 45, 2), 44]),
+        (3, 1, [0, 1, 2]),
+    ],
 )
-def test_accuracy_is_measured_every_so_often_and_after_the_last_iteration(iterations, every, expected):
+def test_accuracy_is_measured_at_first_at_last_and_every_so_often_between(iterations, every, expected):
     test = run(iterations=iterations, evaluate_every=every)
     np.testing.assert_array_equal(test.lr, range_test_policy(0.0, 1.0, iterations)(np.array(expected)))
     assert test.accuracy.shape == test.lr.shape
@@ -164,7 +171,7 @@ def test_heldout_batches_are_gone_through_afresh_each_time():
 
     heldout = Heldout()
     run(heldout=heldout, iterations=10, evaluate_every=3)
-    assert heldout.passes == 4
+    assert heldout.passes == 5
 
 
 def test_training_batches_are_gone_through_again_in_a_new_order():
@@ -229,7 +236,7 @@ def test_training_is_bit_identical_with_and_without_a_range_test():
             return F.cross_entropy(scores, targets) * (1 + random.random() + np.random.rand())
 
         test = lr_range_test(model, optimizer, noisy, loader, loader, end_lr=3.0, iterations=10, evaluate_every=2)
-        assert test.lr.size == 5
+        assert test.lr.size == 6
 
     assert train(0, before) == train(0)
     assert train(0) != train(1)
@@ -265,7 +272,7 @@ def test_everything_is_put_back_whatever_happens(kind, fault):
 
     options = {"loader": {"train": Failing()}, "heldout": {"heldout": Failing()}}.get(fault, {})
     if fault is None:
-        assert run(model, optimizer, loss_fn).lr.size == 5
+        assert run(model, optimizer, loss_fn).lr.size == 6
     else:
         with pytest.raises(fault if isinstance(fault, type) else OSError):
             run(model, optimizer, loss_fn, **options)
@@ -391,7 +398,7 @@ def test_nothing_is_printed_and_no_plotting_library_imported(capfd):
 # How it ends early
 
 
-@pytest.mark.parametrize(("at", "points"), [(0, 0), (1, 0), (7, 3)])
+@pytest.mark.parametrize(("at", "points"), [(0, 0), (1, 1), (7, 4)])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_ends_the_test_and_keeps_what_it_had(at, points, value):
     calls = 0

@@ -19,7 +19,7 @@ from clrlib.lab.runs import Record
 from clrlib.range_test import Bounds, RangeTest
 
 TOLERANCE = 1.0  # percentage points of test accuracy
-Group = tuple[str, str, str, str]  # profile, data label, device, precision: what may be averaged together
+Group = tuple[str, ...]  # profile, data label, SHA-256, device, precision: what may be averaged together
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Claim:
             return "not run"
         if self.paper is None:
             return "-"
-        excess = measured.mean - self.paper
+        excess = round(measured.mean - self.paper, 9)  # 78.5 - 81.4 is -2.9000000000000057
         if abs(excess) <= TOLERANCE or (self.at_least and excess > 0):
             return "reproduced"
         return "direction only" if self.rival and _same_direction(self.paper, measured) else "not reproduced"
@@ -114,14 +114,19 @@ def groups(records: Iterable[Record]) -> dict[Group, list[Record]]:
     """Records that may be averaged together, the group with the most records first."""
     table: dict[Group, list[Record]] = defaultdict(list)
     for record in records:
-        key = (record.run.profile, record.data["label"], record.machine["device"], record.run.precision)
-        table[key].append(record)
+        run, data = record.run, record.data
+        table[run.profile, data["label"], data["sha256"], record.machine["device"], run.precision].append(record)
     return dict(sorted(table.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
 def main_group(records: Sequence[Record]) -> list[Record]:
     """The group with the most records; empty where there are none."""
     return next(iter(groups(records).values()), [])
+
+
+def comparable(records: Sequence[Record]) -> bool:
+    """Whether these are the paper's experiment: its size, on CIFAR-10. Others get no verdict."""
+    return all(r.run.profile == "paper" and r.data["label"].startswith("CIFAR-10") for r in records)
 
 
 def read_range_test(records: Iterable[Record]) -> RangeTest:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from clrlib.lab.runs import Run
+from clrlib.policy import Policy
 from clrlib.range_test import range_test_policy
 from clrlib.schedules import (
     Cyclical,
@@ -11,7 +12,6 @@ from clrlib.schedules import (
     ExpRange,
     LinearDecay,
     MultiStep,
-    Policy,
     Stages,
     Triangular,
     Triangular2,

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from clrlib.lab import experiments, files, paper, plots
-from clrlib.lab.claims import main_group, read_range_test
+from clrlib.lab.claims import comparable, main_group, read_range_test
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record
 from clrlib.schedules import (
@@ -43,12 +43,15 @@ def schedules(records: Sequence[Record]) -> Drawn:
 def lr_range_test(records: Sequence[Record]) -> Drawn:
     """Figure 3."""
     own = _of(records, experiments.RANGE_TEST)
+    if not own:
+        return plots.new_figure()[0], "An empty figure: the LR range test was not run yet."
     test = read_range_test(own)
+    beside_paper = comparable(own)
     alt = (
-        f"Test accuracy against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {len(own)} seeds, "
-        f"with the paper's figure 3 in grey. {test.bounds()}"
+        f"Test accuracy against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {len(own)} seeds"
+        f"{', the paper figure 3 in grey' if beside_paper else ''}. {test.bounds()}."
     )
-    return plots.draw_range_test(own), alt
+    return plots.draw_range_test(own, beside_paper), alt
 
 
 def fixed_vs_cyclical(records: Sequence[Record]) -> Drawn:
@@ -72,13 +75,12 @@ def _training(
     records: Sequence[Record], rows: Sequence[Experiment], paper_curves: dict[str, dict[int, float]]
 ) -> Drawn:
     own = _of(records, *rows)
-    at_paper_size = all(r.run.profile == "paper" for r in own)
     ends = "; ".join(
         f"{r.run.experiment} seed {r.run.seed} ends at {100 * r.accuracy:.1f} % after {r.run.iterations:,} iterations"
         for r in own
     )
     alt = f"Test accuracy over iterations, the learning rate below it: {ends or 'nothing was run yet'}."
-    return plots.draw_training(own, rows, paper_curves if at_paper_size else {}), alt
+    return plots.draw_training(own, rows, paper_curves if comparable(own) else {}), alt
 
 
 def _of(records: Sequence[Record], *rows: Experiment) -> list[Record]:

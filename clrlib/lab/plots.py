@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -12,6 +12,7 @@ from clrlib.lab import paper
 from clrlib.lab.claims import read_range_test
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record
+from clrlib.policy import Policy
 from clrlib.schedules import (
     Cyclical,
     Exponential,
@@ -20,7 +21,6 @@ from clrlib.schedules import (
     Hann,
     LinearDecay,
     MultiStep,
-    Policy,
     Stages,
     Triangular,
     Triangular2,
@@ -42,18 +42,19 @@ STYLE: dict[type[Policy], dict[str, Any]] = {
 }
 PAPER_STYLE: dict[str, Any] = {"color": "0.6", "linestyle": "-", "linewidth": 3, "alpha": 0.6, "zorder": 1}
 
-mpl.rcParams.update(
-    {
-        "figure.dpi": 110,
-        "savefig.dpi": 110,
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
+sns.set_theme(
+    context="notebook",
+    style="ticks",
+    font_scale=0.85,
+    rc={
         "axes.grid": True,
         "grid.alpha": 0.3,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
         "lines.linewidth": 1.6,
+        "savefig.dpi": 110,
         "svg.hashsalt": "clrlib",  # the same figure gives the same file
-    }
+    },
 )
 
 
@@ -105,12 +106,12 @@ def draw_training(
     return figure
 
 
-def draw_range_test(records: Sequence[Record], compare: bool = True) -> Figure:
-    """Accuracy over the learning rate, seeds as a band; bounds as read by us and by the paper."""
+def draw_range_test(records: Sequence[Record], beside_paper: bool) -> Figure:
+    """Accuracy over the learning rate, seeds as a band; bounds as read by us and, dotted, by the paper."""
     figure, (axes,) = new_figure()
     test = read_range_test(records)
     lr, accuracy = test.lr, np.atleast_2d(test.accuracy)
-    if compare:
+    if beside_paper:
         axes.plot(
             list(paper.FIGURE_3),
             [100 * a for a in paper.FIGURE_3.values()],
@@ -138,10 +139,9 @@ def _stack(records: Sequence[Record], curve: str) -> np.ndarray:
 
 
 def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str, Any]) -> None:
-    """The mean of the seeds as a line, all of them inside the band."""
-    axes.plot(x, y.mean(0), label=label, zorder=3, **style)
-    if len(y) > 1:
-        axes.fill_between(x, y.min(0), y.max(0), color=style["color"], alpha=0.2, linewidth=0)
+    """The mean of the seeds as a line, all of them inside the band. y: (seeds, points)."""
+    every_seed = {"x": np.tile(x, len(y)), "y": y.ravel()}
+    sns.lineplot(every_seed, x="x", y="y", errorbar=("pi", 100), ax=axes, label=label, legend=False, zorder=3, **style)
 
 
 def _what_on_what(records: Sequence[Record]) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clrlib import schedules
-from clrlib.schedules import Policy, Stages
+from clrlib.policy import Policy
+from clrlib.schedules import Stages
 
 
 @dataclass(frozen=True)

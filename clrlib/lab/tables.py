@@ -10,6 +10,7 @@ from clrlib.lab.claims import (
     Claim,
     Summary,
     bounds_verdict,
+    comparable,
     main_group,
     read_range_test,
 )
@@ -18,6 +19,7 @@ from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
 
 PAPER_BOUNDS = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
+NO_VERDICT = "none: not the paper's size or data"
 NOTEBOOKS = {"02": "02_lr_range_test", "03": "03_fixed_vs_cyclical", "04": "04_decay_only"}
 
 
@@ -51,7 +53,7 @@ def comparison_table(published: Sequence[Record], yours: Sequence[Record]) -> st
             _paper(claim),
             _measured(claim, ours),
             _measured(claim, theirs),
-            claim.verdict(claim.measured(theirs)),
+            _verdict(claim, theirs),
         ]
         for claim in CLAIMS
     ]
@@ -80,7 +82,7 @@ def _claim_row(claim: Claim, group: Sequence[Record], notebooks: str) -> list[st
         _paper(claim),
         _measured(claim, group),
         f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "-",
-        f"**{claim.verdict(measured)}**",
+        f"**{_verdict(claim, group)}**",
         _link(claim.notebook, notebooks),
     ]
 
@@ -88,6 +90,7 @@ def _claim_row(claim: Claim, group: Sequence[Record], notebooks: str) -> list[st
 def _bounds_row(group: Sequence[Record], notebooks: str) -> list[str]:
     own = [r for r in group if r.run.experiment == RANGE_TEST.name]
     verdict = bounds_verdict(read_range_test(own).bounds()) if own else "not run"
+    verdict = verdict if comparable(own) else NO_VERDICT
     cells = ["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(group), "-"]
     return [*cells, f"**{verdict}**", _link("02", notebooks)]
 
@@ -101,6 +104,10 @@ def bounds_text(group: Sequence[Record]) -> str:
     if bounds.base_lr is None or bounds.max_lr is None:
         return "no clear answer"
     return f"{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {len(own)})"
+
+
+def _verdict(claim: Claim, group: Sequence[Record]) -> str:
+    return claim.verdict(claim.measured(group)) if comparable(group) else NO_VERDICT
 
 
 def _paper(claim: Claim) -> str:
@@ -122,6 +129,16 @@ def _link(number: str, notebooks: str) -> str:
     return f"[{number}]({notebooks}{NOTEBOOKS[number]}.ipynb)"
 
 
+def range_test_headline(records: Sequence[Record]) -> str:
+    """Notebook 02 in one sentence."""
+    own = [r for r in main_group(records) if r.run.experiment == RANGE_TEST.name]
+    if not own:
+        return "the LR range test was not run yet."
+    verdict = bounds_verdict(read_range_test(own).bounds()) if comparable(own) else NO_VERDICT
+    paper = f"The paper reads {PAPER_BOUNDS} from its figure 3."
+    return f"{read_range_test(own).bounds()}. {paper} Verdict: **{verdict}** (within a factor of two on both sides)."
+
+
 def headline(records: Sequence[Record]) -> str:
     """Notebook 03 in one sentence."""
     return _two_rows(records, "the fixed schedule ends at {}; CLR by table 2 at {}.", FIXED, CLR_TABLE_2, AS_GOOD)
@@ -139,5 +156,5 @@ def _two_rows(records: Sequence[Record], sentence: str, first: Experiment, secon
         own = [r for r in group if r.run.experiment == row.name]
         accuracy = Summary(tuple(100 * r.accuracy for r in own)).text().replace(" (", " % (") if own else "(not run)"
         ends.append(f"{accuracy} after {own[0].run.iterations if own else row.iterations:,} iterations")
-    verdict = claim.verdict(claim.measured(group))
-    return f"{sentence.format(*ends)} The paper: {first.paper} and {second.paper}. Verdict: **{verdict}**."
+    paper = f"The paper: {first.paper} and {second.paper}."
+    return f"{sentence.format(*ends)} {paper} Verdict: **{_verdict(claim, group)}**."

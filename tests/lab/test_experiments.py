@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clrlib import Policy
 from clrlib.lab import experiments
 from clrlib.lab.data import ImageSet
 from clrlib.lab.experiments import CATALOGUE, RANGE_TEST, TABLE_2, Experiment, runs, shortened
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
 from clrlib.range_test import range_test_policy
-from clrlib.schedules import Exponential, ExpRange, Fixed, Hann, LinearDecay, MultiStep, Policy, Stages, Welch
+from clrlib.schedules import Exponential, ExpRange, Fixed, Hann, LinearDecay, MultiStep, Stages, Welch
 
 PROFILES = ("paper", "quick", "smoke")
 ROWS = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from clrlib import schedules
+from clrlib import Policy, schedules
 from clrlib.lab.files import to_json
 from clrlib.lab.runs import Record, Run, policy_from_json, policy_to_json
 from clrlib.schedules import (
@@ -19,7 +19,6 @@ from clrlib.schedules import (
     Hann,
     LinearDecay,
     MultiStep,
-    Policy,
     Stages,
     Triangular,
     Triangular2,

@@ -21,6 +21,16 @@ RUNS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in the processes that are started: a GPU need not give the same digits twice."""
+    monkeypatch.setattr(store.device, "pick_device", lambda: torch.device("cpu"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    store._images.cache_clear()
+    yield
+    store._images.cache_clear()
+
+
 @pytest.fixture
 def one_thread_each(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As many cores as jobs, so that every run has one thread: sums in another order would differ in the last digit."""

@@ -1,0 +1,50 @@
+"""Records as trainings would have left them, made up in no time."""
+
+import numpy as np
+
+from clrlib.lab.experiments import RANGE_TEST, Experiment
+from clrlib.lab.runs import Record
+
+
+def record(
+    row: Experiment,
+    accuracy: float | None = 80.0,
+    seed: int = 0,
+    *,
+    profile: str = "paper",
+    data: str = "cifar10",
+    label: str = "CIFAR-10",
+    sha256: str = "1234567890ab" + 52 * "0",
+    device: str = "cpu",
+    precision: str = "float32",
+    evaluations: int = 20,
+) -> Record:
+    """A record that ends at an accuracy in percent; None: diverged at three quarters of its iterations."""
+    run = row.run(profile, seed, data, precision)
+    iteration = np.linspace(run.iterations / evaluations, run.iterations, evaluations).astype(int)
+    lr = np.array([run.policy(int(t) - 1) for t in iteration])
+    if row is RANGE_TEST:  # up to half of its rates in a straight line, then level
+        height = np.minimum(np.linspace(0, 2, evaluations), 1)
+    else:
+        height = np.linspace(0, 1, evaluations) ** 0.5
+    test_accuracy = 0.1 + ((accuracy or 70) / 100 - 0.1) * height
+    test_accuracy[-1] = (accuracy or 70) / 100
+    done = evaluations if accuracy is not None else 3 * evaluations // 4
+    curves = {"iteration": iteration, "lr": lr, "test_accuracy": test_accuracy}
+    curves |= {"test_loss": 2 - test_accuracy, "train_loss": 2 - test_accuracy}
+    return Record(
+        run=run,
+        data={"name": data, "label": label, "sha256": sha256},
+        curves={name: values[:done].tolist() for name, values in curves.items()},
+        diverged_at=None if accuracy is not None else int(iteration[done - 1]) + 1,
+        seconds=60.0,
+        iterations_per_second=run.iterations / 60.0,
+        machine={"device": device, "name": "abacus", "threads": 1, "system": "Linux"},
+        versions={"python": "3.11", "torch": "2.15.0"},
+        commits=[{"commit": "a" * 40, "dirty": False}],
+    )
+
+
+def seeds(row: Experiment, *accuracies: float | None, **settings: str) -> list[Record]:
+    """One record for each accuracy, seeds 0, 1, 2 ..."""
+    return [record(row, accuracy, seed, **settings) for seed, accuracy in enumerate(accuracies)]  # type: ignore[arg-type]

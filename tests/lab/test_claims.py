@@ -1,0 +1,280 @@
+"""A verdict follows the rules fixed beforehand, and nothing that may not be averaged together is."""
+
+import math
+import re
+from dataclasses import replace
+from itertools import pairwise, permutations
+
+import numpy as np
+import pytest
+from records import record, seeds
+from scipy import stats
+
+from clrlib.lab import claims
+from clrlib.lab.claims import AS_GOOD, CLAIMS, ONLY_THE_FALL, TOLERANCE, Claim, Summary
+from clrlib.lab.experiments import (
+    CATALOGUE,
+    CLR_TABLE_2,
+    CLR_TRIANGULAR2,
+    DECAY_4000,
+    FIXED,
+    RANGE_TEST,
+)
+from clrlib.range_test import Bounds
+
+REACHES = Claim("The fixed schedule reaches 81.4 %", FIXED, "03")
+
+# Typed from table 1 of the paper (CIFAR-10) and its section 3.1 by hand: iterations, accuracy in percent.
+TABLE_1 = {
+    "fixed": (70_000, 81.4),
+    "clr-table2": (25_000, 81.4),
+    "clr-triangular": (25_000, 81.4),  # section 3.1 on the red curve of figure 1
+    "clr-triangular2": (25_000, None),
+    "decay-4000": (25_000, 78.5),
+    "decay-2000": (25_000, None),
+}
+
+
+def test_summary_by_hand() -> None:
+    """80 .. 84: sd is the root of 10/4, and Student's t with 4 degrees of freedom is 2.776445 (printed tables)."""
+    five = Summary((80.0, 81.0, 82.0, 83.0, 84.0))
+    assert five.mean == 82
+    assert five.sd == pytest.approx(math.sqrt(2.5))
+    assert five.interval == pytest.approx((82 - 2.776445 * math.sqrt(0.5), 82 + 2.776445 * math.sqrt(0.5)), abs=1e-5)
+    assert five.text() == "82.0 ± 1.6 (n = 5)"
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 12])
+def test_summary_agrees_with_scipy(n: int) -> None:
+    values = np.random.default_rng(n).normal(81, 0.4, n)
+    ours, theirs = Summary(tuple(values)), stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert ours.mean == pytest.approx(values.mean())
+    assert ours.sd == pytest.approx(stats.tstd(values))
+    assert ours.interval == pytest.approx((theirs.low, theirs.high))
+
+
+def test_one_seed_has_no_spread() -> None:
+    one = Summary((81.4,))
+    assert (one.mean, one.sd, one.interval, one.text()) == (81.4, None, None, "81.4 (n = 1)")
+
+
+def test_differences_are_printed_with_their_sign() -> None:
+    assert Summary((1.0, 2.0)).text("+") == "+1.5 ± 0.7 (n = 2)"
+    assert Summary((-0.25,)).text("+") == "-0.2 (n = 1)"
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        (81.4, "reproduced"),
+        (82.4, "reproduced"),
+        (80.4, "reproduced"),
+        (82.41, "not reproduced"),
+        (80.39, "not reproduced"),
+        (10.0, "not reproduced"),
+    ],
+)
+def test_an_accuracy_is_reproduced_within_one_point(ours: float, verdict: str) -> None:
+    assert TOLERANCE == 1.0
+    assert REACHES.verdict(Summary((ours,))) == verdict
+    assert REACHES.verdict(REACHES.measured([record(FIXED, ours)])) == verdict
+    assert REACHES.verdict(Summary((ours - 0.2, ours, ours + 0.2))) == verdict
+
+
+def test_no_direction_for_a_plain_accuracy() -> None:
+    """79 % is clearly above 0, but that is no direction of anything."""
+    assert REACHES.verdict(Summary((79.0, 79.1, 79.2))) == "not reproduced"
+
+
+def test_the_edge_of_the_tolerance_is_inside_for_every_accuracy_that_10000_images_can_give() -> None:
+    """A difference of 1.9 or 3.9 points, whichever accuracies it is between, is one point from the paper's 2.9."""
+    for hundredths in range(7000, 8200, 7):
+        for difference in (190, 390):
+            records = [record(CLR_TABLE_2, hundredths / 100), record(DECAY_4000, (hundredths - difference) / 100)]
+            measured = ONLY_THE_FALL.measured(records)
+            assert ONLY_THE_FALL.verdict(measured) == "reproduced", (hundredths, difference)
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"), [(0.0, "reproduced"), (9.0, "reproduced"), (-1.0, "reproduced"), (-1.01, "not reproduced")]
+)
+def test_as_good_as_allows_better_but_not_worse(ours: float, verdict: str) -> None:
+    assert AS_GOOD.at_least and AS_GOOD.paper == 0
+    assert AS_GOOD.verdict(Summary((ours,))) == verdict
+    assert AS_GOOD.verdict(Summary((ours - 0.1, ours + 0.1))) == verdict
+
+
+def test_without_at_least_better_than_the_paper_is_not_reproduced() -> None:
+    assert REACHES.verdict(Summary((85.0,))) == "not reproduced"
+    assert replace(REACHES, at_least=True).verdict(Summary((85.0,))) == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        ((-2.9,), "reproduced"),
+        ((-1.8,), "direction only"),
+        ((-0.6,), "direction only"),  # one seed: over half of the tolerance
+        ((-0.5,), "not reproduced"),
+        ((0.0,), "not reproduced"),
+        ((1.8,), "not reproduced"),  # the other sign
+        ((-4.0,), "direction only"),  # more than one point off, on the far side
+        ((-1.4, -1.5, -1.6), "direction only"),
+        ((-0.29, -0.30, -0.31), "direction only"),  # small, but its interval keeps off zero
+        ((0.0, -1.5, -3.0), "not reproduced"),  # the same mean as above, but its interval holds zero
+        ((1.4, 1.5, 1.6), "not reproduced"),
+    ],
+)
+def test_direction_needs_the_sign_beyond_doubt(ours: tuple[float, ...], verdict: str) -> None:
+    assert ONLY_THE_FALL.verdict(Summary(ours)) == verdict
+
+
+def test_direction_of_a_rise_is_judged_like_that_of_a_fall() -> None:
+    rise = Claim("CLR is 2.9 points better", CLR_TABLE_2, "04", rival=DECAY_4000)
+    assert rise.paper == pytest.approx(2.9)
+    found = [rise.verdict(Summary(ours)) for ours in ((2.9,), (1.8,), (0.5,), (-1.8,), (1.4, 1.6), (-1.4, -1.6))]
+    assert found == ["reproduced", "direction only", "not reproduced", "not reproduced", "direction only"] + [
+        "not reproduced"
+    ]
+
+
+def test_nothing_measured_is_not_run() -> None:
+    assert all(claim.measured([]) is None for claim in CLAIMS)
+    assert all(claim.verdict(None) == "not run" for claim in CLAIMS)
+
+
+def test_a_difference_with_one_side_missing_is_not_run() -> None:
+    assert AS_GOOD.measured(seeds(CLR_TABLE_2, 81.0, 82.0)) is None
+    assert AS_GOOD.measured(seeds(FIXED, 81.0, 82.0)) is None
+
+
+def test_no_paper_number_no_verdict() -> None:
+    variant = Claim("a variant", CLR_TRIANGULAR2, "03")
+    against_variant = Claim("against a variant", FIXED, "03", rival=CLR_TRIANGULAR2)
+    assert variant.paper is None and against_variant.paper is None
+    assert variant.verdict(Summary((81.4,))) == against_variant.verdict(Summary((0.0,))) == "-"
+    assert variant.verdict(None) == "not run"
+
+
+@pytest.mark.parametrize("accuracies", [(None,), (None, None), (81.4, None), (None, 81.4, 81.4)])
+def test_a_run_that_diverged_is_never_reproduced(accuracies: tuple[float | None, ...]) -> None:
+    """However good the other seeds are: none of them is left out, so their mean is NaN."""
+    rivals = seeds(FIXED, *(81.4 for _ in accuracies))
+    for claim in (Claim("reaches", CLR_TABLE_2, "03"), AS_GOOD, replace(ONLY_THE_FALL, row=CLR_TABLE_2, rival=FIXED)):
+        measured = claim.measured([*seeds(CLR_TABLE_2, *accuracies), *rivals])
+        assert measured is not None and math.isnan(measured.mean)
+        assert len(measured.values) == len(accuracies)
+        assert claim.verdict(measured) != "reproduced"
+    rival_diverged = AS_GOOD.measured([*seeds(FIXED, *accuracies), *seeds(CLR_TABLE_2, *(81.4 for _ in accuracies))])
+    assert AS_GOOD.verdict(rival_diverged) == "not reproduced"
+
+
+def test_differences_are_between_runs_of_one_seed() -> None:
+    clr = [record(CLR_TABLE_2, accuracy, seed) for seed, accuracy in ((0, 80.0), (2, 82.0), (3, 50.0))]
+    fixed = [record(FIXED, accuracy, seed) for seed, accuracy in ((1, 10.0), (2, 81.0), (0, 80.5))]
+    for records in ([*clr, *fixed], [*reversed(fixed), *reversed(clr)]):
+        measured = AS_GOOD.measured(records)
+        assert measured is not None and measured.values == pytest.approx((-0.5, 1.0))  # seeds 0 and 2, in order
+
+
+def test_an_accuracy_is_that_of_its_row_alone() -> None:
+    measured = REACHES.measured([*seeds(FIXED, 81.0, 82.0), *seeds(CLR_TABLE_2, 10.0, 10.0, 10.0)])
+    assert measured is not None and measured.values == pytest.approx((81.0, 82.0))
+
+
+OTHERS = {
+    "profile": {"profile": "quick"},
+    "data": {"data": "cifar10-jpeg", "label": "CIFAR-10, JPEG copy"},
+    "bytes": {"sha256": 64 * "f"},
+    "device": {"device": "cuda"},
+    "precision": {"precision": "bfloat16"},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
+def test_groups_never_mix(other: dict[str, str]) -> None:
+    most, least = seeds(FIXED, 80.0, 81.0, 82.0), seeds(FIXED, 50.0, 51.0, **other)
+    for records in ([*most, *least], [*least, *most], [most[0], least[0], most[1], least[1], most[2]]):
+        found = list(claims.groups(records).values())
+        assert [sorted(r.run.seed for r in group) for group in found] == [[0, 1, 2], [0, 1]]
+        assert claims.main_group(records) == found[0]
+        assert all(r in most for r in found[0]) and all(r in least for r in found[1])
+
+
+def test_the_main_group_does_not_depend_on_the_order_of_the_records() -> None:
+    records = [record(FIXED, 80.0, **other) for other in ({}, *OTHERS.values())]
+    first = {claims.main_group(order)[0].run.name for order in permutations(records, len(records))}
+    assert len(first) == 1
+    assert claims.main_group([]) == []
+
+
+@pytest.mark.parametrize("row", [row for row in CATALOGUE if row is not RANGE_TEST], ids=lambda row: row.name)
+def test_paper_numbers_are_those_of_table_1(row: claims.Experiment) -> None:
+    assert (row.iterations, row.paper) == TABLE_1[row.name]
+
+
+def test_every_row_has_a_claim_with_the_papers_number() -> None:
+    assert {claim.row.name for claim in CLAIMS} == set(TABLE_1)
+    for claim in CLAIMS:
+        accuracy, rival = TABLE_1[claim.row.name][1], claim.rival and TABLE_1[claim.rival.name][1]
+        wanted = accuracy if claim.rival is None or accuracy is None or rival is None else accuracy - rival
+        assert claim.paper == wanted
+    assert AS_GOOD.paper == 0.0
+    assert ONLY_THE_FALL.paper == pytest.approx(-2.9)
+
+
+def test_the_numbers_in_a_claims_words_are_its_own() -> None:
+    checked = 0
+    for claim in CLAIMS:
+        for number in re.findall(r"(\d+\.\d) %", claim.text):
+            assert float(number) == claim.paper
+            checked += 1
+        for number in re.findall(r"after ([\d,]+) iterations", claim.text):
+            assert int(number.replace(",", "")) == claim.row.iterations
+            checked += 1
+    assert checked == 5
+    assert "2.9 points worse" in ONLY_THE_FALL.text
+
+
+def test_table_2_of_the_paper() -> None:
+    """Its three stages as typed from the paper: base_lr, max_lr, step_size, start, end; the policy is triangular2."""
+    typed = [(1e-3, 5e-3, 2000, 0, 16_000), (1e-4, 5e-4, 1000, 16_000, 22_000), (1e-5, 5e-5, 500, 22_000, 25_000)]
+    for base_lr, max_lr, step_size, start, end in typed:
+        first, second, last = (CLR_TABLE_2.policy(start + k * step_size) for k in (0, 1, 3))
+        assert (first, second, last) == pytest.approx((base_lr, max_lr, (base_lr + max_lr) / 2))
+        assert CLR_TABLE_2.policy(end - 1) < max_lr / 4
+    assert [end for *_, end in typed][:-1] == [start for *_, start, _ in typed][1:]
+    assert all(earlier[1] == pytest.approx(10 * later[1]) for earlier, later in pairwise(typed))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "verdict"),
+    [
+        ((0.001, 0.006), "reproduced"),
+        ((0.0005, 0.003), "reproduced"),
+        ((0.002, 0.012), "reproduced"),
+        ((0.00049, 0.006), "not reproduced"),
+        ((0.0021, 0.006), "not reproduced"),
+        ((0.001, 0.0029), "not reproduced"),
+        ((0.001, 0.0121), "not reproduced"),
+        ((None, None), "not reproduced"),
+    ],
+)
+def test_bounds_are_reproduced_within_a_factor_of_two(
+    bounds: tuple[float | None, float | None], verdict: str
+) -> None:
+    assert claims.bounds_verdict(Bounds(*bounds, "made up")) == verdict
+
+
+def test_range_tests_of_all_seeds_are_read_as_one() -> None:
+    records = [*seeds(RANGE_TEST, 40.0, 50.0, None), record(FIXED)]
+    test = claims.read_range_test(records)
+    assert test.accuracy.shape == (2, 20)  # the one that diverged and the other row are not among them
+    assert test.accuracy[:, -1] == pytest.approx([0.4, 0.5])
+    assert test.lr[-1] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("records", [[], [record(FIXED)], seeds(RANGE_TEST, None)], ids=["none", "other", "diverged"])
+def test_no_range_test_is_said(records: list[claims.Record]) -> None:
+    with pytest.raises(ValueError, match="no finished range test among the records; train it first"):
+        claims.read_range_test(records)
