@@ -12,6 +12,10 @@ from clrlib.policy import Policy
 from clrlib.schedules import Stages
 
 
+class NewerFormat(ValueError):
+    """A record that another version of clrlib wrote."""
+
+
 @dataclass(frozen=True)
 class Run:
     """All that decides a training's result, but for the machine. Another value anywhere is another run.
@@ -94,8 +98,8 @@ class Record:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Record":
-        if content.get("format") != 1:
-            raise ValueError(f"record format is {content.get('format')!r}, this clrlib reads 1; update clrlib")
+        if content["format"] != 1:
+            raise NewerFormat(f"record format is {content['format']!r}, this clrlib reads 1; update clrlib")
         return cls(**{**content, "run": Run.from_json(content["run"])})
 
 

@@ -8,7 +8,7 @@ from clrlib.lab import data, device
 from clrlib.lab.files import to_json, write_atomically
 from clrlib.lab.paths import BUILD, RESULTS
 from clrlib.lab.progress import Progress
-from clrlib.lab.runs import Record, Run
+from clrlib.lab.runs import NewerFormat, Record, Run
 from clrlib.lab.training import train
 
 
@@ -25,9 +25,11 @@ def save(record: Record, folder: Path) -> Path:
 
 
 def read(path: Path) -> Record:
-    """Read a record. Raises ValueError for a file that is no record or whose name is not its content's."""
+    """Read a record. Raises ValueError for a file that is no record, a newer clrlib's, or not what its name says."""
     try:
         record = Record.from_json(json.loads(path.read_text()))
+    except NewerFormat as error:
+        raise ValueError(f"{path}: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not a whole record ({error}); delete it and train the run again") from error
     if record.run.name != path.stem:
@@ -42,8 +44,9 @@ def load(run: Run, folder: Path) -> Record | None:
 
 
 def load_all(folder: Path) -> list[Record]:
-    """All records of a folder, in the order of their names."""
-    return [read(path) for path in sorted(folder.glob("*.json"))]
+    """All records of a folder, by experiment and seed."""
+    records = [read(path) for path in folder.glob("*.json")]
+    return sorted(records, key=lambda record: (record.run.experiment, record.run.seed, record.run.name))
 
 
 def load_or_train(run: Run, folder: Path) -> Record:

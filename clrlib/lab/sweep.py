@@ -22,6 +22,7 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
 
     Stop it at any moment: the next call goes on from the records and checkpoints that are there.
     """
+    runs = list(dict.fromkeys(runs))  # a run given twice is trained once
     missing = [run for run in runs if store.load(run, folder) is None]
     done = len(runs) - len(missing)
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)

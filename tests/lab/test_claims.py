@@ -201,6 +201,22 @@ def test_groups_never_mix(other: dict[str, str]) -> None:
         assert all(r in most for r in found[0]) and all(r in least for r in found[1])
 
 
+@pytest.mark.parametrize(
+    ("other", "comparable"),
+    [
+        ({}, True),
+        ({"data": "cifar10-jpeg", "label": "CIFAR-10, JPEG copy"}, True),
+        ({"precision": "bfloat16", "device": "cuda"}, True),
+        ({"profile": "quick"}, False),
+        ({"profile": "smoke"}, False),
+        ({"data": "digits", "label": "scikit-learn digits, 32x32"}, False),
+    ],
+)
+def test_only_the_papers_size_and_data_are_compared_with_it(other: dict[str, str], comparable: bool) -> None:
+    assert claims.comparable(seeds(FIXED, 80.0, 81.0, **other)) is comparable
+    assert claims.comparable([*seeds(FIXED, 80.0), *seeds(CLR_TABLE_2, 80.0, **other)]) is comparable
+
+
 def test_the_main_group_does_not_depend_on_the_order_of_the_records() -> None:
     records = [record(FIXED, 80.0, **other) for other in ({}, *OTHERS.values())]
     first = {claims.main_group(order)[0].run.name for order in permutations(records, len(records))}

@@ -1,0 +1,199 @@
+"""Figures come from records alone, the same bytes each time, and say in words what they show."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.lines import Line2D
+from records import seeds
+
+from clrlib import schedules
+from clrlib.lab import experiments, figures, plots, store, training
+from clrlib.lab.claims import Record
+from clrlib.lab.experiments import CATALOGUE, CLR_TABLE_2, DECAY_2000, DECAY_4000, FIXED, RANGE_TEST
+from clrlib.lab.figures import FIGURES
+from clrlib.policy import Policy
+
+TRAINING = {"03_fixed_vs_cyclical": FIXED, "04_decay_only": DECAY_4000}
+ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]
+
+
+def all_rows(*accuracies: float | None, **settings: str) -> list[Record]:
+    return [r for row in CATALOGUE for r in seeds(row, *accuracies, **settings)]
+
+
+RECORDS = {
+    "one seed": all_rows(80.0),
+    "three seeds": all_rows(80.0, 81.0, 82.0),
+    "one diverged": all_rows(80.0, None, 82.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure that trained, or asked for a training, would fail here."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a figure trains")
+
+    for module, name in ((training, "train"), (store, "train"), (store, "load_or_train")):
+        monkeypatch.setattr(module, name, refuse)
+
+
+def own_lines(axes: Axes) -> dict[str, Line2D]:
+    """The labelled lines that are ours, not the paper's."""
+    labels = {str(line.get_label()): line for line in axes.get_lines()}
+    return {label: line for label, line in labels.items() if not label.startswith("_") and "paper" not in label}
+
+
+@pytest.mark.parametrize("records", RECORDS.values(), ids=RECORDS.keys())
+@pytest.mark.parametrize("draw", list(FIGURES.values())[1:], ids=list(FIGURES)[1:])
+def test_draws_and_names_data_and_profile(
+    draw: Callable[[Sequence[Record]], figures.Drawn], records: list[Record]
+) -> None:
+    figure, alt = draw(records)
+    assert figure.axes[0].get_title(loc="left") == "CIFAR-10 · profile paper · cpu, float32"
+    n = len([r for r in records if r.run.experiment == "fixed"])
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert [label for label in legend if "paper" in label], "the paper's curve is beside ours"
+    if draw is not FIGURES["02_lr_range_test"]:
+        assert all(f"n = {n}" in label for label in legend if "paper" not in label)
+    assert alt.endswith(".") and "nan" not in alt
+
+
+@pytest.mark.parametrize(("name", "row"), TRAINING.items())
+def test_lines_are_the_means_of_the_records(name: str, row: experiments.Experiment) -> None:
+    records = RECORDS["three seeds"]
+    top, bottom = FIGURES[name](records)[0].axes
+    own = [r for r in records if r.run.experiment == row.name]
+    line = own_lines(top)[f"{row.title} (n = 3)"]
+    mean = [100 * sum(values) / 3 for values in zip(*(r.curves["test_accuracy"] for r in own), strict=True)]
+    assert list(line.get_ydata()) == pytest.approx(mean)
+    assert list(line.get_xdata()) == own[0].curves["iteration"]
+    assert len(top.collections) == len(own_lines(top)), "a band around each line"
+    rates = [line for line in bottom.get_lines() if line.get_xdata()[-1] == row.iterations - 1]
+    assert any(line.get_ydata()[-1] == row.policy(row.iterations - 1) for line in rates)
+
+
+def test_a_changed_record_changes_the_line() -> None:
+    before, after = ([*seeds(FIXED, accuracy), *seeds(CLR_TABLE_2, 80.0)] for accuracy in (70.0, 75.0))
+    ends = [list(own_lines(figures.fixed_vs_cyclical(r)[0].axes[0]).values())[0].get_ydata()[-1] for r in (before, after)]
+    assert ends == pytest.approx([70.0, 75.0])
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_training_figures_draw_without_records(name: str) -> None:
+    figure, alt = FIGURES[name]([])
+    assert not own_lines(figure.axes[0])
+    assert "nothing was run yet" in alt
+
+
+def test_the_range_test_draws_without_records() -> None:
+    assert "not run yet" in figures.lr_range_test([])[1]
+
+
+def test_a_range_test_that_diverged_in_every_seed_is_said() -> None:
+    assert "diverged" in figures.lr_range_test(seeds(RANGE_TEST, None, None))[1]
+
+
+@pytest.mark.parametrize("name", list(FIGURES)[1:])
+@pytest.mark.parametrize(
+    "other", [{"profile": "quick"}, {"data": "digits", "label": "scikit-learn digits, 32x32"}], ids=["size", "data"]
+)
+def test_the_papers_curves_stand_only_beside_the_papers_experiment(name: str, other: dict[str, str]) -> None:
+    figure, alt = FIGURES[name](all_rows(80.0, **other))
+    legend = figure.axes[0].get_legend().get_texts()
+    assert not [text for text in legend if "paper" in text.get_text()]
+    assert "paper" not in alt
+    stamp = figure.axes[0].get_title(loc="left")
+    assert other.get("label", "CIFAR-10") in stamp and f"profile {other.get('profile', 'paper')}" in stamp
+
+
+def test_alt_texts_name_the_numbers() -> None:
+    records = [*seeds(FIXED, 81.25, 80.5), *seeds(CLR_TABLE_2, None), *seeds(RANGE_TEST, 50.0)]
+    alt = figures.fixed_vs_cyclical(records)[1]
+    assert "fixed seed 0 ends at 81.2 % after 70,000 iterations" in alt
+    assert "fixed seed 1 ends at 80.5 % after 70,000 iterations" in alt
+    diverged_at = records[2].diverged_at
+    assert f"clr-table2 seed 0 diverged at iteration {diverged_at:,}" in alt
+    alt = figures.lr_range_test(records)[1]
+    assert "from 0.0010 to 0.0200" in alt and "base_lr 0.002, max_lr 0.01" in alt
+    assert re.search(r"\b1 seed\b", alt)
+    alt = figures.schedules([])[1]
+    assert all(name in alt for name in figures.POLICIES)
+
+
+def test_the_range_tests_alt_text_counts_the_seeds_that_are_drawn() -> None:
+    figure, alt = figures.lr_range_test(seeds(RANGE_TEST, 50.0, None, 52.0))
+    assert "ours (n = 2)" in own_lines(figure.axes[0])
+    assert "2 seeds" in alt
+
+
+def test_the_panels_of_the_policies_are_the_policies() -> None:
+    figure, _ = figures.schedules([])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(figures.POLICIES)
+    for axes, policy in zip(figure.axes, figures.POLICIES.values(), strict=True):
+        t, lr = axes.get_lines()[0].get_data()
+        assert list(lr[::1000]) == [policy(int(i)) for i in t[::1000]]
+    for title, policy in figures.POLICIES.items():
+        assert title.startswith(type(policy).__name__)
+        numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", title.split("(", 1)[1])]
+        assert all(repr(number).removesuffix(".0") in repr(policy) for number in numbers)
+
+
+def test_drawn_twice_the_files_are_the_same(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        figures.draw_all(RECORDS["three seeds"], tmp_path / folder)
+    first, second = (sorted((tmp_path / folder).iterdir()) for folder in ("first", "second"))
+    assert [path.name for path in first] == [f"{name}.{end}" for name in sorted(FIGURES) for end in ("png", "svg", "txt")]
+    for one, two in zip(first, second, strict=True):
+        assert one.name == two.name and one.read_bytes() == two.read_bytes(), one.name
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in first if path.suffix == ".png")
+    assert all(b"<svg" in path.read_bytes() for path in first if path.suffix == ".svg")
+
+
+def policies() -> list[type[Policy]]:
+    found = [kind for kind in vars(schedules).values() if isinstance(kind, type) and issubclass(kind, Policy)]
+    return [kind for kind in found if kind not in (Policy, schedules.Cyclical)]
+
+
+def looks(line: Any) -> tuple[str, Any]:
+    return to_hex(line.get_color()), line._unscaled_dash_pattern
+
+
+def test_every_policy_has_a_style() -> None:
+    assert set(plots.STYLE) == set(policies())
+
+
+@pytest.mark.parametrize(("one", "two"), [*combinations(plots.STYLE, 2)], ids=lambda kind: kind.__name__)
+def test_no_two_policies_look_the_same_in_colour_or_in_grey(one: type[Policy], two: type[Policy]) -> None:
+    first, second = plots.STYLE[one], plots.STYLE[two]
+    if {one, two} == {schedules.Fixed, schedules.MultiStep}:  # the paper's "fixed" is a MultiStep: one look
+        assert first == second
+        return
+    assert first != second
+    if first["linestyle"] == second["linestyle"]:
+        light, dark = (0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in (to_rgb(s["color"]) for s in (first, second)))
+        assert abs(light - dark) > 0.15
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_no_two_lines_of_a_figure_look_the_same(name: str) -> None:
+    lines = own_lines(FIGURES[name](RECORDS["one seed"])[0].axes[0])
+    assert len(lines) >= 3
+    for (one, first), (two, second) in combinations(lines.items(), 2):
+        assert looks(first) != looks(second), (one, two)
+
+
+def test_a_policy_looks_the_same_in_every_figure() -> None:
+    row = {row.title: row for row in ROWS if row is not DECAY_2000}  # a second row with the policy of the first
+    for name in TRAINING:
+        for label, line in own_lines(FIGURES[name](RECORDS["one seed"])[0].axes[0]).items():
+            if (title := label.rsplit(" (n", 1)[0]) in row:
+                style = plots.STYLE[type(row[title].policy)]
+                assert looks(line) == looks(Line2D([], [], **style)), label

@@ -1,0 +1,162 @@
+"""The tables are well-formed Markdown, and every number in them is made from the records given."""
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from records import record, seeds
+
+from clrlib.lab import paths, tables
+from clrlib.lab.claims import CLAIMS, Record
+from clrlib.lab.experiments import CLR_TABLE_2, CLR_TRIANGULAR, DECAY_4000, FIXED, RANGE_TEST
+
+FIXED_CLAIM, CLR_CLAIM, AS_GOOD = (claim.text for claim in CLAIMS[:3])
+BOUNDS = "The LR range test gives these bounds"
+
+
+def some() -> list[Record]:
+    return [
+        *seeds(FIXED, 81.0, 81.4),
+        *seeds(CLR_TABLE_2, 81.5, 82.1),
+        *seeds(CLR_TRIANGULAR, 70.0),
+        *seeds(DECAY_4000, 78.5, 79.3),
+        *seeds(RANGE_TEST, 50.0, 50.0, 50.0),
+    ]
+
+
+def rows(table: str) -> dict[str, list[str]]:
+    """The cells of each row by its first cell; every line must have as many cells as the head."""
+    lines = [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in table.splitlines()]
+    head, rule, *body = table.splitlines()
+    assert re.fullmatch(r"\|(---\|)+", rule) and rule.count("---") == head.count(" | ") + 1
+    assert all(line.startswith("| ") and line.endswith(" |") for line in (head, *body))
+    assert {len(line) for line in (lines[0], *lines[2:])} == {rule.count("---")}
+    return {line[0]: line[1:] for line in lines[2:]}
+
+
+@pytest.mark.parametrize("records", [[], some()], ids=["no records", "records"])
+def test_tables_are_well_formed(records: list[Record]) -> None:
+    for only, expected in (("", len(CLAIMS) + 1), ("02", 1), ("03", 5), ("04", 3)):
+        assert len(rows(tables.claims_table(records, only=only))) == expected
+    assert len(rows(tables.comparison_table(records, records))) == len(CLAIMS) + 1
+
+
+def test_the_claims_table_by_hand() -> None:
+    """Differences of the seeds: 0.5 and 0.7. t with one degree of freedom is 12.7062 (printed tables)."""
+    found = rows(tables.claims_table(some()))
+    link = "[03](notebooks/03_fixed_vs_cyclical.ipynb)"
+    assert found[FIXED_CLAIM] == ["81.4", "81.2 ± 0.3 (n = 2)", "78.7 to 83.7", "**reproduced**", link]
+    assert found[CLR_CLAIM] == ["81.4", "81.8 ± 0.4 (n = 2)", "78.0 to 85.6", "**reproduced**", link]
+    assert found[AS_GOOD] == ["+0.0", "+0.6 ± 0.1 (n = 2)", "-0.7 to 1.9", "**reproduced**", link]
+    assert found["So is triangular 0.001-0.006 of section 3.1"][1:4] == ["-11.0 (n = 1)", "-", "**not reproduced**"]
+    assert found["Falling alone is 2.9 points worse than CLR"][:2] == ["-2.9", "-2.9 ± 0.1 (n = 2)"]
+    assert found["Triangular2 0.001-0.006 (in neither text)"][:4] == ["-", "-", "-", "**not run**"]
+    assert found[BOUNDS][:2] == ["0.001 to 0.006", "0.002 to 0.01 (n = 3)"]
+
+
+def test_another_record_makes_another_table() -> None:
+    before, after = rows(tables.claims_table(some())), rows(tables.claims_table([*some()[1:], record(FIXED, 60.0)]))
+    changed = {claim for claim in before if before[claim] != after[claim]}
+    assert changed == {FIXED_CLAIM, AS_GOOD, "So is triangular 0.001-0.006 of section 3.1"}
+    assert after[FIXED_CLAIM][1::2] == ["70.7 ± 15.1 (n = 2)", "**not reproduced**"]
+
+
+def test_without_records_nothing_is_claimed() -> None:
+    for cells in rows(tables.claims_table([])).values():
+        assert cells[1:4] == ["-", "-", "**not run**"]
+    for cells in rows(tables.comparison_table([], [])).values():
+        assert cells[1:3] == ["-", "-"] and cells[3] in ("not run", "-")
+
+
+def test_a_diverged_run_is_said_and_never_reproduced() -> None:
+    records = [*seeds(FIXED, 81.4, None), *seeds(CLR_TABLE_2, 81.4, 81.4)]
+    table = tables.claims_table(records)
+    for claim in (FIXED_CLAIM, AS_GOOD):
+        assert rows(table)[claim][1] == "diverged" and rows(table)[claim][3] == "**not reproduced**"
+    assert "nan" not in table
+    assert "nan" not in tables.headline(records) and "diverged" in tables.headline(records)
+
+
+def test_the_number_of_range_tests_is_that_of_those_that_were_read() -> None:
+    found = rows(tables.claims_table(seeds(RANGE_TEST, 50.0, None, 50.0)))[BOUNDS]
+    assert found[1].endswith("(n = 2)") or "diverged" in found[1]
+
+
+def test_range_tests_that_all_diverged_are_said() -> None:
+    records = seeds(RANGE_TEST, None, None)
+    assert rows(tables.claims_table(records))[BOUNDS][1:4] == ["diverged", "-", "**not reproduced**"]
+    assert rows(tables.comparison_table(records, records))[BOUNDS][1:3] == ["diverged", "diverged"]
+    assert "diverged" in tables.range_test_headline(records)
+
+
+@pytest.mark.parametrize(
+    "other", [{"profile": "quick"}, {"data": "digits", "label": "scikit-learn digits, 32x32"}], ids=["size", "data"]
+)
+def test_what_is_not_the_papers_experiment_gets_no_verdict(other: dict[str, str]) -> None:
+    records = [*seeds(FIXED, 81.4, **other), *seeds(CLR_TABLE_2, 81.4, **other), *seeds(RANGE_TEST, 50.0, **other)]
+    verdicts = {cells[3] for cells in rows(tables.claims_table(records)).values()}
+    assert verdicts == {f"**{tables.NO_VERDICT}**"}
+    for sentence in (tables.headline, tables.decay_headline, tables.range_test_headline):
+        assert tables.NO_VERDICT in sentence(records)
+        assert "reproduced" not in sentence(records)
+    yours = rows(tables.comparison_table(some(), records))
+    assert not any("reproduced" in cell for cells in yours.values() for cell in cells)
+    assert yours[FIXED_CLAIM] == ["81.4", "81.2 ± 0.3 (n = 2)", "81.4 (n = 1)", tables.NO_VERDICT]
+
+
+def test_published_and_yours_stand_side_by_side() -> None:
+    yours = [*seeds(FIXED, 70.0), *seeds(RANGE_TEST, 50.0)]
+    found = rows(tables.comparison_table(some(), yours))
+    assert found[FIXED_CLAIM] == ["81.4", "81.2 ± 0.3 (n = 2)", "70.0 (n = 1)", "not reproduced"]
+    assert found[CLR_CLAIM] == ["81.4", "81.8 ± 0.4 (n = 2)", "-", "not run"]
+    assert found[BOUNDS][:3] == ["0.001 to 0.006", "0.002 to 0.01 (n = 3)", "0.002 to 0.01 (n = 1)"]
+
+
+def test_only_one_group_is_in_a_table() -> None:
+    """Two more seeds from another device change nothing: they are fewer."""
+    records = some()
+    assert tables.claims_table([*seeds(FIXED, 10.0, 10.0, device="cuda"), *records]) == tables.claims_table(records)
+
+
+def test_links_lead_to_notebooks() -> None:
+    assert all((paths.NOTEBOOKS / f"{name}.ipynb").is_file() for name in tables.NOTEBOOKS.values())
+    assert {claim.notebook for claim in CLAIMS} <= tables.NOTEBOOKS.keys()
+    for prefix, folder in (("notebooks/", paths.ROOT), ("../notebooks/", paths.RESULTS), ("", paths.NOTEBOOKS)):
+        links = re.findall(r"\[(\d\d)\]\((.*?)\)", tables.claims_table(some(), notebooks=prefix))
+        assert len(links) == len(CLAIMS) + 1
+        for number, link in links:
+            assert (folder / link).resolve().is_file() and f"/{number}_" in f"/{link}"
+
+
+def test_headlines_by_hand() -> None:
+    assert tables.headline(some()) == (
+        "the fixed schedule ends at 81.2 ± 0.3 % (n = 2) after 70,000 iterations; CLR by table 2 at "
+        "81.8 ± 0.4 % (n = 2) after 25,000 iterations. The paper: 81.4 and 81.4. Verdict: **reproduced**."
+    )
+    assert tables.decay_headline([*seeds(CLR_TABLE_2, 81.4), *seeds(DECAY_4000, 80.0)]) == (
+        "CLR by table 2 ends at 81.4 % (n = 1) after 25,000 iterations; falling alone at 80.0 % (n = 1) "
+        "after 25,000 iterations. The paper: 81.4 and 78.5. Verdict: **direction only**."
+    )
+    assert tables.range_test_headline(some()).startswith("base_lr 0.002, max_lr 0.01: accuracy starts to increase")
+    assert "The paper reads 0.001 to 0.006 from its figure 3." in tables.range_test_headline(some())
+
+
+@pytest.mark.parametrize("records", [[], seeds(CLR_TABLE_2, 81.4)], ids=["none", "one side"])
+def test_headlines_say_what_was_not_run(records: Sequence[Record]) -> None:
+    assert "ends at (not run) after 70,000 iterations" in tables.headline(records)
+    assert "falling alone at (not run) after 25,000 iterations" in tables.decay_headline(records)
+    assert tables.headline(records).endswith("Verdict: **not run**.")
+    assert "not run" in tables.range_test_headline(records)
+
+
+def test_iterations_in_a_headline_are_those_that_were_run() -> None:
+    assert "after 7,000 iterations" in tables.headline(seeds(FIXED, 70.0, profile="quick"))
+
+
+def test_what_it_was_measured_on() -> None:
+    records = seeds(FIXED, 80.0, data="cifar10-jpeg", label="CIFAR-10, JPEG copy", precision="bfloat16")
+    assert tables.measured_on(records) == (
+        "Measured on CIFAR-10, JPEG copy (SHA-256 1234567890ab…), profile `paper`, on abacus (cpu), bfloat16, "
+        "torch 2.15.0."
+    )
+    assert tables.measured_on([]) == "Nothing was measured yet."
