@@ -40,7 +40,7 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m pytest
-	$(PY) -m pytest -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 --sanitize-with tests/nbval_sanitize.cfg notebooks
+	$(PY) -m pytest -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 	rm -rf build/smoke
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 

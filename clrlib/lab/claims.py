@@ -6,6 +6,7 @@ where it has the paper's sign beyond doubt: its 95 % interval keeps off zero, or
 TOLERANCE.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Summary:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        if self.sd is None:
+        if self.sd is None or math.isnan(self.sd):
             return None
         half = float(stats.t.ppf(0.975, len(self.values) - 1)) * self.sd / len(self.values) ** 0.5
         return self.mean - half, self.mean + half
@@ -46,9 +47,11 @@ class Summary:
     def text(self, sign: str = "") -> str:
         """For tables.
 
-        >>> Summary((81.0, 82.0)).text(), Summary((0.5,)).text(sign="+")
-        ('81.5 ± 0.7 (n = 2)', '+0.5 (n = 1)')
+        >>> Summary((81.0, 82.0)).text(), Summary((0.5,)).text(sign="+"), Summary((81.0, math.nan)).text()
+        ('81.5 ± 0.7 (n = 2)', '+0.5 (n = 1)', '(1 of 2 diverged)')
         """
+        if diverged := sum(map(math.isnan, self.values)):
+            return f"({diverged} of {len(self.values)} diverged)"
         spread = "" if self.sd is None else f" ± {self.sd:.1f}"
         return f"{self.mean:{sign}.1f}{spread} (n = {len(self.values)})"
 
@@ -129,12 +132,24 @@ def comparable(records: Sequence[Record]) -> bool:
     return all(r.run.profile == "paper" and r.data["label"].startswith("CIFAR-10") for r in records)
 
 
+def finished_range_tests(records: Iterable[Record]) -> list[Record]:
+    """The range tests that went through to their last rate."""
+    return [r for r in records if r.run.experiment == experiments.RANGE_TEST.name and r.diverged_at is None]
+
+
 def read_range_test(records: Iterable[Record]) -> RangeTest:
     """The recorded range tests of all seeds as one, for its bounds(). Raises ValueError where there are none."""
-    curves = [r.curves for r in records if r.run.experiment == experiments.RANGE_TEST.name and r.diverged_at is None]
+    curves = [r.curves for r in finished_range_tests(records)]
     if not curves:
         raise ValueError("no finished range test among the records; train it first")
     return RangeTest(np.array(curves[0]["lr"]), np.array([c["test_accuracy"] for c in curves]))
+
+
+def read_bounds(records: Sequence[Record]) -> Bounds:
+    """What the recorded range tests say together."""
+    if not finished_range_tests(records):
+        return Bounds(None, None, "no clear answer: no training went through to the last rate")
+    return read_range_test(records).bounds()
 
 
 def bounds_verdict(bounds: Bounds, base_lr: float = 0.001, max_lr: float = 0.006) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from clrlib.lab import experiments, files, paper, plots
-from clrlib.lab.claims import comparable, main_group, read_range_test
+from clrlib.lab.claims import comparable, finished_range_tests, main_group, read_range_test
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record
 from clrlib.schedules import (
@@ -42,13 +42,14 @@ def schedules(records: Sequence[Record]) -> Drawn:
 
 def lr_range_test(records: Sequence[Record]) -> Drawn:
     """Figure 3."""
-    own = _of(records, experiments.RANGE_TEST)
+    own = finished_range_tests(_of(records, experiments.RANGE_TEST))
     if not own:
-        return plots.new_figure()[0], "An empty figure: the LR range test was not run yet."
+        return plots.new_figure()[0], "An empty figure: no LR range test was run to its end yet."
     test = read_range_test(own)
     beside_paper = comparable(own)
+    count = "1 seed" if len(own) == 1 else f"{len(own)} seeds"
     alt = (
-        f"Test accuracy against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {len(own)} seeds"
+        f"Test accuracy against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {count}"
         f"{', the paper figure 3 in grey' if beside_paper else ''}. {test.bounds()}."
     )
     return plots.draw_range_test(own, beside_paper), alt
@@ -75,12 +76,15 @@ def _training(
     records: Sequence[Record], rows: Sequence[Experiment], paper_curves: dict[str, dict[int, float]]
 ) -> Drawn:
     own = _of(records, *rows)
-    ends = "; ".join(
-        f"{r.run.experiment} seed {r.run.seed} ends at {100 * r.accuracy:.1f} % after {r.run.iterations:,} iterations"
-        for r in own
-    )
+    ends = "; ".join(f"{r.run.experiment} seed {r.run.seed} {_end(r)}" for r in own)
     alt = f"Test accuracy over iterations, the learning rate below it: {ends or 'nothing was run yet'}."
     return plots.draw_training(own, rows, paper_curves if comparable(own) else {}), alt
+
+
+def _end(record: Record) -> str:
+    if record.diverged_at is not None:
+        return f"diverged at iteration {record.diverged_at:,}"
+    return f"ends at {100 * record.accuracy:.1f} % after {record.run.iterations:,} iterations"
 
 
 def _of(records: Sequence[Record], *rows: Experiment) -> list[Record]:

@@ -40,6 +40,7 @@ STYLE: dict[type[Policy], dict[str, Any]] = {
     Welch: {"color": "#999933", "linestyle": (0, (6, 2))},
     Hann: {"color": "#AA4499", "linestyle": (0, (1, 1))},
 }
+VARIANT = {"linestyle": (0, (1, 3))}  # a second row with the policy of the first, in the same figure
 PAPER_STYLE: dict[str, Any] = {"color": "0.6", "linestyle": "-", "linewidth": 3, "alpha": 0.6, "zorder": 1}
 
 sns.set_theme(
@@ -88,16 +89,19 @@ def draw_training(
     figure, (top, bottom) = new_figure(2, height=5.4, ratios=(3, 1.2))
     for name, curve in paper_curves.items():
         top.plot(list(curve), [100 * a for a in curve.values()], label=f"{name}, as in the paper", **PAPER_STYLE)
+    drawn: set[type[Policy]] = set()
     for row in rows:
         own = [r for r in records if r.run.experiment == row.name]
         if not own:
             continue
-        style = STYLE[type(own[0].run.policy)]
+        policy = own[0].run.policy
+        style = STYLE[type(policy)] | (VARIANT if type(policy) in drawn else {})
+        drawn.add(type(policy))
         accuracy = 100 * _stack(own, "test_accuracy")
         iteration = own[0].curves["iteration"][: accuracy.shape[1]]
         _band(top, np.array(iteration), accuracy, f"{row.title} (n = {len(own)})", style)
         t = np.linspace(0, own[0].run.iterations - 1, 2000).astype(int)
-        bottom.plot(t, own[0].run.policy(t), **{**style, "linewidth": 1.0})
+        bottom.plot(t, policy(t), **{**style, "linewidth": 1.0})
     top.set_ylabel("test accuracy (%)")
     top.legend(frameon=False, fontsize=8.5, loc="lower right")
     bottom.set(ylabel="learning rate", xlabel="iteration", ylim=(0, None))

@@ -58,10 +58,10 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
     What a failed one got to is kept beside it as <name>.failed.ipynb. Raises ValueError for a parameter that the
     notebook does not have, TypeError for a value of another type than the notebook says.
     """
+    target.unlink(missing_ok=True)  # a stale result must not pass for this one's
     check_parameters(source, parameters)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".failed.ipynb")
-    target.unlink(missing_ok=True)  # a stale result must not pass for this one's
     papermill.execute_notebook(
         source,
         partial,
@@ -132,12 +132,11 @@ def readme_block(records: list[Any]) -> str:
 
 
 def with_results(text: str, block: str) -> str:
-    """The text with what is between README_MARKS replaced. Raises ValueError where a mark is missing."""
+    """The text with what is between README_MARKS replaced. Raises ValueError where it does not have both in order."""
     begin, end = README_MARKS
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"README.md must have the marks {begin} and {end} once each; put them back")
-    head, rest = text.split(begin)
-    return f"{head}{begin}\n{block}\n{end}{rest.split(end)[1]}"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"README.md must have the marks {begin} and {end} once each, in this order; put them back")
+    return f"{text.split(begin)[0]}{begin}\n{block}\n{end}{text.split(end)[1]}"
 
 
 def cleaned(path: Path) -> str:

@@ -1,6 +1,5 @@
 """The table of claims as Markdown: paper, published, yours."""
 
-import math
 from collections.abc import Sequence
 
 from clrlib.lab.claims import (
@@ -11,8 +10,9 @@ from clrlib.lab.claims import (
     Summary,
     bounds_verdict,
     comparable,
+    finished_range_tests,
     main_group,
-    read_range_test,
+    read_bounds,
 )
 from clrlib.lab.experiments import CLR_TABLE_2, DECAY_4000, FIXED, RANGE_TEST, Experiment
 from clrlib.lab.paper import FIGURE_3_BOUNDS
@@ -89,7 +89,7 @@ def _claim_row(claim: Claim, group: Sequence[Record], notebooks: str) -> list[st
 
 def _bounds_row(group: Sequence[Record], notebooks: str) -> list[str]:
     own = [r for r in group if r.run.experiment == RANGE_TEST.name]
-    verdict = bounds_verdict(read_range_test(own).bounds()) if own else "not run"
+    verdict = bounds_verdict(read_bounds(own)) if own else "not run"
     verdict = verdict if comparable(own) else NO_VERDICT
     cells = ["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(group), "-"]
     return [*cells, f"**{verdict}**", _link("02", notebooks)]
@@ -100,10 +100,11 @@ def bounds_text(group: Sequence[Record]) -> str:
     own = [r for r in group if r.run.experiment == RANGE_TEST.name]
     if not own:
         return "-"
-    bounds = read_range_test(own).bounds()
+    bounds, n = read_bounds(own), len(finished_range_tests(own))
+    diverged = f", {len(own) - n} diverged" if n < len(own) else ""
     if bounds.base_lr is None or bounds.max_lr is None:
-        return "no clear answer"
-    return f"{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {len(own)})"
+        return f"no clear answer{diverged}"
+    return f"{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {n}{diverged})"
 
 
 def _verdict(claim: Claim, group: Sequence[Record]) -> str:
@@ -116,9 +117,7 @@ def _paper(claim: Claim) -> str:
 
 def _measured(claim: Claim, group: Sequence[Record]) -> str:
     measured = claim.measured(group)
-    if measured is None:
-        return "-"
-    return "diverged" if math.isnan(measured.mean) else measured.text(_sign(claim))
+    return "-" if measured is None else measured.text(_sign(claim))
 
 
 def _sign(claim: Claim) -> str:
@@ -134,9 +133,10 @@ def range_test_headline(records: Sequence[Record]) -> str:
     own = [r for r in main_group(records) if r.run.experiment == RANGE_TEST.name]
     if not own:
         return "the LR range test was not run yet."
-    verdict = bounds_verdict(read_range_test(own).bounds()) if comparable(own) else NO_VERDICT
+    bounds = read_bounds(own)
+    verdict = bounds_verdict(bounds) if comparable(own) else NO_VERDICT
     paper = f"The paper reads {PAPER_BOUNDS} from its figure 3."
-    return f"{read_range_test(own).bounds()}. {paper} Verdict: **{verdict}** (within a factor of two on both sides)."
+    return f"{bounds}. {paper} Verdict: **{verdict}** (within a factor of two on both sides)."
 
 
 def headline(records: Sequence[Record]) -> str:

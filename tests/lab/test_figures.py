@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,28 @@ def test_lines_are_the_means_of_the_records(name: str, row: experiments.Experime
     assert list(line.get_ydata()) == pytest.approx(mean)
     assert list(line.get_xdata()) == own[0].curves["iteration"]
     assert len(top.collections) == len(own_lines(top)), "a band around each line"
-    rates = [line for line in bottom.get_lines() if line.get_xdata()[-1] == row.iterations - 1]
-    assert any(line.get_ydata()[-1] == row.policy(row.iterations - 1) for line in rates)
+    for line, drawn in zip(bottom.get_lines(), own_lines(top).values(), strict=True):
+        (other,) = (r for r in ROWS if str(drawn.get_label()).startswith(f"{r.title} ("))
+        assert looks(line) == looks(drawn)
+        t, lr = line.get_data()
+        assert t[0] == 0 and t[-1] == other.iterations - 1
+        assert lr[::100] == pytest.approx([other.policy(int(i)) for i in t[::100]])
+
+
+def test_a_run_that_diverged_before_its_first_evaluation_is_drawn_as_nothing() -> None:
+    (run,) = seeds(FIXED, None)
+    run = replace(run, curves={name: [] for name in run.curves}, diverged_at=1)
+    for records in ([run], [run, *seeds(CLR_TABLE_2, 80.0)]):
+        figure, alt = figures.fixed_vs_cyclical(records)
+        figure.draw_without_rendering()
+        assert "fixed seed 0 diverged at iteration 1" in alt
+        assert len(own_lines(figure.axes[0])) == len(records)
 
 
 def test_a_changed_record_changes_the_line() -> None:
     before, after = ([*seeds(FIXED, accuracy), *seeds(CLR_TABLE_2, 80.0)] for accuracy in (70.0, 75.0))
-    ends = [list(own_lines(figures.fixed_vs_cyclical(r)[0].axes[0]).values())[0].get_ydata()[-1] for r in (before, after)]
+    drawn = [own_lines(figures.fixed_vs_cyclical(records)[0].axes[0]) for records in (before, after)]
+    ends = [lines[f"{FIXED.title} (n = 1)"].get_ydata()[-1] for lines in drawn]
     assert ends == pytest.approx([70.0, 75.0])
 
 
@@ -94,11 +110,8 @@ def test_training_figures_draw_without_records(name: str) -> None:
 
 
 def test_the_range_test_draws_without_records() -> None:
-    assert "not run yet" in figures.lr_range_test([])[1]
-
-
-def test_a_range_test_that_diverged_in_every_seed_is_said() -> None:
-    assert "diverged" in figures.lr_range_test(seeds(RANGE_TEST, None, None))[1]
+    for records in ([], seeds(FIXED, 80.0), seeds(RANGE_TEST, None, None)):
+        assert figures.lr_range_test(records)[1] == "An empty figure: no LR range test was run to its end yet."
 
 
 @pytest.mark.parametrize("name", list(FIGURES)[1:])
@@ -139,7 +152,7 @@ def test_the_panels_of_the_policies_are_the_policies() -> None:
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(figures.POLICIES)
     for axes, policy in zip(figure.axes, figures.POLICIES.values(), strict=True):
         t, lr = axes.get_lines()[0].get_data()
-        assert list(lr[::1000]) == [policy(int(i)) for i in t[::1000]]
+        assert lr[::1000] == pytest.approx([policy(int(i)) for i in t[::1000]])
     for title, policy in figures.POLICIES.items():
         assert title.startswith(type(policy).__name__)
         numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", title.split("(", 1)[1])]
@@ -150,7 +163,9 @@ def test_drawn_twice_the_files_are_the_same(tmp_path: Path) -> None:
     for folder in ("first", "second"):
         figures.draw_all(RECORDS["three seeds"], tmp_path / folder)
     first, second = (sorted((tmp_path / folder).iterdir()) for folder in ("first", "second"))
-    assert [path.name for path in first] == [f"{name}.{end}" for name in sorted(FIGURES) for end in ("png", "svg", "txt")]
+    assert [path.name for path in first] == [
+        f"{name}.{end}" for name in sorted(FIGURES) for end in ("png", "svg", "txt")
+    ]
     for one, two in zip(first, second, strict=True):
         assert one.name == two.name and one.read_bytes() == two.read_bytes(), one.name
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in first if path.suffix == ".png")
@@ -178,7 +193,9 @@ def test_no_two_policies_look_the_same_in_colour_or_in_grey(one: type[Policy], t
         return
     assert first != second
     if first["linestyle"] == second["linestyle"]:
-        light, dark = (0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in (to_rgb(s["color"]) for s in (first, second)))
+        light, dark = (
+            0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in (to_rgb(s["color"]) for s in (first, second))
+        )
         assert abs(light - dark) > 0.15
 
 

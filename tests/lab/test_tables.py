@@ -72,21 +72,23 @@ def test_a_diverged_run_is_said_and_never_reproduced() -> None:
     records = [*seeds(FIXED, 81.4, None), *seeds(CLR_TABLE_2, 81.4, 81.4)]
     table = tables.claims_table(records)
     for claim in (FIXED_CLAIM, AS_GOOD):
-        assert rows(table)[claim][1] == "diverged" and rows(table)[claim][3] == "**not reproduced**"
+        assert rows(table)[claim][1:4] == ["(1 of 2 diverged)", "-", "**not reproduced**"]
     assert "nan" not in table
-    assert "nan" not in tables.headline(records) and "diverged" in tables.headline(records)
+    assert "nan" not in tables.headline(records) and "ends at (1 of 2 diverged) after" in tables.headline(records)
 
 
 def test_the_number_of_range_tests_is_that_of_those_that_were_read() -> None:
     found = rows(tables.claims_table(seeds(RANGE_TEST, 50.0, None, 50.0)))[BOUNDS]
-    assert found[1].endswith("(n = 2)") or "diverged" in found[1]
+    assert found[1] == "0.002 to 0.01 (n = 2, 1 diverged)"
 
 
 def test_range_tests_that_all_diverged_are_said() -> None:
     records = seeds(RANGE_TEST, None, None)
-    assert rows(tables.claims_table(records))[BOUNDS][1:4] == ["diverged", "-", "**not reproduced**"]
-    assert rows(tables.comparison_table(records, records))[BOUNDS][1:3] == ["diverged", "diverged"]
-    assert "diverged" in tables.range_test_headline(records)
+    assert rows(tables.claims_table(records))[BOUNDS][1:4] == ["no clear answer, 2 diverged", "-", "**not reproduced**"]
+    assert rows(tables.comparison_table(records, records))[BOUNDS][1:3] == ["no clear answer, 2 diverged"] * 2
+    headline = tables.range_test_headline(records)
+    assert headline.startswith("no clear answer: no training went through to the last rate. The paper reads")
+    assert "Verdict: **not reproduced**" in headline
 
 
 @pytest.mark.parametrize(

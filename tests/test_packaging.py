@@ -1,0 +1,196 @@
+"""What is imported is declared, what is declared is locked, imports point one way, and nothing unsafe is unpickled."""
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CORE = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+LAB = ("matplotlib", "pandas", "seaborn", "torchvision", "sklearn", "scipy", "PIL", "IPython", "joblib", "papermill")
+PACKAGE_OF = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}  # where an import is spelled otherwise
+TREES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(path.read_text())
+    for path in sorted((ROOT / "clrlib").rglob("*.py"))
+}
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {Requirement(line).name for line in requirements}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every module that is imported, at the top or inside a function, but not for type checkers alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, "no relative imports"
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in TREES else node.module for name in submodules)
+        else:
+            yield from imports(node)
+
+
+IMPORTS = {name: set(imports(tree)) for name, tree in TREES.items()}
+OWN = {name: {i for i in found if i.split(".")[0] == "clrlib"} for name, found in IMPORTS.items()}
+
+
+def reachable(start: str) -> set[str]:
+    """All modules of clrlib that a module imports, directly or by way of others."""
+    found, todo = set(), {start}
+    while todo:
+        found |= todo
+        todo = set().union(*(OWN[name] for name in todo)) - found
+    return found - {start}
+
+
+def test_import_clrlib_loads_torch_and_numpy_and_nothing_else() -> None:
+    code = f"import sys, clrlib; print([name for name in ('clrlib.lab', *{LAB}) if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_every_import_within_clrlib_exists() -> None:
+    assert len(TREES) > 20
+    for name, found in OWN.items():
+        assert found <= TREES.keys() | {"clrlib"}, name
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    inner = {name: found - {"clrlib"} for name, found in OWN.items()}
+    assert len([*graphlib.TopologicalSorter(inner).static_order()]) == len(TREES)
+
+
+def test_the_library_does_not_know_the_lab() -> None:
+    for name in TREES:
+        if not name.startswith("clrlib.lab"):
+            assert not [other for other in reachable(name) if other.startswith("clrlib.lab")], name
+            assert {i.split(".")[0] for i in IMPORTS[name]} - sys.stdlib_module_names <= {"clrlib", "torch", "numpy"}
+
+
+def test_schedules_know_neither_scheduler_nor_range_test() -> None:
+    known = reachable("clrlib.schedules")
+    assert not known & {"clrlib.scheduler", "clrlib.range_test", "clrlib.untouched"}
+    assert "clrlib.range_test" not in reachable("clrlib.scheduler")
+
+
+MAKE_RECORDS = ("data", "models", "optimizers", "order", "runs", "training", "checkpoints", "experiments")
+READ_RECORDS = ("claims", "tables", "figures", "plots", "notebook", "reproduce", "__main__")
+
+
+@pytest.mark.parametrize("room", MAKE_RECORDS)
+def test_what_makes_records_knows_no_later_room(room: str) -> None:
+    later = {f"clrlib.lab.{name}" for name in ("store", "sweep", *READ_RECORDS)}
+    assert not reachable(f"clrlib.lab.{room}") & later
+
+
+@pytest.mark.parametrize("room", ["claims", "tables", "figures", "plots", "paper"])
+def test_what_shows_records_cannot_train(room: str) -> None:
+    makers = {
+        f"clrlib.lab.{name}" for name in ("training", "store", "sweep", "data", "models", "notebook", "reproduce")
+    }
+    assert not reachable(f"clrlib.lab.{room}") & makers
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
+    tops = {i.split(".")[0] for found in IMPORTS.values() for i in found}
+    used = {PACKAGE_OF.get(top, top) for top in tops - sys.stdlib_module_names - {"clrlib"}}
+    declared = names(CORE) | names(EXTRAS["lab"])
+    assert used - declared == set()
+    assert declared - used == {"jupyterlab", "ipykernel"}
+    assert names(CORE) == {"torch", "numpy"}
+
+
+def lock() -> dict[str, list[str]]:
+    """Each entry of the lock, "name==version ; marker", with the options that follow it."""
+    lines = (ROOT / "requirements.lock").read_text().replace("\\\n", " ").splitlines()
+    entries = [line.split(" --") for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return {entry[0].strip(): [option.strip() for option in entry[1:]] for entry in entries}
+
+
+def test_every_entry_of_the_lock_is_pinned_and_hashed() -> None:
+    entries = lock()
+    assert len(entries) > 50
+    for entry, options in entries.items():
+        assert re.fullmatch(r"[a-z0-9.-]+(\[[a-z,]+\])?==[0-9][\w.+!]*( ; .+)?", entry), entry
+        assert options and all(re.fullmatch(r"hash=sha256:[0-9a-f]{64}", option) for option in options), entry
+
+
+def test_the_lock_names_no_server() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links|--trusted-host|^-[a-z]", text, re.MULTILINE)
+
+
+def test_the_lock_pins_whatever_is_declared() -> None:
+    pins: dict[str, list[str]] = {}
+    for entry in lock():
+        pin = Requirement(entry)
+        pins.setdefault(pin.name, []).append(str(pin.specifier).removeprefix("=="))
+    for line in [*CORE, *EXTRAS["lab"], *EXTRAS["test"], *PROJECT["build-system"]["requires"]]:
+        wanted = Requirement(line)
+        assert wanted.name in pins, f"{line} is not in requirements.lock; call make lock"
+        assert all(wanted.specifier.contains(version) for version in pins[wanted.name]), (line, pins[wanted.name])
+
+
+def test_conda_takes_everything_from_the_lock() -> None:
+    lines = [line.strip() for line in (ROOT / "environment.yml").read_text().splitlines()]
+    dependencies = lines[lines.index("dependencies:") + 1 :]
+    (python,) = (line for line in dependencies if line.startswith("- python"))
+    assert python.startswith(f"- python{PROJECT['project']['requires-python']}")
+    assert [line for line in dependencies if line != python] == [
+        "- pip",
+        "- make",
+        "- pip:",
+        "- --require-hashes",
+        "- -r requirements.lock",
+    ]
+
+
+CALLS = [(name, node) for name, tree in TREES.items() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def keywords(call: ast.Call) -> dict[str | None, str]:
+    return {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+
+
+def test_weights_alone_are_loaded() -> None:
+    loads = [(name, call) for name, call in CALLS if ast.unparse(call.func) == "torch.load"]
+    assert loads
+    for name, call in loads:
+        assert keywords(call).get("weights_only") == "True", f"{name}:{call.lineno}"
+    for name, call in CALLS:
+        assert keywords(call).get("weights_only") != "False", f"{name}:{call.lineno}"
+        assert keywords(call).get("allow_pickle", "False") == "False", f"{name}:{call.lineno}"
+
+
+def test_nothing_is_unpickled_but_by_a_reader_that_names_what_it_takes() -> None:
+    unsafe = re.compile(r"(pickle|joblib|dill|shelve|marshal)\.(load|loads|open|Unpickler)")
+    for name, call in CALLS:
+        assert not unsafe.fullmatch(ast.unparse(call.func)), f"{name}:{call.lineno}"
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert node.module not in ("pickle", "_pickle", "marshal", "shelve"), f"{name}:{node.lineno}"
+            if isinstance(node, ast.ClassDef) and "pickle.Unpickler" in map(ast.unparse, node.bases):
+                methods = [part.name for part in node.body if isinstance(part, ast.FunctionDef)]
+                assert "find_class" in methods, f"{name}:{node.lineno}"
+
+
+def test_these_rules_see_what_they_are_for() -> None:
+    """The readers above, on lines that break the rules."""
+    tree = ast.parse("import a.b\nfrom c import d\ndef f():\n    import e\nif TYPE_CHECKING:\n    import g")
+    assert [*imports(tree)] == ["a.b", "c", "e"]
+    assert keywords(ast.parse("torch.load(f, weights_only=False)", mode="eval").body) == {"weights_only": "False"}  # type: ignore[arg-type]
+    assert reachable("clrlib.lab.reproduce") >= {"clrlib.lab.store", "clrlib.schedules", "clrlib.policy"}

@@ -1,0 +1,126 @@
+"""The README says what the records say, its links lead somewhere, and its example runs."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from clrlib.lab import figures, paths, reproduce, store
+from clrlib.lab.claims import Record
+
+README = (paths.ROOT / "README.md").read_text()
+MAKEFILE = (paths.ROOT / "Makefile").read_text()
+
+
+@pytest.fixture(scope="module")
+def published() -> list[Record]:
+    return store.load_all(paths.RESULTS)
+
+
+def test_the_results_are_those_of_the_records(published: list[Record]) -> None:
+    begin, end = reproduce.README_MARKS
+    assert README.split(begin)[1].split(end)[0].strip("\n") == reproduce.readme_block(published)
+    assert reproduce.with_results(README, reproduce.readme_block(published)) == README
+
+
+def test_the_results_page_is_that_of_the_records(published: list[Record]) -> None:
+    assert (paths.RESULTS / "README.md").read_text() == reproduce.results_page(published)
+
+
+def test_a_record_more_would_change_both(published: list[Record]) -> None:
+    assert published
+    assert reproduce.readme_block(published[1:]) != reproduce.readme_block(published)
+    assert reproduce.results_page(published[1:]) != reproduce.results_page(published)
+
+
+@pytest.mark.parametrize("page", [paths.ROOT / "README.md", paths.RESULTS / "README.md"], ids=["README", "results"])
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if not link.startswith("https://")]
+    assert links
+    for link in links:
+        assert (page.parent / link).exists(), link
+
+
+def test_every_picture_has_an_alt_text() -> None:
+    pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", README)
+    assert pictures and all(len(alt.split()) >= 5 for alt, _ in pictures)
+
+
+def test_every_figure_is_there_and_no_other() -> None:
+    wanted = {f"{name}.{end}" for name in figures.FIGURES for end in ("png", "svg", "txt")}
+    assert {path.name for path in paths.FIGURES.iterdir()} == wanted
+    assert all((paths.FIGURES / name).stat().st_size > 0 for name in wanted)
+
+
+def test_every_notebook_is_listed() -> None:
+    listed = re.findall(r"^\| \[(\d\d)\]\(notebooks/(\1\w+)\.ipynb\) \| .+ \|$", README, re.MULTILINE)
+    assert [name for _, name in listed] == sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
+
+
+def test_every_target_named_is_in_the_makefile_and_says_what_it_does() -> None:
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
+    assert {"reproduce", "test", "publish", "lab", "help"} <= named
+    described = set(re.findall(r"^([a-z]+):.*## \S", MAKEFILE, re.MULTILINE))
+    assert named <= described
+    phony = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+    assert phony and set(phony[1].split()) == described
+
+
+def test_every_setting_named_is_in_the_makefile() -> None:
+    named = set(re.findall(r"\b([A-Z]+)=", README))
+    assert {"PROFILE", "DATA", "SEEDS", "JOBS"} <= named
+    assert all(f"$({name})" in MAKEFILE for name in named)
+
+
+def test_the_layout_names_what_is_there() -> None:
+    layout = README.split("## Layout")[1].split("```")[1]
+    folders = re.findall(r"^(\S+)/ ", layout, re.MULTILINE)
+    assert "clrlib" in folders and len(folders) >= 7
+    assert all((paths.ROOT / folder).is_dir() or folder in ("build", "data") for folder in folders)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Quickest for a model this small, above all where other work has the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_ten_lines_run() -> None:
+    """On four clouds of points that a linear model tells apart; the rates end where the last cycle does."""
+    torch.manual_seed(0)
+    labels = torch.arange(1000) % 4
+    inputs = torch.nn.functional.one_hot(labels, 4) * 2.0 + torch.randn(1000, 4)
+    batches = [(inputs[i : i + 25], labels[i : i + 25]) for i in range(0, 1000, 25)]
+    model, loss_fn = nn.Linear(4, 4), nn.CrossEntropyLoss()
+    nn.init.zeros_(model.weight)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    train_loader, heldout_loader = batches[:30], batches[30:]
+    rates = []
+
+    def train_step(iteration: int) -> None:
+        rates.append(optimizer.param_groups[0]["lr"])
+        x, y = train_loader[iteration % len(train_loader)]
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    names = ("model", "optimizer", "loss_fn", "train_loader", "heldout_loader", "train_step")
+    space: dict[str, Any] = {name: value for name, value in locals().items() if name in names}
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(code, space)
+
+    bounds = space["bounds"]
+    assert 0 < bounds.base_lr < bounds.max_lr <= 0.1
+    assert space["policy"].step_size == 4 * len(train_loader)
+    assert len(rates) == 24 * len(train_loader)  # 20 epochs, and on to the end of the third cycle of 8
+    assert rates[0] == pytest.approx(bounds.base_lr) and max(rates) == pytest.approx(bounds.max_lr)
+    right = torch.cat([model(x).argmax(1) == y for x, y in heldout_loader]).float().mean()
+    assert right > 0.7
