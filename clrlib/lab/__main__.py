@@ -40,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         ("publish", "train the paper profile and publish records, table, figures and notebooks"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--profile", choices=("auto", "smoke", "quick", "paper"), default="auto")
+        profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
+        command.add_argument("--profile", choices=profiles, default=profiles[0])
         command.add_argument("--seeds", type=_positive, default=None, help="seeds 0 .. N-1 of every row")
         command.add_argument("--jobs", type=_jobs, default=None, help="runs side by side, or auto")
     return parser

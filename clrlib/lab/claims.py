@@ -106,10 +106,18 @@ def _same_direction(paper: float, measured: Summary) -> bool:
 
 
 def accuracies(records: Iterable[Record]) -> dict[str, dict[int, float]]:
-    """Final test accuracy in percent by row and seed; NaN for a run that diverged, so no mean hides it."""
+    """Final test accuracy in percent by row and seed; NaN for a run that diverged, so no mean hides it.
+
+    Raises ValueError for two records of one row and seed: settings changed in between, and nothing says which counts.
+    """
     table: dict[str, dict[int, float]] = defaultdict(dict)
+    names: dict[tuple[str, int], str] = {}
     for record in records:
-        table[record.run.experiment][record.run.seed] = 100 * record.accuracy
+        run = record.run
+        other = names.setdefault((run.experiment, run.seed), run.name)
+        if other != run.name:
+            raise ValueError(f"{other} and {run.name} are one row and seed with other settings; remove the stale one")
+        table[run.experiment][run.seed] = 100 * record.accuracy
     return table
 
 

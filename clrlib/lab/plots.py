@@ -87,8 +87,9 @@ def draw_training(
 ) -> Figure:
     """Test accuracy over iterations, the rate that made it below; seeds as a band, the paper's curves in grey."""
     figure, (top, bottom) = new_figure(2, height=5.4, ratios=(3, 1.2))
-    for name, curve in paper_curves.items():
-        top.plot(list(curve), [100 * a for a in curve.values()], label=f"{name}, as in the paper", **PAPER_STYLE)
+    for (name, curve), dash in zip(paper_curves.items(), ("-", (0, (2, 1))), strict=False):
+        look = {**PAPER_STYLE, "linestyle": dash}
+        top.plot(list(curve), [100 * a for a in curve.values()], label=f"{name}, as in the paper", **look)
     drawn: set[type[Policy]] = set()
     for row in rows:
         own = [r for r in records if r.run.experiment == row.name]
@@ -97,9 +98,12 @@ def draw_training(
         policy = own[0].run.policy
         style = STYLE[type(policy)] | (VARIANT if type(policy) in drawn else {})
         drawn.add(type(policy))
-        accuracy = 100 * _stack(own, "test_accuracy")
-        iteration = own[0].curves["iteration"][: accuracy.shape[1]]
-        _band(top, np.array(iteration), accuracy, f"{row.title} (n = {len(own)})", style)
+        finished = [r for r in own if r.diverged_at is None]
+        lost = f", {len(own) - len(finished)} diverged" if len(finished) < len(own) else ""
+        curves = finished or own[:1]  # where none was finished: how far the first one got
+        accuracy = 100 * np.array([r.curves["test_accuracy"] for r in curves])
+        label = f"{row.title} (n = {len(finished)}{lost})"
+        _band(top, np.array(curves[0].curves["iteration"]), accuracy, label, style)
         t = np.linspace(0, own[0].run.iterations - 1, 2000).astype(int)
         bottom.plot(t, policy(t), **{**style, "linewidth": 1.0})
     top.set_ylabel("test accuracy (%)")
@@ -134,12 +138,6 @@ def draw_range_test(records: Sequence[Record], beside_paper: bool) -> Figure:
     axes.legend(frameon=False, fontsize=8.5)
     axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
     return figure
-
-
-def _stack(records: Sequence[Record], curve: str) -> np.ndarray:
-    """(seeds, evaluations), cut to the shortest: a run that diverged ends early."""
-    shortest = min(len(r.curves[curve]) for r in records)
-    return np.array([r.curves[curve][:shortest] for r in records])
 
 
 def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str, Any]) -> None:

@@ -291,3 +291,10 @@ def test_range_tests_of_all_seeds_are_read_as_one() -> None:
 def test_no_range_test_is_said(records: list[claims.Record]) -> None:
     with pytest.raises(ValueError, match="no finished range test among the records; train it first"):
         claims.read_range_test(records)
+
+
+def test_two_records_of_one_row_and_seed_are_refused() -> None:
+    stale = record(FIXED)
+    stale = replace(stale, run=replace(stale.run, momentum=0.8))
+    with pytest.raises(ValueError, match="are one row and seed with other settings; remove the stale one"):
+        claims.accuracies([record(FIXED), stale])

@@ -59,11 +59,13 @@ def test_draws_and_names_data_and_profile(
 ) -> None:
     figure, alt = draw(records)
     assert figure.axes[0].get_title(loc="left") == "CIFAR-10 · profile paper · cpu, float32"
-    n = len([r for r in records if r.run.experiment == "fixed"])
+    fixed = [r for r in records if r.run.experiment == "fixed"]
+    lost = sum(r.diverged_at is not None for r in fixed)
+    count = f"n = {len(fixed) - lost}" + (f", {lost} diverged" if lost else "")
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert [label for label in legend if "paper" in label], "the paper's curve is beside ours"
     if draw is not FIGURES["02_lr_range_test"]:
-        assert all(f"n = {n}" in label for label in legend if "paper" not in label)
+        assert all(f"({count})" in label for label in legend if "paper" not in label)
     assert alt.endswith(".") and "nan" not in alt
 
 
