@@ -128,7 +128,9 @@ def results_page(records: list[Any]) -> str:
 
 def readme_block(records: list[Any]) -> str:
     """What stands between the README's marks."""
-    return f"{tables.claims_table(records)}\n\n{tables.measured_on(records)}"
+    in_short = (tables.headline(records), tables.decay_headline(records), tables.range_test_headline(records))
+    sentences = "\n".join(f"- {sentence[0].upper()}{sentence[1:]}" for sentence in in_short)
+    return f"{sentences}\n\n{tables.claims_table(records)}\n\n{tables.measured_on(records)}"
 
 
 def with_results(text: str, block: str) -> str:

@@ -82,7 +82,7 @@ def _claim_row(claim: Claim, group: Sequence[Record], notebooks: str) -> list[st
         _paper(claim),
         _measured(claim, group),
         f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "-",
-        f"**{_verdict(claim, group)}**",
+        _verdict(claim, group),
         _link(claim.notebook, notebooks),
     ]
 
@@ -92,7 +92,7 @@ def _bounds_row(group: Sequence[Record], notebooks: str) -> list[str]:
     verdict = bounds_verdict(read_bounds(own)) if own else "not run"
     verdict = verdict if comparable(own) else NO_VERDICT
     cells = ["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(group), "-"]
-    return [*cells, f"**{verdict}**", _link("02", notebooks)]
+    return [*cells, verdict, _link("02", notebooks)]
 
 
 def bounds_text(group: Sequence[Record]) -> str:
@@ -136,7 +136,7 @@ def range_test_headline(records: Sequence[Record]) -> str:
     bounds = read_bounds(own)
     verdict = bounds_verdict(bounds) if comparable(own) else NO_VERDICT
     paper = f"The paper reads {PAPER_BOUNDS} from its figure 3."
-    return f"{bounds}. {paper} Verdict: **{verdict}** (within a factor of two on both sides)."
+    return f"the LR range test says: {bounds}. {paper} Verdict: **{verdict}** (within a factor of two on both sides)."
 
 
 def headline(records: Sequence[Record]) -> str:
