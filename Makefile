@@ -9,7 +9,7 @@ JOBS ?= auto
 PY := .venv/bin/python
 LAB := $(PY) -m clrlib.lab
 OPTIONS := --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
-export CLRLIB_DATA := $(if $(DATA),$(DATA),$(CLRLIB_DATA))
+export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help setup data reproduce figures test lab publish clean lock
@@ -42,6 +42,7 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 	$(PY) -m pytest
 	$(PY) -m pytest -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 	rm -rf build/smoke
+	$(LAB) notebooks --profile smoke
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
 lab: setup ## JupyterLab on notebooks/

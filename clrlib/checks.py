@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+LARGEST = 2**53  # whole numbers up to here are exact as floats, and their doubles fit 64 bits
+
 
 def clean(value: Any, **fields: Callable[[str, Any], Any]) -> None:
     """Replace fields of a frozen dataclass by their checked, plain Python values."""
@@ -18,9 +20,13 @@ def real(name: str, value: Any) -> float:
     """A finite number as a float."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, not {value!r}; give it as a float")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError(f"{name} is {value!r}; give a finite number")
-    return float(value)
+    return number
 
 
 def rate(name: str, value: Any) -> float:
@@ -42,7 +48,7 @@ def factor(name: str, value: Any) -> float:
 def count(name: str, value: Any, least: int = 1) -> int:
     """A whole number of iterations; 2000.0 counts as whole."""
     number = real(name, value)
-    if number != int(number) or number < least:
+    if number != int(number) or not least <= number < LARGEST:
         raise ValueError(f"{name} is {value!r}; give a whole number of iterations, {least} or more")
     return int(value)
 

@@ -95,8 +95,12 @@ def lr_range_test(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if t == 0 or (t + 1) % every == 0 or t == policy.step_size:
+                measured = _accuracy(model, heldout_batches, device)
+                if measured is None:  # the step just made broke the net
+                    stopped = f"scores that are not finite after iteration {t}, learning rate {policy(t):.6g}"
+                    break
                 lr.append(policy(t))
-                accuracy.append(_accuracy(model, heldout_batches, device))
+                accuracy.append(measured)
     return RangeTest(np.array(lr), np.array(accuracy), stopped)
 
 
@@ -117,10 +121,11 @@ def _pair(name: str, batch: Any, device: torch.device) -> tuple[Tensor, Tensor]:
     return batch[0].to(device), batch[1].to(device)
 
 
-def _accuracy(model: nn.Module, batches: Iterable[Any], device: torch.device) -> float:
-    """Share of the targets that get the highest score, in eval mode."""
+def _accuracy(model: nn.Module, batches: Iterable[Any], device: torch.device) -> float | None:
+    """Share of the targets that get the highest score, in eval mode; None where a score is not finite."""
     modes = [(module, module.training) for module in model.modules()]
     right: Tensor | int = 0
+    finite: Tensor | bool = True
     total = 0
     model.eval()
     with torch.no_grad():
@@ -131,12 +136,13 @@ def _accuracy(model: nn.Module, batches: Iterable[Any], device: torch.device) ->
                 shapes = f"scores {tuple(scores.shape)} for targets {tuple(targets.shape)}"
                 raise ValueError(f"the model gives {shapes}; give scores (N, classes) and class numbers (N,)")
             right += (scores.argmax(1) == targets).sum()
+            finite &= scores.isfinite().all()
             total += targets.numel()
     for module, training in modes:
         module.training = training
     if total == 0:
         raise ValueError(f"heldout_batches gave no batch; {REUSABLE}")
-    return float(right) / total
+    return float(right) / total if finite else None
 
 
 @dataclass(frozen=True)
@@ -146,11 +152,13 @@ class Bounds:
     base_lr: float | None
     max_lr: float | None
     reason: str
+    at_first_rate: bool = False  # base_lr is the lowest rate that could be found: it may lie anywhere below
 
     def __str__(self) -> str:
         if self.base_lr is None:
             return self.reason
-        return f"base_lr {self.base_lr:.3g}, max_lr {self.max_lr:.3g}: {self.reason}"
+        base = f"{'at or below ' if self.at_first_rate else ''}{self.base_lr:.3g}"
+        return f"base_lr {base}, max_lr {self.max_lr:.3g}: {self.reason}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +171,7 @@ class RangeTest:
     >>> lr = np.linspace(0.0, 0.02, 21)
     >>> print(RangeTest(lr, accuracy=np.minimum(0.1 + 50 * lr, 0.5)))
     LR range test, 21 rates from 0 to 0.02, accuracy 0.100 to 0.500
-    base_lr 0.001, max_lr 0.008: accuracy starts to increase at base_lr and slows or becomes ragged after max_lr
+    base_lr at or below 0.001, max_lr 0.008: accuracy increases from base_lr and slows or becomes ragged after max_lr
     """
 
     lr: np.ndarray
@@ -242,8 +250,8 @@ class RangeTest:
             end = "starts to fall"
         else:
             end = "slows or becomes ragged"
-        reason = f"accuracy starts to increase at base_lr and {end} after max_lr"
-        return Bounds(float(self.lr[before + 1]), float(self.lr[top]), reason)
+        reason = f"accuracy increases from base_lr and {end} after max_lr"
+        return Bounds(float(self.lr[before + 1]), float(self.lr[top]), reason, at_first_rate=before == 0)
 
 
 def _no_answer(why: str) -> Bounds:

@@ -59,6 +59,8 @@ class MultiStep(Policy):
 
 
 def _milestones(name: str, milestones: Any) -> tuple[int, ...]:
+    if not isinstance(milestones, (tuple, list)):
+        raise TypeError(f"{name} is {milestones!r}; give a tuple of iterations, such as (60_000, 65_000)")
     clean = tuple(checks.count(f"{name}[{i}]", m) for i, m in enumerate(milestones))
     if any(later <= earlier for earlier, later in pairwise(clean)):
         raise ValueError(f"{name} {clean} do not rise; give each iteration once, in rising order")
@@ -107,7 +109,7 @@ class LinearDecay(Policy):
         checks.bounds(self.base_lr, self.max_lr)
 
     def rate(self, t: Any) -> Any:
-        left = 1 - np.minimum(t, self.steps) / self.steps  # 1 -> 0
+        left = (self.steps - np.minimum(t, self.steps)) / self.steps  # 1 -> 0
         return self.base_lr + (self.max_lr - self.base_lr) * left
 
 
@@ -174,7 +176,7 @@ class Cyclical(Policy):
 
     def rate(self, t: Any) -> Any:
         cycle, within = divmod(t, 2 * self.step_size)  # whole numbers: exact however large t is
-        rise = 1 - abs(within / self.step_size - 1)
+        rise = (self.step_size - abs(within - self.step_size)) / self.step_size
         return self.base_lr + (self.max_lr - self.base_lr) * self.window(rise) * self.height(t, cycle)
 
     def window(self, rise: Any) -> Any:

@@ -485,7 +485,7 @@ def test_bounds_of_known_curves(name, scale):
     bounds = RangeTest(X * scale, curve(X)).bounds()
     assert bounds.base_lr == pytest.approx(base * scale, abs=0.051 * scale)
     assert bounds.max_lr == pytest.approx(top * scale, abs=0.051 * scale)
-    assert bounds.reason == f"accuracy starts to increase at base_lr and {end} after max_lr"
+    assert bounds.reason == f"accuracy increases from base_lr and {end} after max_lr"
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -547,8 +547,8 @@ def test_the_digitised_figure_3_has_an_answer():
 
 def test_results_print_in_plain_words():
     test = RangeTest(X / 50, CURVES["corner"][0](X))
-    reason = "accuracy starts to increase at base_lr and slows or becomes ragged after max_lr"
-    assert str(test.bounds()) == f"base_lr 0.001, max_lr 0.008: {reason}"
+    reason = "accuracy increases from base_lr and slows or becomes ragged after max_lr"
+    assert str(test.bounds()) == f"base_lr at or below 0.001, max_lr 0.008: {reason}"
     assert str(test) == f"LR range test, 21 rates from 0 to 0.02, accuracy 0.100 to 0.500\n{test.bounds()}"
     assert str(Bounds(None, None, "no clear answer: why")) == "no clear answer: why"
     assert str(RangeTest([], [])).startswith("LR range test without a measurement\nno clear answer: 0 points")
@@ -584,3 +584,24 @@ def test_recorded_curves_are_copied_and_cannot_be_changed():
 def test_bad_curves_are_refused_in_one_sentence(lr, accuracy, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         RangeTest(lr, accuracy)
+
+
+def test_an_update_that_breaks_the_net_stops_the_test_without_a_made_up_accuracy():
+    model = nn.Linear(4, 2)
+    calls = 0
+
+    def loss_fn(scores, targets):
+        nonlocal calls
+        calls += 1
+        if calls == 10:  # the last iteration: a finite loss whose gradient is not
+            scores.register_hook(lambda gradient: gradient * float("nan"))
+        return F.cross_entropy(scores, targets)
+
+    test = run(model, torch.optim.SGD(model.parameters()), loss_fn)
+    assert test.stopped is not None
+    assert test.stopped.startswith("scores that are not finite after iteration 9")
+    assert test.lr[-1] < 1.0
+
+
+def test_a_base_lr_at_the_first_rate_says_that_it_may_lie_below():
+    assert RangeTest(X / 50, CURVES["corner"][0](X)).bounds().at_first_rate

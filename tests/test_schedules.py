@@ -300,3 +300,20 @@ def test_a_new_policy_takes_two_lines():
 
     assert isinstance(Square(0, 1, 2), Policy)
     assert Square(0, 1, 2)(1) == 0.25
+
+
+def test_a_rise_from_zero_keeps_every_digit_however_long_the_cycle():
+    for s in (3999, 100_000, 1_000_000):
+        assert Triangular(0.0, 1.0, s)(1) == pytest.approx(1 / s, rel=1e-15)
+        assert LinearDecay(1.0, 0.0, s)(s - 1) == pytest.approx(1 / s, rel=1e-15)
+
+
+@pytest.mark.parametrize("number", [10**400, 2**62])
+def test_numbers_too_large_for_64_bits_are_refused(number):
+    with pytest.raises(ValueError, match="step_size is"):
+        Triangular(0.1, 0.2, number)
+
+
+def test_milestones_that_are_no_tuple_are_refused():
+    with pytest.raises(TypeError, match="milestones is 5; give a tuple of iterations"):
+        MultiStep(0.1, 5)

@@ -1,6 +1,7 @@
 """A training put down to a file and taken up again, bit for bit on the same CPU and thread count."""
 
 import io
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,10 @@ def save(path: Path, training: "Training") -> None:
 
 def load(path: Path, training: "Training") -> None:
     """Take up where the file was saved. Raises ValueError for a file of another run or other data."""
-    content = torch.load(path, map_location=training.device, weights_only=True)
+    try:
+        content = torch.load(path, map_location=training.device, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"checkpoint {path} is damaged; delete it to start this run anew") from error
     if content["run"] != training.run.to_json() or content["data"] != training.images.sha256:
         raise ValueError(f"checkpoint {path} is of another run or other data; delete it to start this run anew")
     training.net.load_state_dict(content["net"])

@@ -15,19 +15,21 @@ KERNEL = "python3"
 README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
 
 
-def train(profile: str, seeds: int, jobs: int | None) -> None:
-    """Train every run of a profile that is missing."""
+def train(profile: str, seeds: int, jobs: int | None) -> tuple[str, str]:
+    """Train every run of a profile that is missing; the data set's name and the precision they have in common."""
     images = notebook.images_for(profile, download=True)
     where = device.pick_device()
-    runs = experiments.runs(profile, images.name, device.pick_precision(where), seeds)
+    precision = device.pick_precision(where)
+    runs = experiments.runs(profile, images.name, precision, seeds)
     sweep.train_missing(runs, store.folder(profile), jobs or sweep.default_jobs(where))
+    return images.name, precision
 
 
 def reproduce(profile: str, seeds: int, jobs: int | None) -> None:
     """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours."""
-    train(profile, seeds, jobs)
+    data, precision = train(profile, seeds, jobs)
     execute_all(profile)
-    yours = store.load_all(store.folder(profile))
+    yours = [r for r in store.load_all(store.folder(profile)) if (r.run.data, r.run.precision) == (data, precision)]
     figures.draw_all(yours, paths.BUILD / profile / "figures")
     if profile != "smoke":  # tests leave the published figures alone
         draw_published()

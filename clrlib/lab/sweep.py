@@ -28,6 +28,7 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)
     if not missing:
         return
+    jobs = min(jobs, len(missing))
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
     work = (joblib.delayed(_train)(run, folder, threads) for run in missing)
     started, done, total = time.monotonic(), 0, sum(run.iterations for run in missing)

@@ -104,11 +104,15 @@ def bounds_text(group: Sequence[Record]) -> str:
     diverged = f", {len(own) - n} diverged" if n < len(own) else ""
     if bounds.base_lr is None or bounds.max_lr is None:
         return f"no clear answer{diverged}"
-    return f"{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {n}{diverged})"
+    return f"{'≤ ' if bounds.at_first_rate else ''}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {n}{diverged})"
 
 
 def _verdict(claim: Claim, group: Sequence[Record]) -> str:
-    return claim.verdict(claim.measured(group)) if comparable(group) else NO_VERDICT
+    measured = claim.measured(group)
+    if not comparable(group):
+        return NO_VERDICT
+    verdict = claim.verdict(measured)
+    return f"{verdict} (one seed)" if measured and len(measured.values) == 1 and verdict != "-" else verdict
 
 
 def _paper(claim: Claim) -> str:

@@ -31,7 +31,8 @@ def train(run: Run, images: ImageSet, checkpoint: Path | None = None, report: Re
     Raises ValueError for images other than the run's.
     """
     keep_freed_memory()
-    with torch.random.fork_rng():
+    device = images.train_images.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         training = Training(run, images)
         if checkpoint is not None and checkpoint.exists():
             checkpoints.load(checkpoint, training)
@@ -57,7 +58,7 @@ class Training:
             raise ValueError(f"the run is for data {run.data!r}, the images are {images.name!r}; load the run's data")
         self.run, self.images, self.device = run, images, images.train_images.device
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
-        mean_image = images.train_images.float().mean(0)
+        mean_image = images.train_images.mean(0, dtype=torch.float32)
         net = NETS[run.net](mean_image, generator(run.seed, "init"), classes=len(images.classes))
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         groups = net.parameter_groups(run.weight_decay)

@@ -298,3 +298,15 @@ def test_two_records_of_one_row_and_seed_are_refused() -> None:
     stale = replace(stale, run=replace(stale.run, momentum=0.8))
     with pytest.raises(ValueError, match="are one row and seed with other settings; remove the stale one"):
         claims.accuracies([record(FIXED), stale])
+
+
+def test_worse_beyond_doubt_is_not_as_good_however_little() -> None:
+    slightly_worse = Summary((-0.9, -0.95, -0.85, -0.9, -0.92))
+    assert AS_GOOD.verdict(slightly_worse) == "not reproduced"
+    assert AS_GOOD.verdict(Summary((-0.9, 0.8, -0.5))) == "reproduced"
+
+
+def test_a_base_lr_that_is_only_known_from_above_is_not_judged() -> None:
+    assert claims.bounds_verdict(Bounds(0.001, 0.006, "why", at_first_rate=True)) == (
+        "max_lr reproduced, base_lr not resolved"
+    )

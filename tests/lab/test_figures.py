@@ -137,7 +137,7 @@ def test_alt_texts_name_the_numbers() -> None:
     diverged_at = records[2].diverged_at
     assert f"clr-table2 seed 0 diverged at iteration {diverged_at:,}" in alt
     alt = figures.lr_range_test(records)[1]
-    assert "from 0.0010 to 0.0200" in alt and "base_lr 0.002, max_lr 0.01" in alt
+    assert "from 0.0010 to 0.0200" in alt and "base_lr at or below 0.002, max_lr 0.01" in alt
     assert re.search(r"\b1 seed\b", alt)
     alt = figures.schedules([])[1]
     assert all(name in alt for name in figures.POLICIES)

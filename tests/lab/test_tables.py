@@ -51,11 +51,11 @@ def test_the_claims_table_by_hand() -> None:
     assert found["Triangular 0.001-0.006 (section 3.1, 25,000) is as good as the fixed schedule"][1:4] == [
         "-11.0 (n = 1)",
         "-",
-        "not reproduced",
+        "not reproduced (one seed)",
     ]
     assert found["Falling alone is 2.9 points worse than CLR"][:2] == ["-2.9", "-2.9 ± 0.1 (n = 2)"]
     assert found["Triangular2 0.001-0.006 (in neither text)"][:4] == ["-", "-", "-", "not run"]
-    assert found[BOUNDS][:2] == ["0.001 to 0.006", "0.002 to 0.01 (n = 3)"]
+    assert found[BOUNDS][:2] == ["0.001 to 0.006", "≤ 0.002 to 0.01 (n = 3)"]
 
 
 def test_another_record_makes_another_table() -> None:
@@ -87,7 +87,7 @@ def test_a_diverged_run_is_said_and_never_reproduced() -> None:
 
 def test_the_number_of_range_tests_is_that_of_those_that_were_read() -> None:
     found = rows(tables.claims_table(seeds(RANGE_TEST, 50.0, None, 50.0)))[BOUNDS]
-    assert found[1] == "0.002 to 0.01 (n = 2, 1 diverged)"
+    assert found[1] == "≤ 0.002 to 0.01 (n = 2, 1 diverged)"
 
 
 def test_range_tests_that_all_diverged_are_said() -> None:
@@ -119,9 +119,9 @@ def test_what_is_not_the_papers_experiment_gets_no_verdict(other: dict[str, str]
 def test_published_and_yours_stand_side_by_side() -> None:
     yours = [*seeds(FIXED, 70.0), *seeds(RANGE_TEST, 50.0)]
     found = rows(tables.comparison_table(some(), yours))
-    assert found[FIXED_CLAIM] == ["81.4", "81.2 ± 0.3 (n = 2)", "70.0 (n = 1)", "not reproduced"]
+    assert found[FIXED_CLAIM] == ["81.4", "81.2 ± 0.3 (n = 2)", "70.0 (n = 1)", "not reproduced (one seed)"]
     assert found[CLR_CLAIM] == ["81.4", "81.8 ± 0.4 (n = 2)", "-", "not run"]
-    assert found[BOUNDS][:3] == ["0.001 to 0.006", "0.002 to 0.01 (n = 3)", "0.002 to 0.01 (n = 1)"]
+    assert found[BOUNDS][:3] == ["0.001 to 0.006", "≤ 0.002 to 0.01 (n = 3)", "≤ 0.002 to 0.01 (n = 1)"]
 
 
 def test_only_one_group_is_in_a_table() -> None:
@@ -147,9 +147,11 @@ def test_headlines_by_hand() -> None:
     )
     assert tables.decay_headline([*seeds(CLR_TABLE_2, 81.4), *seeds(DECAY_4000, 80.0)]) == (
         "CLR by table 2 ends at 81.4 % (n = 1) after 25,000 iterations; falling alone at 80.0 % (n = 1) "
-        "after 25,000 iterations. The paper: 81.4 and 78.5. Verdict: **direction only**."
+        "after 25,000 iterations. The paper: 81.4 and 78.5. Verdict: **direction only (one seed)**."
     )
-    assert tables.range_test_headline(some()).startswith("the LR range test says: base_lr 0.002, max_lr 0.01: ")
+    assert tables.range_test_headline(some()).startswith(
+        "the LR range test says: base_lr at or below 0.002, max_lr 0.01: "
+    )
     assert "The paper reads 0.001 to 0.006 from its figure 3." in tables.range_test_headline(some())
 
 

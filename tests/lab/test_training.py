@@ -382,3 +382,11 @@ def test_bfloat16_starts_out_like_float32_and_keeps_its_weights_in_float32(image
 def test_another_precision_is_refused(few: ImageSet) -> None:
     with pytest.raises(ValueError, match='precision is \'bf16\'; give "float32" or "bfloat16"'):
         train(replace(SHORT, precision="bf16"), few)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut"])
+def test_a_damaged_checkpoint_is_refused_by_name(images: ImageSet, tmp_path: Path, content: bytes) -> None:
+    damaged = tmp_path / "run.pt"
+    damaged.write_bytes(content)
+    with pytest.raises(ValueError, match=r"run.pt is damaged; delete it to start this run anew"):
+        train(RUN, images, damaged)
