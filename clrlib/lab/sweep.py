@@ -24,11 +24,10 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
     """
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
     missing = [run for run in runs if store.load(run, folder) is None]
-    done = len(runs) - len(missing)
+    done, jobs = len(runs) - len(missing), min(jobs, max(1, len(missing)))
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)
     if not missing:
         return
-    jobs = min(jobs, len(missing))
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
     work = (joblib.delayed(_train)(run, folder, threads) for run in missing)
     started, done, total = time.monotonic(), 0, sum(run.iterations for run in missing)

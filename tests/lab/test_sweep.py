@@ -96,7 +96,7 @@ def test_the_cores_are_shared_out(
 
     class Parallel:
         def __init__(self, n_jobs: int, **_: object) -> None:
-            assert n_jobs == jobs
+            assert n_jobs == min(jobs, len(RUNS)), "no more processes than runs"
 
         def __call__(self, work: Iterator[Any]) -> Iterator[int]:
             for _, (run, _, share), _ in work:
