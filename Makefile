@@ -1,4 +1,5 @@
 # One line of help for each target stands after ##. Settings: PROFILE=auto|smoke|quick|paper SEEDS=n JOBS=n|auto
+# LAB_OPTIONS=--allow-root
 # DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -46,7 +47,7 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
 lab: setup ## JupyterLab on notebooks/
-	$(PY) -m jupyterlab notebooks
+	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
 
 publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (2 h a seed on 2 cores)
 	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))

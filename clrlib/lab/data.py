@@ -82,7 +82,7 @@ def _cifar10(download: bool, fallback: bool) -> ImageSet:
         return _checked(*found)
     try:
         if not download:
-            raise cifar_archive.Unavailable("downloading is off")
+            raise cifar_archive.Unavailable("run `make data` to download it")
         return _checked(cifar_archive.read_archive, cifar_archive.download(paths.DATA))
     except cifar_archive.Unavailable as why:
         missing = f"CIFAR-10 is not at {shown(paths.DATA)}/ and could not be downloaded ({why})."

@@ -140,7 +140,7 @@ def range_test_headline(records: Sequence[Record]) -> str:
     bounds = read_bounds(own)
     verdict = bounds_verdict(bounds) if comparable(own) else NO_VERDICT
     paper = f"The paper reads {PAPER_BOUNDS} from its figure 3."
-    return f"the LR range test says: {bounds}. {paper} Verdict: **{verdict}** (within a factor of two on both sides)."
+    return f"the LR range test says: {bounds}. {paper} Verdict, within a factor of two: **{verdict}**."
 
 
 def headline(records: Sequence[Record]) -> str:

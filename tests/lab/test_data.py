@@ -250,7 +250,7 @@ def test_nothing_is_downloaded_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("asked the network")
 
     monkeypatch.setattr(torchvision.datasets.utils, "download_url", download_url)
-    with pytest.raises(DataError, match="downloading is off"):
+    with pytest.raises(DataError, match="run `make data` to download it"):
         load()
     assert load(fallback=True).name == "digits"
 

@@ -98,7 +98,7 @@ def test_range_tests_that_all_diverged_are_said() -> None:
     assert headline.startswith(
         "the LR range test says: no clear answer: no training went through to the last rate. The paper reads"
     )
-    assert "Verdict: **not reproduced**" in headline
+    assert "factor of two: **not reproduced**" in headline
 
 
 @pytest.mark.parametrize(
