@@ -14,8 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from clrlib.lab import experiments
-from clrlib.lab.experiments import Experiment
+from clrlib.lab.experiments import (
+    CLR_TABLE_2,
+    CLR_TRIANGULAR,
+    CLR_TRIANGULAR2,
+    DECAY_2000,
+    DECAY_4000,
+    FIXED,
+    RANGE_TEST,
+    Experiment,
+)
+from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
 from clrlib.range_test import Bounds, RangeTest
 
@@ -74,10 +83,6 @@ class Claim:
         if self.row.paper is None or self.rival is None:
             return self.row.paper
         return None if self.rival.paper is None else self.row.paper - self.rival.paper
-
-    @property
-    def source(self) -> str:
-        return self.row.source if self.rival is None else f"{self.row.source} - {self.rival.source}"
 
     def measured(self, records: Iterable[Record]) -> Summary | None:
         """Ours, from the records of one group: percent, or differences of the seeds that both rows have."""
@@ -144,7 +149,7 @@ def comparable(records: Sequence[Record]) -> bool:
 
 def finished_range_tests(records: Iterable[Record]) -> list[Record]:
     """The range tests that went through to their last rate."""
-    return [r for r in records if r.run.experiment == experiments.RANGE_TEST.name and r.diverged_at is None]
+    return [r for r in records if r.run.experiment == RANGE_TEST.name and r.diverged_at is None]
 
 
 def read_range_test(records: Iterable[Record]) -> RangeTest:
@@ -162,11 +167,12 @@ def read_bounds(records: Sequence[Record]) -> Bounds:
     return read_range_test(records).bounds()
 
 
-def bounds_verdict(bounds: Bounds, base_lr: float = 0.001, max_lr: float = 0.006) -> str:
+def bounds_verdict(bounds: Bounds) -> str:
     """The paper's reading of figure 3 against ours: reproduced within a factor of two on both sides.
 
     A base_lr at the first rate that was measured is only known to lie at or below it, so it is not judged.
     """
+    base_lr, max_lr = FIGURE_3_BOUNDS
     if bounds.base_lr is None or bounds.max_lr is None or not 0.5 <= bounds.max_lr / max_lr <= 2:
         return "not reproduced"
     if bounds.at_first_rate:
@@ -174,22 +180,21 @@ def bounds_verdict(bounds: Bounds, base_lr: float = 0.001, max_lr: float = 0.006
     return "reproduced" if 0.5 <= bounds.base_lr / base_lr <= 2 else "not reproduced"
 
 
-_E = experiments
-AS_GOOD = Claim("CLR (25,000) is as good as the fixed schedule (70,000)", _E.CLR_TABLE_2, "03", _E.FIXED, at_least=True)
-ONLY_THE_FALL = Claim("Falling alone is 2.9 points worse than CLR", _E.DECAY_4000, "04", _E.CLR_TABLE_2)
+AS_GOOD = Claim("CLR (25,000) is as good as the fixed schedule (70,000)", CLR_TABLE_2, "03", FIXED, at_least=True)
+ONLY_THE_FALL = Claim("Falling alone is 2.9 points worse than CLR", DECAY_4000, "04", CLR_TABLE_2)
 CLAIMS = (
-    Claim("The fixed schedule reaches 81.4 % after 70,000 iterations", _E.FIXED, "03"),
-    Claim("CLR by table 2 reaches 81.4 % after 25,000 iterations", _E.CLR_TABLE_2, "03"),
+    Claim("The fixed schedule reaches 81.4 % after 70,000 iterations", FIXED, "03"),
+    Claim("CLR by table 2 reaches 81.4 % after 25,000 iterations", CLR_TABLE_2, "03"),
     AS_GOOD,
     Claim(
         "Triangular 0.001-0.006 (section 3.1, 25,000) is as good as the fixed schedule",
-        _E.CLR_TRIANGULAR,
+        CLR_TRIANGULAR,
         "03",
-        _E.FIXED,
+        FIXED,
         at_least=True,
     ),
-    Claim("Triangular2 0.001-0.006 (in neither text)", _E.CLR_TRIANGULAR2, "03"),
-    Claim("Falling alone (decay over 4,000) reaches only 78.5 %", _E.DECAY_4000, "04"),
+    Claim("Triangular2 0.001-0.006 (in neither text)", CLR_TRIANGULAR2, "03"),
+    Claim("Falling alone (decay over 4,000) reaches only 78.5 %", DECAY_4000, "04"),
     ONLY_THE_FALL,
-    Claim("Falling alone over 2,000 (a variant)", _E.DECAY_2000, "04"),
+    Claim("Falling alone over 2,000 (a variant)", DECAY_2000, "04"),
 )
