@@ -6,15 +6,22 @@ from importlib.metadata import version
 
 import torch
 
+from clrlib.lab import kernels
 from clrlib.lab.paths import ROOT
 
 TRAINING_CODE = ("clrlib", "pyproject.toml", "requirements.lock")  # what decides a result; a changed notebook does not
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
-    """The device's kind and name, and the CPU threads that one run uses."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
-    return {"device": device.type, "name": name, "threads": torch.get_num_threads(), "system": platform.system()}
+    """The device's kind and name, the CPU threads that one run uses, and the kernels of pooling and LRN."""
+    on_cuda = device.type == "cuda"
+    return {
+        "device": device.type,
+        "name": torch.cuda.get_device_name(device) if on_cuda else _cpu_name(),
+        "threads": torch.get_num_threads(),
+        "kernels": "torch" if on_cuda else kernels.name(),
+        "system": platform.system(),
+    }
 
 
 def _cpu_name() -> str:

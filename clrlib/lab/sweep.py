@@ -7,14 +7,14 @@ from pathlib import Path
 import joblib
 import torch
 
-from clrlib.lab import store
+from clrlib.lab import device, kernels, store
 from clrlib.lab.progress import duration
 from clrlib.lab.runs import Run
 
 
-def default_jobs(device: torch.device) -> int:
+def default_jobs(where: torch.device) -> int:
     """One run at a time on a GPU; on a CPU one for each core, which beats one run on all cores for nets this small."""
-    return 1 if device.type == "cuda" else joblib.cpu_count(only_physical_cores=True)
+    return 1 if where.type == "cuda" else joblib.cpu_count(only_physical_cores=True)
 
 
 def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
@@ -28,6 +28,8 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)
     if not missing:
         return
+    if device.pick_device().type == "cpu":
+        kernels.load()  # compiled here, once, rather than by every worker at the same time
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
     work = (joblib.delayed(_train)(run, folder, threads) for run in missing)
     started, done, total = time.monotonic(), 0, sum(run.iterations for run in missing)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clrlib.lab import checkpoints, files, order, provenance, training
+from clrlib.lab import checkpoints, data, files, kernels, order, provenance, training
 from clrlib.lab.data import ImageSet
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 from clrlib.lab.runs import Record, Run
@@ -82,6 +82,7 @@ def test_the_record_says_what_ran_where(learned: tuple[Record, Weights], images:
     assert record.iterations_per_second is not None
     assert record.seconds == pytest.approx(60 / record.iterations_per_second, abs=0.06)  # a tenth, rounded
     assert record.machine["device"] == "cpu" and record.machine["threads"] == 1
+    assert record.machine["kernels"] == kernels.name()
     assert record.versions["torch"] == version("torch")
     assert len(record.commits) == 1
     assert record == Record.from_json(json.loads(files.to_json(record.to_json())))
@@ -390,3 +391,35 @@ def test_a_damaged_checkpoint_is_refused_by_name(images: ImageSet, tmp_path: Pat
     damaged.write_bytes(content)
     with pytest.raises(ValueError, match=r"run.pt is damaged; delete it to start this run anew"):
         train(RUN, images, damaged)
+
+
+def first_losses(precision: str, way: str, moved: float = 0.0) -> Tensor:
+    """The first 100 losses on the digits; moved: how far, relatively, each first weight is off at most."""
+    digits = data.load("digits")
+    run = Run("paths", Fixed(0.001), 100, data=digits.name, batch=25, precision=precision)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLRLIB_KERNELS", way)
+        training = Training(run, digits)
+        with torch.no_grad():
+            for weight in training.net.parameters():
+                weight.mul_(1 + moved * torch.empty_like(weight).uniform_(-1, 1, generator=order.generator(0, "moved")))
+        losses = []
+        for t in range(run.iterations):
+            losses.append(training.step(t))
+            training.schedule.step()
+    return torch.stack(losses)
+
+
+def test_each_fast_path_follows_the_plain_one() -> None:
+    """Training magnifies rounding. So the plain float32 path is also started from weights that are off by half a unit
+    in the last place of float32 (2**-24) or of bfloat16 (2**-9): a path may leave it a few times as far as that.
+    """
+    plain = first_losses("float32", "torch")
+    assert plain[0] > 2.2 and plain[-10:].mean() < 0.6  # the losses that are compared fall by far more
+    tolerance = {
+        "float32": 5 * (first_losses("float32", "torch", moved=2**-24) - plain).abs().max(),
+        "bfloat16": 5 * (first_losses("float32", "torch", moved=2**-9) - plain).abs().max(),
+    }
+    assert 0 < tolerance["float32"] < tolerance["bfloat16"] < 0.5
+    for precision, way in (("float32", "fused"), ("bfloat16", "torch"), ("bfloat16", "fused")):
+        assert (first_losses(precision, way) - plain).abs().max() < tolerance[precision], (precision, way)

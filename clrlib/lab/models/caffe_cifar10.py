@@ -3,8 +3,9 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from clrlib.lab.models.caffe_layers import lrn_within_channel, max_pool_relu, relu_average_pool
 
 
 class CaffeCifar10Full(nn.Module):
@@ -37,9 +38,9 @@ class CaffeCifar10Full(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = images - self.mean_image
-        x = lrn_within_channel(F.relu(max_pool(self.conv1(x))))  # Caffe pools before the first ReLU
-        x = lrn_within_channel(average_pool(F.relu(self.conv2(x))))
-        x = average_pool(F.relu(self.conv3(x)))
+        x = lrn_within_channel(max_pool_relu(self.conv1(x)))  # Caffe pools before the first ReLU
+        x = lrn_within_channel(relu_average_pool(self.conv2(x)))
+        x = relu_average_pool(self.conv3(x))
         scores: Tensor = self.ip1(x.flatten(1))
         return scores
 
@@ -59,53 +60,3 @@ class CaffeCifar10Full(nn.Module):
             {"params": [ip1.weight], "lr_mult": 1.0, "weight_decay": 250 * weight_decay},
             {"params": [ip1.bias], "lr_mult": 2.0, "weight_decay": 0.0},
         ]
-
-
-def max_pool(x: Tensor) -> Tensor:
-    """Caffe's MAX pooling 3x3, stride 2: the size is rounded up, (N, C, 32, 32) -> (N, C, 16, 16)."""
-    return F.max_pool2d(x, 3, 2, ceil_mode=True)
-
-
-def average_pool(x: Tensor) -> Tensor:
-    """Caffe's AVE pooling 3x3, stride 2: the size is rounded up, a window at the edge averages what it holds."""
-    return F.avg_pool2d(x, 3, 2, ceil_mode=True)
-
-
-def lrn_within_channel(x: Tensor) -> Tensor:
-    """Caffe's local response normalisation within a channel: y = x * (1 + alpha * mean_3x3(x**2))**-0.75, alpha 5e-5.
-
-    The mean is over a 3x3 window padded with zeros, which count in the divisor. Shape in, shape out.
-    """
-    y: Tensor = _WithinChannelLRN.apply(x)
-    return y
-
-
-class _WithinChannelLRN(torch.autograd.Function):
-    """The derivative by hand: the 3x3 mean is its own transpose, so backward is as cheap as forward.
-
-    With s = 1 + alpha * mean(x**2) and incoming gradient g:
-    dL/dx = g * s**-beta - 2 * alpha * beta * x * mean(g * x * s**(-beta - 1)).
-    """
-
-    alpha, beta = 5e-5, 0.75
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        s = _mean_3x3(x * x).mul_(_WithinChannelLRN.alpha).add_(1)
-        root = s.rsqrt()
-        scale = root * root.sqrt()  # s**-0.75, cheaper than pow
-        ctx.save_for_backward(x, s, scale)
-        return x * scale
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (g,) = gradients
-        x, s, scale = ctx.saved_tensors
-        g_scaled = g * scale
-        spread = _mean_3x3((g_scaled * x).div_(s))
-        gradient: Tensor = g_scaled.sub_(spread.mul_(x).mul_(2 * _WithinChannelLRN.alpha * _WithinChannelLRN.beta))
-        return gradient
-
-
-def _mean_3x3(x: Tensor) -> Tensor:
-    return F.avg_pool2d(x, 3, stride=1, padding=1)

@@ -3,18 +3,17 @@
 The transcription follows caffe/src/caffe/layers/{conv,pooling,lrn,relu,inner_product}_layer.cpp, in float64.
 """
 
-from math import ceil
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from caffe_in_numpy import lrn, pool, relu
 from torch import Tensor
-from torch.autograd import gradcheck
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full, average_pool, lrn_within_channel, max_pool
+from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 
 Weights = dict[str, np.ndarray]
 
@@ -29,30 +28,6 @@ def convolution(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarr
             patch = padded[:, :, i : i + height, j : j + width]
             y += np.einsum("nchw,oc->nohw", patch, weight[:, :, i, j], optimize=True)
     return y
-
-
-def pool(x: np.ndarray, kind: str, stride: int = 2, pad: int = 0) -> np.ndarray:
-    """3x3. The size is rounded up; an AVE window's divisor counts the padding, but nothing beyond it."""
-    (height, width), size = x.shape[2:], 3
-    rows, columns = (ceil((side + 2 * pad - size) / stride) + 1 for side in (height, width))
-    y = np.empty((*x.shape[:2], rows, columns))
-    for i in range(rows):
-        for j in range(columns):
-            top, left = i * stride - pad, j * stride - pad
-            bottom, right = min(top + size, height + pad), min(left + size, width + pad)
-            window = x[:, :, max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
-            divisor = (bottom - top) * (right - left)
-            y[:, :, i, j] = window.max((2, 3)) if kind == "MAX" else window.sum((2, 3)) / divisor
-    return y
-
-
-def relu(x: np.ndarray) -> np.ndarray:
-    return np.where(x > 0, x, 0.0)
-
-
-def lrn(x: np.ndarray) -> np.ndarray:
-    """WITHIN_CHANNEL, local_size 3, alpha 5e-5, beta 0.75: SPLIT, square, AVE pool with pad 1, POWER, PROD."""
-    return x * (1 + 5e-5 * pool(x**2, "AVE", stride=1, pad=1)) ** -0.75
 
 
 def scores(p: Weights, images: np.ndarray) -> np.ndarray:
@@ -170,69 +145,6 @@ def test_layers_come_in_caffes_order_with_caffes_shapes(grown: CaffeCifar10Full,
         ("AVE", (2, 64, 4, 4)),  # and no third LRN
         ("ip", (2, 10)),
     ]
-
-
-def test_pooling_by_hand() -> None:
-    x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert average_pool(x).flatten().tolist() == [5.0, 6.5, 11.0, 12.5]  # windows of 9, 6, 6 and 4 pixels
-    assert max_pool(x).flatten().tolist() == [10.0, 11.0, 14.0, 15.0]
-
-
-@pytest.mark.parametrize("side", [3, 4, 7, 8, 16, 32])
-def test_pooling_agrees_with_caffe_at_any_size(side: int) -> None:
-    x = torch.randn(2, 3, side, side + 1, dtype=torch.float64, generator=seeded(side))
-    np.testing.assert_array_equal(max_pool(x).numpy(), pool(x.numpy(), "MAX"))
-    np.testing.assert_allclose(average_pool(x).numpy(), pool(x.numpy(), "AVE"), rtol=1e-13, atol=1e-15)
-
-
-def test_lrn_by_hand_counts_its_padding_in_the_divisor() -> None:
-    y = lrn_within_channel(torch.full((1, 1, 3, 3), 100.0, dtype=torch.float64))[0, 0]
-    assert y[1, 1].item() == pytest.approx(100 * 1.5**-0.75)  # 9 of 9 pixels: 1 + 5e-5 * 100**2
-    assert y[0, 1].item() == pytest.approx(100 * (1 + 0.5 * 6 / 9) ** -0.75)
-    assert y[0, 0].item() == pytest.approx(100 * (1 + 0.5 * 4 / 9) ** -0.75)
-
-
-def wild(*shape: int) -> Tensor:
-    """Numbers so large that the LRN is far from the identity."""
-    return (200 * torch.randn(*shape, dtype=torch.float64, generator=seeded(5))).requires_grad_()
-
-
-def test_lrn_agrees_with_caffe_and_keeps_channels_and_images_apart() -> None:
-    x = wild(2, 3, 5, 6)
-    np.testing.assert_allclose(lrn_within_channel(x).detach().numpy(), lrn(x.detach().numpy()), rtol=1e-13)
-
-
-def test_lrn_written_by_hand_has_the_right_derivative() -> None:
-    assert gradcheck(lrn_within_channel, (wild(2, 2, 4, 5),), eps=1e-3, rtol=1e-6, atol=1e-8)
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_lrn_gradient_equals_autograd_of_the_plain_formula(layout: torch.memory_format) -> None:
-    x = wild(2, 3, 8, 8).detach().to(memory_format=layout).requires_grad_()
-    incoming = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=seeded(6)).to(memory_format=layout)
-    (by_hand,) = torch.autograd.grad(lrn_within_channel(x), x, incoming)
-    plain = x * (1 + 5e-5 * F.avg_pool2d(x * x, 3, 1, 1)) ** -0.75
-    (by_autograd,) = torch.autograd.grad(plain, x, incoming)
-    torch.testing.assert_close(by_hand, by_autograd, rtol=1e-12, atol=1e-14)
-
-
-def test_lrn_leaves_its_input_and_the_incoming_gradient_alone() -> None:
-    x, incoming = wild(1, 2, 4, 4), torch.ones(1, 2, 4, 4, dtype=torch.float64)
-    before = x.detach().clone()
-    lrn_within_channel(x).backward(incoming)
-    assert torch.equal(x, before) and torch.equal(incoming, torch.ones_like(incoming))
-
-
-def test_lrn_refuses_a_second_derivative_rather_than_give_a_wrong_one() -> None:
-    x = wild(1, 1, 4, 4)
-    (first,) = torch.autograd.grad(lrn_within_channel(x).sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match=r"inplace operation|once_differentiable"):
-        torch.autograd.grad(first.sum(), x)
-
-
-@pytest.mark.parametrize("pooling", [max_pool, average_pool])
-def test_pooling_has_the_right_derivative(pooling: Any) -> None:
-    assert gradcheck(pooling, (wild(1, 2, 6, 7),), eps=1e-3)
 
 
 def test_parameter_count_is_caffes(mean_image: Tensor) -> None:
