@@ -9,11 +9,12 @@ PROFILE ?= auto
 JOBS ?= auto
 PY := .venv/bin/python
 LAB := $(PY) -m clrlib.lab
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 OPTIONS := --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup data reproduce figures test lab publish clean lock
+.PHONY: help setup data reproduce figures test lab publish bench clean lock
 
 help: ## this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -52,8 +53,16 @@ lab: setup ## JupyterLab on notebooks/
 publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (2 h a seed on 2 cores)
 	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 
-lock: setup ## requirements.lock again from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url -o requirements.lock
+bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (15 min); leave the machine alone meanwhile
+	$(PY) -m clrlib.lab.bench
+
+.venv/bench: requirements-bench.lock .venv/done
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	touch $@
+
+lock: setup ## the locks again from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra lab --extra test $(LOCKED) -o requirements.lock
+	uv pip compile pyproject.toml --extra bench --constraint requirements.lock $(LOCKED) -o requirements-bench.lock
 
 clean: ## remove what can be made again: caches and build/smoke (never your runs in build/quick and build/paper)
 	rm -rf build/smoke build/published .pytest_cache .mypy_cache .ruff_cache *.egg-info

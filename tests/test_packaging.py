@@ -17,7 +17,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CORE = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 LAB = ("matplotlib", "pandas", "seaborn", "torchvision", "sklearn", "scipy", "PIL", "IPython", "joblib", "papermill")
-PACKAGE_OF = {"PIL": "pillow", "sklearn": "scikit-learn", "IPython": "ipython"}  # where an import is spelled otherwise
+PACKAGE_OF = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "IPython": "ipython",
+    "torch_lr_finder": "torch-lr-finder",
+}  # where an import is spelled otherwise
 TREES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(path.read_text())
     for path in sorted((ROOT / "clrlib").rglob("*.py"))
@@ -107,41 +112,61 @@ def test_what_shows_records_cannot_train(room: str) -> None:
 def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
     tops = {i.split(".")[0] for found in IMPORTS.values() for i in found}
     used = {PACKAGE_OF.get(top, top) for top in tops - sys.stdlib_module_names - {"clrlib"}}
-    declared = names(CORE) | names(EXTRAS["lab"])
+    declared = names(CORE) | names(EXTRAS["lab"]) | names(EXTRAS["bench"])
     assert used - declared == set()
     assert declared - used == {"jupyterlab", "ipykernel"}
     assert names(CORE) == {"torch", "numpy"}
 
 
-def lock() -> dict[str, list[str]]:
-    """Each entry of the lock, "name==version ; marker", with the options that follow it."""
-    lines = (ROOT / "requirements.lock").read_text().replace("\\\n", " ").splitlines()
+LOCKS = {
+    "requirements.lock": [*CORE, *EXTRAS["lab"], *EXTRAS["test"], *PROJECT["build-system"]["requires"]],
+    "requirements-bench.lock": [*CORE, *EXTRAS["bench"]],
+}
+each_lock = pytest.mark.parametrize("name", LOCKS)
+
+
+def lock(name: str) -> dict[str, list[str]]:
+    """Each entry of a lock, "name==version ; marker", with the options that follow it."""
+    lines = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
     entries = [line.split(" --") for line in lines if line.strip() and not line.lstrip().startswith("#")]
     return {entry[0].strip(): [option.strip() for option in entry[1:]] for entry in entries}
 
 
-def test_every_entry_of_the_lock_is_pinned_and_hashed() -> None:
-    entries = lock()
+@each_lock
+def test_every_entry_of_the_lock_is_pinned_and_hashed(name: str) -> None:
+    entries = lock(name)
     assert len(entries) > 50
     for entry, options in entries.items():
         assert re.fullmatch(r"[a-z0-9.-]+(\[[a-z,]+\])?==[0-9][\w.+!]*( ; .+)?", entry), entry
         assert options and all(re.fullmatch(r"hash=sha256:[0-9a-f]{64}", option) for option in options), entry
 
 
-def test_the_lock_names_no_server() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+@each_lock
+def test_the_lock_names_no_server(name: str) -> None:
+    text = (ROOT / name).read_text()
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links|--trusted-host|^-[a-z]", text, re.MULTILINE)
 
 
-def test_the_lock_pins_whatever_is_declared() -> None:
+@each_lock
+def test_the_lock_pins_whatever_is_declared(name: str) -> None:
     pins: dict[str, list[str]] = {}
-    for entry in lock():
+    for entry in lock(name):
         pin = Requirement(entry)
         pins.setdefault(pin.name, []).append(str(pin.specifier).removeprefix("=="))
-    for line in [*CORE, *EXTRAS["lab"], *EXTRAS["test"], *PROJECT["build-system"]["requires"]]:
+    for line in LOCKS[name]:
         wanted = Requirement(line)
-        assert wanted.name in pins, f"{line} is not in requirements.lock; call make lock"
+        assert wanted.name in pins, f"{line} is not in {name}; call make lock"
         assert all(wanted.specifier.contains(version) for version in pins[wanted.name]), (line, pins[wanted.name])
+
+
+def test_both_locks_pin_the_same_versions() -> None:
+    main, bench = lock("requirements.lock"), lock("requirements-bench.lock")
+    pins = {(Requirement(entry).name, str(Requirement(entry).specifier)) for entry in main}
+    shared = {Requirement(entry).name for entry in main} & {Requirement(entry).name for entry in bench}
+    assert {"torch", "numpy", "torchvision"} <= shared
+    for entry in bench:
+        pin = Requirement(entry)
+        assert pin.name not in shared or (pin.name, str(pin.specifier)) in pins, entry
 
 
 def test_conda_takes_everything_from_the_lock() -> None:

@@ -48,6 +48,13 @@ class ImageSet:
         names = ("train_images", "train_labels", "test_images", "test_labels")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
+    def mean_image(self) -> torch.Tensor:
+        """The mean of the training images, pixel by pixel: (3, H, W) float32, from an exact sum."""
+        total = torch.zeros_like(self.train_images[0], dtype=torch.int64)
+        for some in torch.split(self.train_images, 500):  # all at once would be a copy eight times the set's size
+            total += some.sum(0, dtype=torch.int64)
+        return (total.double() / len(self.train_images)).float()
+
 
 def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = False) -> ImageSet:
     """Load "cifar10" or "digits", and say in one line what came from where.

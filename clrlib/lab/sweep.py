@@ -5,16 +5,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import joblib
+import psutil
 import torch
 
 from clrlib.lab import device, kernels, store
 from clrlib.lab.progress import duration
 from clrlib.lab.runs import Run
 
+BYTES_A_RUN = 3 * 2**29  # what CIFAR-10 and a net take at most, torch included
+
 
 def default_jobs(where: torch.device) -> int:
-    """One run at a time on a GPU; on a CPU one for each core, which beats one run on all cores for nets this small."""
-    return 1 if where.type == "cuda" else joblib.cpu_count(only_physical_cores=True)
+    """One run at a time on a GPU; on a CPU one for each core, as far as the memory goes.
+
+    For nets this small two runs with a core each do more than one run with both (results/bench/README.md).
+    """
+    if where.type == "cuda":
+        return 1
+    room = int(psutil.virtual_memory().available) // BYTES_A_RUN
+    cores: int = joblib.cpu_count(only_physical_cores=True)
+    return max(1, min(cores, room))
 
 
 def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:

@@ -58,8 +58,7 @@ class Training:
             raise ValueError(f"the run is for data {run.data!r}, the images are {images.name!r}; load the run's data")
         self.run, self.images, self.device = run, images, images.train_images.device
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
-        mean_image = images.train_images.mean(0, dtype=torch.float32)
-        net = NETS[run.net](mean_image, generator(run.seed, "init"), classes=len(images.classes))
+        net = NETS[run.net](images.mean_image(), generator(run.seed, "init"), classes=len(images.classes))
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         groups = net.parameter_groups(run.weight_decay)
         self.optimizer = OPTIMIZERS[run.optimizer](groups, lr=0.0, momentum=run.momentum)

@@ -337,3 +337,11 @@ def test_mixed_encodings_are_refused(data_folder: Path) -> None:
 
 def test_cifar10_is_5000_and_1000_images_a_class() -> None:
     assert TRUE_COUNTS == (5000, 1000)
+
+
+def test_the_mean_image_is_exact_and_takes_more_images_than_it_sums_at_a_time() -> None:
+    digits = load("digits")
+    expected = digits.train_images.double().mean(0)
+    assert len(digits.train_images) > 1000
+    assert digits.mean_image().dtype == torch.float32
+    assert torch.equal(digits.mean_image(), expected.float())

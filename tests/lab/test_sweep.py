@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -111,6 +112,11 @@ def test_the_cores_are_shared_out(
 
 def test_one_run_at_a_time_on_a_gpu_and_one_a_core_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_jobs(torch.device("cpu")) >= 1
+    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**40))
     monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 6 if only_physical_cores else 12)
     assert default_jobs(torch.device("cuda")) == 1
     assert default_jobs(torch.device("cpu")) == 6
+    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(available=4 * sweep.BYTES_A_RUN + 1))
+    assert default_jobs(torch.device("cpu")) == 4
+    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(available=1))
+    assert default_jobs(torch.device("cpu")) == 1

@@ -1,0 +1,124 @@
+"""`make bench`: time everything, print the tables, write results/bench/<device>.json and its page."""
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import joblib
+import torch
+
+from clrlib.lab import device, experiments, files, kernels, notebook, paths, provenance, store, sweep
+from clrlib.lab.bench import contenders, limits, page, range_tests, small
+from clrlib.lab.bench.contenders import Iteration
+from clrlib.lab.bench.timing import Contender, time_all
+
+FOLDER = paths.RESULTS / "bench"
+TORCHS = {"CLRLIB_KERNELS": "torch"}
+
+
+def trainers(precision: str, cores: int, on_cuda: bool) -> list[Contender]:
+    """The loops that are compared, one run and several; then ours in other sizes."""
+    threads = 1 if on_cuda else cores
+    crowds = (2, 4, 8) if on_cuda else (cores, 2 * cores)
+    rows = [
+        Contender("usual, 0 workers", contenders.usual, (0, 100), cores),
+        Contender(f"usual, {cores} workers", contenders.usual, (cores, 100), cores),
+        Contender("ours, float32, torch's layers", contenders.ours, ("float32", 100), threads, environment=TORCHS),
+        Contender("ours, float32", contenders.ours, ("float32", 100), threads),
+        Contender(f"ours, {precision}, torch's layers", contenders.ours, (precision, 100), threads, environment=TORCHS),
+        Contender("ours", contenders.ours, (precision, 100), threads),
+        *(Contender(f"ours, {n} side by side", contenders.ours, (precision, 100), 1, n) for n in crowds),
+        Contender("ours, one thread", contenders.ours, (precision, 100)),
+        *(Contender(f"ours, one thread, batch {n}", contenders.ours, (precision, n)) for n in (25, 400)),
+    ]
+    return list({row.name: row for row in rows}.values())
+
+
+def range_test_rows(precision: str, threads: int) -> list[Contender]:
+    """Whole range tests of ours and of every peer that is installed."""
+    peers = {
+        "torch-lr-finder": range_tests.torch_lr_finder,
+        "fastai": range_tests.fastai,
+        "Lightning": range_tests.lightning,
+    }
+    tests: dict[str, Callable[..., Iteration]] = {"clrlib": partial(range_tests.ours, precision)}
+    tests |= {name: make for name, make in peers.items() if range_tests.installed(name)}
+    quiet = {"TQDM_DISABLE": "1"}
+    return [Contender(n, make, (), threads, 1, quiet, warm_up=0, chunk=1, chunks=1) for n, make in tests.items()]
+
+
+def accuracies(precision: str) -> dict[str, Any]:
+    """Final accuracy of CLR by table 2, profile quick, three seeds: the plain path and the fast one."""
+    images = notebook.images_for("quick")
+    found: dict[str, Any] = {"data": images.label, "iterations": 0}
+    before = os.environ.get("CLRLIB_KERNELS")
+    for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, "fused")):
+        os.environ["CLRLIB_KERNELS"] = way
+        runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in range(3)]
+        folder = paths.BUILD / "bench" / path / "results"
+        sweep.train_missing(runs, folder, jobs=1)  # in this process, where the setting above holds
+        found["iterations"] = runs[0].iterations
+        found[path] = [store.read(folder / f"{run.name}.json").accuracy for run in runs]
+    os.environ.pop("CLRLIB_KERNELS")
+    if before is not None:
+        os.environ["CLRLIB_KERNELS"] = before
+    return found
+
+
+def bench(rounds: int) -> dict[str, Any]:
+    """Everything that `make bench` measures, as plain numbers."""
+    where = device.pick_device()
+    on_cuda, cores = where.type == "cuda", joblib.cpu_count(only_physical_cores=True)
+    precision = device.pick_precision(where)
+    kernels.load()
+    found: dict[str, Any] = {
+        "machine": {**provenance.machine(where), "threads": cores},
+        "versions": provenance.versions(),
+        "commit": provenance.git(),
+        "precision": precision,
+        "trainers": {n: asdict(t) for n, t in time_all(trainers(precision, cores, on_cuda), rounds).items()},
+    }
+    tests = time_all(range_test_rows(precision, cores), rounds=rounds)
+    found["range_tests"] = {name: timing.milliseconds / 1000 for name, timing in tests.items()}
+    iteration = contenders.ours(precision, 100)
+    found["operations"] = limits.operations(iteration)
+    torch.set_num_threads(cores)
+    found["rates"] = {
+        "matrix": limits.matrix_rate(getattr(torch, precision)),
+        "matrix, float32": limits.matrix_rate(torch.float32),
+        "copy": limits.copy_rate(),
+    }
+    torch.set_num_threads(1)
+    found["one thread"] = {"matrix": limits.matrix_rate(getattr(torch, precision))}
+    found["profile"] = limits.where_time_goes(iteration)
+    found["import"] = small.import_seconds()
+    found["step"] = {str(groups): small.step_microseconds(groups) for groups in (1, 100)}
+    found["figures"] = small.figures_seconds()
+    torch.set_num_threads(cores)
+    found["accuracy"] = accuracies(precision)
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m clrlib.lab.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="of every timing; the median counts")
+    found = bench(parser.parse_args(arguments).rounds)
+    machine = found["machine"]
+    name = re.sub(r"[^a-z0-9]+", "-", f"{machine['name']} {machine['threads']} cores".lower()).strip("-")
+    files.write_atomically(FOLDER / f"{name}.json", files.to_json(found))
+    files.write_atomically(FOLDER / "README.md", page.page(read_all()).encode())
+    print(page.section(found))
+
+
+def read_all() -> list[dict[str, Any]]:
+    """Every published bench, by file name."""
+    return [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What the machine could do (its matrix and copy rates), the work in an iteration, and where its time goes."""
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from clrlib.lab.bench.contenders import Iteration
+from clrlib.lab.device import pick_device
+
+
+def matrix_rate(dtype: torch.dtype, side: int = 2048) -> float:
+    """Floating-point operations a second of a square matrix product, the best of 20."""
+    a, b = (torch.randn(side, side, device=pick_device()).to(dtype) for _ in range(2))
+    return 2 * side**3 / _quickest(lambda: a @ b)
+
+
+def copy_rate(megabytes: int = 256) -> float:
+    """Bytes a second, read and written, of a copy far larger than the caches, the best of 20."""
+    source = torch.zeros(megabytes * 2**20, dtype=torch.uint8, device=pick_device())
+    target = torch.empty_like(source)
+    return 2 * source.numel() / _quickest(lambda: target.copy_(source))
+
+
+def _quickest(work: Callable[[], object], times: int = 20) -> float:
+    seconds = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        if pick_device().type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def operations(iteration: Iteration) -> int:
+    """Floating-point operations of one iteration, forward and backward, counted by torch."""
+    with FlopCounterMode(display=False) as counter:
+        iteration(0)
+    return int(counter.get_total_flops())
+
+
+GROUPS = {
+    "convolution, forward": ("mkldnn_convolution", "cudnn_convolution"),
+    "convolution, backward": ("convolution_backward",),
+    "pooling and ReLU": ("pool", "relu", "threshold", "clamp_min"),
+    "LRN": ("lrn", "LRN"),
+    "linear layer": ("addmm", "aten::mm"),
+    "batch: pick, subtract the mean, cast": ("index", "sub", "copy_", "_to_copy"),
+    "optimizer and schedule": ("Optimizer", "foreach"),
+}
+REST = "the rest: loss, autograd, allocations"
+
+
+def where_time_goes(iteration: Iteration, iterations: int = 20) -> dict[str, float]:
+    """Milliseconds of one iteration by kind of operation, the largest first."""
+    on_cuda = pick_device().type == "cuda"
+    for t in range(5):
+        iteration(t)
+    with profile(activities=[ProfilerActivity.CUDA if on_cuda else ProfilerActivity.CPU]) as measured:
+        for t in range(iterations):
+            iteration(t)
+    spent = dict.fromkeys([*GROUPS, REST], 0.0)
+    for event in measured.key_averages():
+        microseconds = event.self_device_time_total if on_cuda else event.self_cpu_time_total
+        group = next((g for g, parts in GROUPS.items() if any(part in event.key for part in parts)), REST)
+        spent[group] += microseconds / 1000 / iterations
+    return dict(sorted(spent.items(), key=lambda item: -item[1]))

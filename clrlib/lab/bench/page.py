@@ -1,0 +1,107 @@
+"""The bench's numbers as Markdown: results/bench/README.md and the README's section "How fast"."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clrlib.lab.tables import markdown
+
+Bench = Mapping[str, Any]
+
+
+def page(benches: Sequence[Bench]) -> str:
+    """results/bench/README.md: all machines."""
+    sections = "\n\n".join(section(bench) for bench in benches)
+    gpu = "" if any(b["machine"]["device"] == "cuda" for b in benches) else "\n\nOn a GPU: not measured.\n"
+    return f"# How fast\n\nWritten by `make bench`; do not edit.\n\n{sections}{gpu}"
+
+
+def section(bench: Bench) -> str:
+    """One machine: every table, each under a line that says what it shows."""
+    machine, commit = bench["machine"], str(bench["commit"]["commit"])[:7]
+    head = (
+        f"## {machine['name']}, {machine['threads']} cores ({machine['device']})\n\n"
+        f"torch {bench['versions']['torch']}, {bench['precision']}, kernels: {machine['kernels']}, commit {commit}. "
+        "Medians of rounds in which all rows take turns; pictures are random, batch 100."
+    )
+    parts = [
+        ("One iteration of the Caffe net. The ratio is to the faster of the usual loops.", trainers_table(bench)),
+        ("How far from the machine's limit.", limits_table(bench)),
+        ("Where the time of one thread's iteration goes.", profile_table(bench)),
+        ("A whole LR range test, 100 iterations. Ours also evaluates 500 held-out images at 21 rates.", ranges(bench)),
+        ("What is paid beside the net.", small_table(bench)),
+        (_accuracy_caption(bench), accuracy_table(bench)),
+    ]
+    return "\n\n".join([head, *(f"{caption}\n\n{table}" for caption, table in parts)])
+
+
+def usual(bench: Bench) -> float:
+    """Iterations a second of the faster usual loop."""
+    return float(max(t["rate"] for name, t in bench["trainers"].items() if name.startswith("usual")))
+
+
+def trainers_table(bench: Bench) -> str:
+    rows = []
+    for name, t in bench["trainers"].items():
+        ratio = f"{t['rate'] / usual(bench):.1f}" if "batch" not in name else "-"
+        rows.append([name, f"{t['milliseconds']:.1f}", f"{t['rate']:.1f}", ratio, f"{t['memory']:,.0f}"])
+    return markdown(["", "ms an iteration", "iterations a second, in all", "ratio", "MB a process"], rows)
+
+
+def limits_table(bench: Bench) -> str:
+    """The share of the matrix rate that our iterations reach, and the ratio that the limit itself would have."""
+    work, rates, ours = bench["operations"], bench["rates"], bench["trainers"]
+    best = max(t["rate"] for name, t in ours.items() if name.startswith("ours") and "batch" not in name)
+    limit = rates["matrix"] / work
+    rows = [
+        ["floating-point operations an iteration", f"{work / 1e9:.2f} G"],
+        [f"matrix rate, {bench['precision']}", f"{rates['matrix'] / 1e9:,.0f} G a second"],
+        ["matrix rate, float32", f"{rates['matrix, float32'] / 1e9:,.0f} G a second"],
+        ["copy rate, read and written", f"{rates['copy'] / 1e9:,.0f} GB a second"],
+        [
+            "iterations a second if nothing but products took time",
+            f"{limit:.1f}, {limit / usual(bench):.1f} x the usual",
+        ],
+        ["our share of that, one run", f"{100 * ours['ours']['rate'] / limit:.0f} %"],
+        ["our share of that, the best number of runs", f"{100 * best / limit:.0f} %"],
+    ]
+    return markdown(["", ""], rows)
+
+
+def profile_table(bench: Bench) -> str:
+    total = sum(bench["profile"].values())
+    rows = [[name, f"{ms:.2f}", f"{100 * ms / total:.0f} %"] for name, ms in bench["profile"].items()]
+    return markdown(["", "ms", "share"], rows)
+
+
+def ranges(bench: Bench) -> str:
+    tests = bench["range_tests"]
+    rows = [[name, f"{s:.1f}", f"{s / tests['clrlib']:.1f}"] for name, s in tests.items()]
+    return markdown(["", "seconds", "times ours"], rows)
+
+
+def small_table(bench: Bench) -> str:
+    imports, step = bench["import"], bench["step"]
+    rows = [
+        ["import torch", f"{imports['torch']:.2f} s"],
+        ["import clrlib, torch included", f"{imports['clrlib']:.2f} s"],
+    ]
+    for groups, took in step.items():
+        times = " / ".join(f"{name} {microseconds:.1f} µs" for name, microseconds in took.items())
+        rows.append([f"one scheduler step, {groups} parameter group{'s' if groups != '1' else ''}", times])
+    rows.append(["every figure from the published records", f"{bench['figures']:.1f} s"])
+    return markdown(["", ""], rows)
+
+
+def accuracy_table(bench: Bench) -> str:
+    rows = []
+    for name, said in (("plain", "float32, torch's layers"), ("fast", f"{bench['precision']}, our kernels")):
+        values = [100 * v for v in bench["accuracy"][name]]
+        spread = f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
+        rows.append([said, ", ".join(f"{v:.2f}" for v in values), spread])
+    return markdown(["", "seeds 0, 1, 2", "mean ± sd"], rows)
+
+
+def _accuracy_caption(bench: Bench) -> str:
+    a = bench["accuracy"]
+    return f"Test accuracy (%) of CLR by table 2 shortened to {a['iterations']:,} iterations, {a['data']}."

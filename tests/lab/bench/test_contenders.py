@@ -1,0 +1,36 @@
+"""The bench compares like with like: the usual loop trains the same net, and the work is counted right."""
+
+import torch
+
+from clrlib.lab.bench import contenders, limits
+from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
+
+
+def test_the_usual_net_is_the_same_net() -> None:
+    usual = contenders.plain_net()
+    ours = CaffeCifar10Full(torch.zeros(3, 32, 32), torch.Generator().manual_seed(0))
+    for mine, theirs in zip(ours.parameters(), usual.parameters(), strict=True):
+        assert mine.shape == theirs.shape
+        with torch.no_grad():
+            mine.copy_(theirs)
+    x = 255 * torch.rand(3, 3, 32, 32)
+    torch.testing.assert_close(ours(x), usual(x), rtol=1e-4, atol=1e-4)
+
+
+def test_the_operations_of_an_iteration_are_the_layers_products() -> None:
+    products = {  # rows x columns x inner, for each image
+        "conv1": 32 * 32 * 32 * 75,
+        "conv2": 16 * 16 * 32 * 800,
+        "conv3": 8 * 8 * 64 * 800,
+        "ip1": 10 * 1024,
+    }
+    forward = 2 * 100 * sum(products.values())
+    backward = 2 * forward - 2 * 100 * products["conv1"]  # nobody asks for the gradient of the images
+    assert limits.operations(contenders.ours("float32", 100)) == forward + backward
+
+
+def test_the_profile_accounts_for_the_whole_iteration() -> None:
+    spent = limits.where_time_goes(contenders.ours("float32", 10), iterations=2)
+    assert set(spent) == {*limits.GROUPS, limits.REST}
+    assert max(spent, key=lambda name: spent[name]).startswith("convolution")
+    assert all(spent[name] > 0 for name in ("LRN", "pooling and ReLU", "linear layer", "optimizer and schedule"))

@@ -1,0 +1,60 @@
+"""The bench's page says what its numbers say."""
+
+from typing import Any
+
+from clrlib.lab.bench import page
+
+
+def timing(rate: float, processes: int = 1) -> dict[str, float]:
+    return {"milliseconds": 1000 * processes / rate, "rate": rate, "memory": 1000.0}
+
+
+BENCH: dict[str, Any] = {
+    "machine": {"name": "Abacus", "threads": 2, "device": "cpu", "kernels": "fused"},
+    "versions": {"torch": "2.15.0"},
+    "commit": {"commit": "0123456789", "dirty": False},
+    "precision": "bfloat16",
+    "trainers": {
+        "usual, 0 workers": timing(8),
+        "usual, 2 workers": timing(10),
+        "ours": timing(40),
+        "ours, 2 side by side": timing(50, 2),
+        "ours, one thread, batch 25": timing(100),
+    },
+    "operations": 7e9,
+    "rates": {"matrix": 420e9, "matrix, float32": 150e9, "copy": 20e9},
+    "profile": {"convolution, backward": 15.0, "LRN": 5.0},
+    "range_tests": {"clrlib": 4.0, "fastai": 12.0},
+    "import": {"torch": 1.5, "clrlib": 1.52},
+    "step": {"1": {"ScheduleLR": 5.0, "CyclicLR": 7.0}},
+    "figures": 9.0,
+    "accuracy": {"data": "digits", "iterations": 2500, "plain": [0.5, 0.6, 0.7], "fast": [0.51, 0.6, 0.69]},
+}
+
+
+def test_ratios_are_to_the_faster_of_the_usual_loops() -> None:
+    table = page.trainers_table(BENCH)
+    assert "| ours | 25.0 | 40.0 | 4.0 | 1,000 |" in table
+    assert "| ours, 2 side by side | 40.0 | 50.0 | 5.0 | 1,000 |" in table
+    assert "| ours, one thread, batch 25 | 10.0 | 100.0 | - | 1,000 |" in table
+
+
+def test_the_limit_is_the_matrix_rate_over_the_work() -> None:
+    table = page.limits_table(BENCH)
+    assert "| 60.0, 6.0 x the usual |" in table
+    assert "| our share of that, one run | 67 % |" in table
+    assert "| our share of that, the best number of runs | 83 % |" in table
+
+
+def test_the_page_has_every_table_and_says_what_was_not_measured() -> None:
+    text = page.page([BENCH])
+    for part in (
+        "| LRN | 5.00 | 25 % |",
+        "| fastai | 12.0 | 3.0 |",
+        "ScheduleLR 5.0 µs / CyclicLR 7.0 µs",
+        "60.0 ± 10.0",
+    ):
+        assert part in text
+    assert "On a GPU: not measured." in text
+    on_gpu = {**BENCH, "machine": {**BENCH["machine"], "device": "cuda"}}
+    assert "not measured" not in page.page([BENCH, on_gpu])

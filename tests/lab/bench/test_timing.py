@@ -1,0 +1,36 @@
+"""Timing in processes of their own: what comes back, side by side too, and what a failure looks like."""
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from clrlib.lab.bench.timing import Contender, time_all
+
+
+def sleeper(seconds: float) -> Callable[[int], None]:
+    assert torch.get_num_threads() == 1 and os.environ["BENCH_MARK"] == "here"
+    return lambda t: time.sleep(seconds)
+
+
+def broken() -> Callable[[int], None]:
+    raise OSError("the bench's own test")
+
+
+def test_two_sleepers_make_twice_the_iterations_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    mark = {"BENCH_MARK": "here"}
+    rows = [Contender(f"{n}", sleeper, (0.01,), 1, n, mark, warm_up=1, chunk=2, chunks=3) for n in (1, 2)]
+    timings = time_all(rows, rounds=1)
+    assert set(timings) == {"1", "2"} and "BENCH_MARK" not in os.environ
+    for processes, timing in zip((1, 2), timings.values(), strict=True):
+        assert timing.milliseconds >= 10  # sleep promises no less
+        assert timing.rate == pytest.approx(processes * 1000 / timing.milliseconds, rel=0.5)
+        assert timing.memory > 50
+    assert "round 1/1" in capsys.readouterr().err
+
+
+def test_a_process_that_fails_ends_the_bench() -> None:
+    with pytest.raises(RuntimeError, match="a process of the bench failed"):
+        time_all([Contender("broken", broken)], rounds=1)
