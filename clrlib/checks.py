@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+INT64 = 2**63 - 1
 LARGEST = 2**53  # whole numbers up to here are exact as floats, and their doubles fit 64 bits
 
 
@@ -61,11 +62,11 @@ def bounds(base_lr: float, max_lr: float) -> None:
 
 def iteration(t: Any) -> int:
     """An iteration: a whole number, 0 or more, of an integer type."""
-    if isinstance(t, (bool, np.bool_)) or not isinstance(t, Integral):
+    if type(t) is not int and (isinstance(t, (bool, np.bool_)) or not isinstance(t, Integral)):
         raise TypeError(f"iteration {t!r} is a {type(t).__name__}; give an int, 0 or more")
     if t < 0:
         raise ValueError(f"iteration {t!r} is negative; the first iteration is 0")
-    if int(t) > np.iinfo(np.int64).max:
+    if int(t) > INT64:
         raise ValueError(f"iteration {t!r} does not fit 64 bits; give a smaller one")
     return int(t)
 
@@ -76,6 +77,6 @@ def iteration_array(t: np.ndarray) -> np.ndarray:
         raise TypeError(f"iterations of dtype {t.dtype}; give an array of integers, 0 or more")
     if t.size and t.min() < 0:
         raise ValueError(f"iteration {t.min()} is negative; the first iteration is 0")
-    if t.size and t.max() > np.iinfo(np.int64).max:
+    if t.size and t.max() > INT64:
         raise ValueError(f"iteration {t.max()} does not fit 64 bits; give a smaller one")
     return t.astype(np.int64)

@@ -27,6 +27,8 @@ class Policy(ABC):
     @overload
     def __call__(self, t: torch.Tensor) -> torch.Tensor: ...
     def __call__(self, t: int | np.ndarray | torch.Tensor) -> float | np.ndarray | torch.Tensor:
+        if type(t) is int:  # the scheduler's case, at every step
+            return float(self.rate(checks.iteration(t)))
         if isinstance(t, torch.Tensor):
             return torch.from_numpy(self(t.detach().cpu().numpy())).to(t.device)
         if isinstance(t, np.ndarray):

@@ -45,6 +45,15 @@ class ScheduleLR(LRScheduler):
         super().__init__(optimizer)
         self._go_to(iteration)
 
+    def step(self, epoch: int | None = None) -> None:
+        """Go to the next iteration: one formula, then one assignment for each group."""
+        if epoch is not None or self._step_count == 1:
+            super().step(epoch)  # torch's warnings: a schedule stepped before its optimizer, or by epoch number
+            return
+        self._step_count += 1
+        self.last_epoch += 1
+        set_rates(self.optimizer, self.policy(self.last_epoch))
+
     def get_lr(self) -> list[float | Tensor]:
         return [*rates(self.optimizer, self.policy(self.last_epoch))]
 
@@ -71,14 +80,17 @@ def rates(optimizer: Optimizer, lr: float) -> list[float]:
     """The rate of each parameter group: lr * group.get("lr_mult", 1.0). Raises for a multiplier that is not a rate."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer is {optimizer!r}; give a torch.optim optimizer")
-    multipliers = (group.get("lr_mult", 1.0) for group in optimizer.param_groups)
+    groups = optimizer.param_groups
+    if not [group for group in groups if "lr_mult" in group]:  # usual, and quick however many groups there are
+        return [lr] * len(groups)
+    multipliers = (group.get("lr_mult", 1.0) for group in groups)
     return [lr * checks.rate(f"lr_mult of group {i}", multiplier) for i, multiplier in enumerate(multipliers)]
 
 
 def set_rates(optimizer: Optimizer, lr: float) -> None:
     """Write `rates(optimizer, lr)` into the optimizer, all or none."""
-    for group, rate in zip(optimizer.param_groups, rates(optimizer, lr), strict=True):
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)  # compiled and captured steps read this very tensor
-        else:
+    for group, rate in zip(optimizer.param_groups, rates(optimizer, lr), strict=False):
+        if group["lr"].__class__ is float or not isinstance(group["lr"], Tensor):  # the first is quick, and usual
             group["lr"] = rate
+        else:
+            group["lr"].fill_(rate)  # compiled and captured steps read this very tensor

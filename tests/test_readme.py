@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from clrlib.lab import figures, paths, reproduce, store
+from clrlib.lab.bench import __main__ as bench
+from clrlib.lab.bench import page
 from clrlib.lab.claims import Record
 
 README = (paths.ROOT / "README.md").read_text()
@@ -24,11 +26,18 @@ def published() -> list[Record]:
 def test_the_results_are_those_of_the_records(published: list[Record]) -> None:
     begin, end = reproduce.README_MARKS
     assert README.split(begin)[1].split(end)[0].strip("\n") == reproduce.readme_block(published)
-    assert reproduce.with_results(README, reproduce.readme_block(published)) == README
+    assert reproduce.with_block(README, reproduce.README_MARKS, reproduce.readme_block(published)) == README
 
 
 def test_the_results_page_is_that_of_the_records(published: list[Record]) -> None:
     assert (paths.RESULTS / "README.md").read_text() == reproduce.results_page(published)
+
+
+def test_the_speeds_are_those_of_the_bench() -> None:
+    benches = bench.read_all()
+    assert benches
+    assert reproduce.with_block(README, bench.MARKS, page.readme_block(benches)) == README
+    assert (bench.FOLDER / "README.md").read_text() == page.page(benches)
 
 
 def test_a_record_more_would_change_both(published: list[Record]) -> None:

@@ -117,7 +117,7 @@ def write_tables() -> None:
     path = paths.RESULTS / "README.md"
     files.write_atomically(path, results_page(records).encode())
     readme = paths.ROOT / "README.md"
-    files.write_atomically(readme, with_results(readme.read_text(), readme_block(records)).encode())
+    files.write_atomically(readme, with_block(readme.read_text(), README_MARKS, readme_block(records)).encode())
 
 
 def results_page(records: list[Any]) -> str:
@@ -135,9 +135,9 @@ def readme_block(records: list[Any]) -> str:
     return f"{sentences}\n\n{tables.claims_table(records)}\n\n{tables.measured_on(records)}"
 
 
-def with_results(text: str, block: str) -> str:
-    """The text with what is between README_MARKS replaced. Raises ValueError where it does not have both in order."""
-    begin, end = README_MARKS
+def with_block(text: str, marks: tuple[str, str], block: str) -> str:
+    """The text with what is between two marks replaced. Raises ValueError where it does not have both in order."""
+    begin, end = marks
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise ValueError(f"README.md must have the marks {begin} and {end} once each, in this order; put them back")
     return f"{text.split(begin)[0]}{begin}\n{block}\n{end}{text.split(end)[1]}"

@@ -11,7 +11,7 @@ import pytest
 from clrlib.lab import __main__ as command_line
 from clrlib.lab import device, paths, reproduce
 from clrlib.lab.data import DataError
-from clrlib.lab.reproduce import README_MARKS, check_parameters, cleaned, execute, with_results
+from clrlib.lab.reproduce import README_MARKS, check_parameters, cleaned, execute, with_block
 
 PARAMETERS = 'profile: str = "published"  # one of four\nseeds: int = 1'
 
@@ -138,8 +138,9 @@ def test_cleaning_takes_the_timings_and_leaves_the_rest(tmp_path: Path) -> None:
 def test_results_are_replaced_between_the_marks_and_nowhere_else() -> None:
     begin, end = README_MARKS
     text = f"# Title\n\n{begin}\nold\n\nlines\n{end}\n\nThe end, with {begin[5:12]} in it.\n"
-    assert with_results(text, "| new |") == text.replace("old\n\nlines", "| new |")
-    assert with_results(with_results(text, "| new |"), "| new |") == with_results(text, "| new |")
+    assert with_block(text, README_MARKS, "| new |") == text.replace("old\n\nlines", "| new |")
+    again = with_block(with_block(text, README_MARKS, "| old |"), README_MARKS, "| new |")
+    assert again == with_block(text, README_MARKS, "| new |")
 
 
 BEGIN, END = README_MARKS
@@ -151,7 +152,7 @@ BEGIN, END = README_MARKS
 )
 def test_results_without_their_marks_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"README.md must have the marks .* once each, in this order; put them back"):
-        with_results(text, "block")
+        with_block(text, README_MARKS, "block")
 
 
 def test_publishing_writes_both_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import joblib
 import torch
 
-from clrlib.lab import device, experiments, files, kernels, notebook, paths, provenance, store, sweep
+from clrlib.lab import device, experiments, files, kernels, notebook, paths, provenance, reproduce, store, sweep
 from clrlib.lab.bench import contenders, limits, page, range_tests, small
 from clrlib.lab.bench.contenders import Iteration
 from clrlib.lab.bench.timing import Contender, time_all
 
+MARKS = ("<!-- how fast: written by `make bench` -->", "<!-- end of how fast -->")
 FOLDER = paths.RESULTS / "bench"
 TORCHS = {"CLRLIB_KERNELS": "torch"}
 
@@ -111,8 +112,17 @@ def main(arguments: list[str] | None = None) -> None:
     machine = found["machine"]
     name = re.sub(r"[^a-z0-9]+", "-", f"{machine['name']} {machine['threads']} cores".lower()).strip("-")
     files.write_atomically(FOLDER / f"{name}.json", files.to_json(found))
-    files.write_atomically(FOLDER / "README.md", page.page(read_all()).encode())
+    publish()
     print(page.section(found))
+
+
+def publish() -> None:
+    """Write the page of all benches, and the README's lines."""
+    benches = read_all()
+    files.write_atomically(FOLDER / "README.md", page.page(benches).encode())
+    readme = paths.ROOT / "README.md"
+    text = reproduce.with_block(readme.read_text(), MARKS, page.readme_block(benches))
+    files.write_atomically(readme, text.encode())
 
 
 def read_all() -> list[dict[str, Any]]:

@@ -16,6 +16,38 @@ def page(benches: Sequence[Bench]) -> str:
     return f"# How fast\n\nWritten by `make bench`; do not edit.\n\n{sections}{gpu}"
 
 
+def readme_block(benches: Sequence[Bench]) -> str:
+    """A line for each machine: what the README says of the speed."""
+    rows = [_readme_row(bench) for bench in benches]
+    head = ["machine", "usual loop", "ours, one run", "ours, side by side", "limit", "range test", "memory"]
+    gpu = "" if any(b["machine"]["device"] == "cuda" for b in benches) else " On a GPU: not measured."
+    return (
+        f"{markdown(head, rows)}\n\nIterations a second of the Caffe net, batch 100, in brackets how often the usual "
+        "loop's (a DataLoader over torchvision's CIFAR-10, float32, torch's SGD and CyclicLR). Limit: if the products "
+        "ran at the machine's matrix rate and nothing else took time. Range test: the quickest other library's time "
+        f"over ours. Memory: of one training process.{gpu}"
+    )
+
+
+def _readme_row(bench: Bench) -> list[str]:
+    machine, rows, tests = bench["machine"], bench["trainers"], bench["range_tests"]
+    crowd = max((t["rate"], name) for name, t in rows.items() if "side by side" in name)
+    others = [seconds for name, seconds in tests.items() if name != "clrlib"]
+    return [
+        f"{machine['name']}, {machine['threads']} cores",
+        f"{usual(bench):.1f}",
+        _times(bench, rows["ours"]["rate"]),
+        f"{_times(bench, crowd[0])}, {crowd[1].split()[1]} runs",
+        _times(bench, bench["rates"]["matrix"] / bench["operations"]),
+        f"{min(others) / tests['clrlib']:.1f} x" if others else "-",
+        f"{rows['ours']['memory'] / 1000:.1f} GB",
+    ]
+
+
+def _times(bench: Bench, rate: float) -> str:
+    return f"{rate:.1f} ({rate / usual(bench):.1f} x)"
+
+
 def section(bench: Bench) -> str:
     """One machine: every table, each under a line that says what it shows."""
     machine, commit = bench["machine"], str(bench["commit"]["commit"])[:7]

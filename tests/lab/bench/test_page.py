@@ -46,6 +46,13 @@ def test_the_limit_is_the_matrix_rate_over_the_work() -> None:
     assert "| our share of that, the best number of runs | 83 % |" in table
 
 
+def test_the_readmes_line_for_a_machine() -> None:
+    line = "| Abacus, 2 cores | 10.0 | 40.0 (4.0 x) | 50.0 (5.0 x), 2 runs | 60.0 (6.0 x) | 3.0 x | 1.0 GB |"
+    assert line in page.readme_block([BENCH])
+    alone = {**BENCH, "range_tests": {"clrlib": 4.0}}
+    assert "60.0 (6.0 x) | - | 1.0 GB |" in page.readme_block([alone])
+
+
 def test_the_page_has_every_table_and_says_what_was_not_measured() -> None:
     text = page.page([BENCH])
     for part in (
