@@ -1,5 +1,7 @@
 """Drives a torch optimizer with a policy."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -45,17 +47,13 @@ class ScheduleLR(LRScheduler):
         super().__init__(optimizer)
         self._go_to(iteration)
 
-    def step(self, epoch: int | None = None) -> None:
-        """Go to the next iteration: one formula, then one assignment for each group."""
-        if epoch is not None or self._step_count == 1:
-            super().step(epoch)  # torch's warnings: a schedule stepped before its optimizer, or by epoch number
-            return
-        self._step_count += 1
-        self.last_epoch += 1
-        set_rates(self.optimizer, self.policy(self.last_epoch))
-
     def get_lr(self) -> list[float | Tensor]:
-        return [*rates(self.optimizer, self.policy(self.last_epoch))]
+        return rates(self.optimizer, self.policy(self.last_epoch))  # type: ignore[return-value]
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """torch's, called by step(), without the copies that make a step dear where there are many groups."""
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        _write(self.optimizer, self.get_lr())
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rates as they are in the optimizer now, whoever set them; tensors are copies."""
@@ -81,15 +79,24 @@ def rates(optimizer: Optimizer, lr: float) -> list[float]:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer is {optimizer!r}; give a torch.optim optimizer")
     groups = optimizer.param_groups
-    if not [group for group in groups if "lr_mult" in group]:  # usual, and quick however many groups there are
-        return [lr] * len(groups)
-    multipliers = (group.get("lr_mult", 1.0) for group in groups)
-    return [lr * checks.rate(f"lr_mult of group {i}", multiplier) for i, multiplier in enumerate(multipliers)]
+    found = [lr] * len(groups)
+    if not [group for group in groups if "lr_mult" in group]:
+        return found
+    for i, group in enumerate(groups):
+        multiplier = group.get("lr_mult", 1.0)
+        if not (multiplier.__class__ is float and 0 <= multiplier < math.inf):  # a plain rate needs no closer look
+            multiplier = checks.rate(f"lr_mult of group {i}", multiplier)
+        found[i] = lr * multiplier
+    return found
 
 
 def set_rates(optimizer: Optimizer, lr: float) -> None:
     """Write `rates(optimizer, lr)` into the optimizer, all or none."""
-    for group, rate in zip(optimizer.param_groups, rates(optimizer, lr), strict=False):
+    _write(optimizer, rates(optimizer, lr))
+
+
+def _write(optimizer: Optimizer, values: Sequence[float | Tensor]) -> None:
+    for group, rate in zip(optimizer.param_groups, values, strict=False):
         if group["lr"].__class__ is float or not isinstance(group["lr"], Tensor):  # the first is quick, and usual
             group["lr"] = rate
         else:

@@ -258,3 +258,26 @@ def test_a_copied_schedule_goes_on_by_itself():
     rates_used(optimizer, schedule, 3)
     assert (schedule.last_epoch, twin.last_epoch) == (5, 2)
     assert twin.get_last_lr() == [POLICY(2)]
+
+
+def test_a_subclass_may_give_its_own_rates() -> None:
+    class Halved(ScheduleLR):
+        def get_lr(self) -> list[float | torch.Tensor]:
+            return [0.5 * lr for lr in super().get_lr()]
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.0)
+    schedule = Halved(optimizer, Triangular(0.002, 0.006, step_size=4))
+    seen = []
+    for _ in range(3):
+        optimizer.step()
+        schedule.step()
+        seen.append(optimizer.param_groups[0]["lr"])
+    assert seen == pytest.approx([0.0015, 0.002, 0.0025])
+
+
+def test_a_schedule_stepped_before_its_optimizer_is_warned_of_where_it_was_called() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.0)
+    schedule = ScheduleLR(optimizer, Triangular(0.002, 0.006, step_size=4))
+    with pytest.warns(UserWarning, match=r"lr_scheduler.step\(\)` before `optimizer.step") as warned:
+        schedule.step()
+    assert warned[0].filename == __file__

@@ -1,7 +1,7 @@
 """The compiled kernels: where they are used, how they are made, and what happens where they cannot be."""
 
 import os
-import stat
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +19,16 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "kernels"
 
 
+compiled = pytest.mark.skipif(
+    shutil.which(kernels._compiler()[0]) is None, reason="no C++ compiler: only torch's operations are here"
+)
+
+
 def channels_last(*shape: int) -> torch.Tensor:
     return torch.zeros(*shape).to(memory_format=torch.channels_last)
 
 
-@pytest.mark.skipif(not kernels.load(), reason="no C++ compiler: only torch's operations are here")
+@compiled
 def test_they_take_what_they_were_written_for_and_nothing_else() -> None:
     assert kernels.fit(channels_last(2, 32, 8, 8)) and kernels.fit(channels_last(2, 32, 8, 8).bfloat16())
     assert not kernels.fit(channels_last(2, 32, 8, 8).double())
@@ -41,21 +46,62 @@ def test_the_choice_is_named_and_a_wrong_one_refused(monkeypatch: pytest.MonkeyP
         kernels.name()
 
 
-def test_without_a_compiler_it_says_so_and_goes_on_with_torch(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.warns(UserWarning, match="no C\\+\\+ compiler 'no-such-compiler': training goes on"):
-        assert not kernels.load.__wrapped__()
-    assert not list(elsewhere.iterdir())
+def compiler(folder: Path, script: str) -> str:
+    """A compiler that does what the script says."""
+    path = folder / "compiler"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
 
 
-def test_a_compiler_that_fails_is_quoted_and_leaves_nothing(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiler = elsewhere.parent / "broken"
-    compiler.write_text("#!/bin/sh\necho 'error: out of luck' >&2\nexit 1\n")
-    compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("CXX", str(compiler))
-    with pytest.warns(UserWarning, match=r"could not compile caffe.cpp \(error: out of luck\)"):
-        assert not kernels.load.__wrapped__()
-    assert not list(elsewhere.iterdir())
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "no C++ compiler 'no-such-compiler' for the CPU kernels (install g++, or name one with CXX)"),
+        ("echo 'error: out of luck' >&2; exit 1", "could not compile caffe.cpp (error: out of luck)"),
+        ("exit 1", "could not compile caffe.cpp (it gave no reason)"),
+        ('for last; do :; done; echo "no library" > "$last"', "the CPU kernels could not be loaded ("),
+    ],
+)
+def test_where_they_cannot_be_had_it_says_so_and_goes_on_with_torch(
+    script: str | None,
+    said: str,
+    elsewhere: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler" if script is None else compiler(tmp_path, script))
+    assert not kernels.load.__wrapped__()
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert said in last and last.endswith(": training goes on with torch's own layers, somewhat slower")
+    assert not elsewhere.exists() or not list(elsewhere.iterdir()), "nothing half made stays"
+
+
+def test_a_folder_that_cannot_be_written_is_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(kernels, "BUILD", tmp_path / "file")
+    assert not kernels.load.__wrapped__()
+    assert "the CPU kernels could not be loaded (" in capfd.readouterr().err
+
+
+def test_who_asks_for_them_by_name_is_not_given_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "load", lambda: False)
+    assert kernels.name() == "torch"
+    monkeypatch.setenv("CLRLIB_KERNELS", "fused")
+    with pytest.raises(RuntimeError, match="CLRLIB_KERNELS is 'fused', but the kernels cannot be had here"):
+        kernels.name()
+
+
+@compiled
+def test_a_compiler_may_come_with_options(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "g++ -no-such-option")
+    problem = kernels._problem()
+    assert (
+        problem is not None and problem.startswith("g++ could not compile caffe.cpp (") and "no-such-option" in problem
+    )
 
 
 def test_another_processor_or_torch_gets_a_library_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,10 +109,12 @@ def test_another_processor_or_torch_gets_a_library_of_its_own(monkeypatch: pytes
     monkeypatch.setattr(torch, "__version__", "0.0")
     other_torch = kernels._library()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert len({here, other_torch, kernels._library()}) == 3
+    other_processor = kernels._library()
+    monkeypatch.setenv("CXX", "clang++")
+    assert len({here, other_torch, other_processor, kernels._library()}) == 4
 
 
-@pytest.mark.skipif(not kernels.load(), reason="no C++ compiler: only torch's operations are here")
+@compiled
 def test_a_second_openmp_is_not_brought_along() -> None:
     code = (
         "from clrlib.lab import kernels; assert kernels.load()\n"

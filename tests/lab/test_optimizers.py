@@ -1,4 +1,4 @@
-"""CaffeSGD against Caffe's SGDSolver, transcribed in numpy, and against torch's SGD."""
+"""Caffe's solvers against their C++, transcribed in numpy, and against torch's where the two agree."""
 
 import io
 from collections.abc import Sequence
@@ -9,23 +9,67 @@ import torch
 from torch import Tensor, nn
 
 from clrlib import Fixed, MultiStep, Policy, ScheduleLR, Triangular2
-from clrlib.lab.optimizers import OPTIMIZERS, CaffeSGD
+from clrlib.lab.optimizers import OPTIMIZERS, CaffeAdam, CaffeSGD, CaffeSolver
 
 MOVING = Triangular2(base_lr=0.01, max_lr=0.5, step_size=2)
 
 
-def caffe(weights: list[np.ndarray], gradients: Sequence[list[np.ndarray]], policy: Policy) -> list[np.ndarray]:
-    """SGDSolver::Regularize, ComputeUpdateValue and Net::Update, blob by blob."""
-    base_decay, momentum = 0.004, 0.9
+class Blob:
+    """One blob under one solver: ComputeUpdateValue, line by line, in numpy. `step` returns what is subtracted."""
+
+    def __init__(self, like: np.ndarray) -> None:
+        self.history, self.history2, self.iteration = np.zeros_like(like), np.zeros_like(like), 0
+
+    def sgd(self, diff: np.ndarray, local_rate: float, momentum: float) -> np.ndarray:
+        self.history = local_rate * diff + momentum * self.history
+        return self.history
+
+    def nesterov(self, diff: np.ndarray, local_rate: float, momentum: float) -> np.ndarray:
+        update = self.history.copy()
+        self.history = local_rate * diff + momentum * self.history
+        return (1 + momentum) * self.history + -momentum * update
+
+    def adam(self, diff: np.ndarray, local_rate: float, beta1: float) -> np.ndarray:
+        beta2, eps_hat, t = 0.999, 1e-8, self.iteration + 1
+        correction = np.sqrt(1 - beta2**t) / (1 - beta1**t)
+        self.history = (1 - beta1) * diff + beta1 * self.history
+        self.history2 = (1 - beta2) * diff**2 + beta2 * self.history2
+        return local_rate * correction * self.history / (np.sqrt(self.history2) + eps_hat)
+
+    def rmsprop(self, diff: np.ndarray, local_rate: float, momentum: float) -> np.ndarray:
+        self.history = (1 - 0.99) * diff**2 + 0.99 * self.history
+        return local_rate * (diff / (np.sqrt(self.history) + 1e-8))
+
+    def adagrad(self, diff: np.ndarray, local_rate: float, momentum: float) -> np.ndarray:
+        self.history = diff**2 + self.history
+        return local_rate * (diff / (np.sqrt(self.history) + 1e-8))
+
+    def adadelta(self, diff: np.ndarray, local_rate: float, momentum: float) -> np.ndarray:
+        delta = 1e-8
+        self.history = (1 - momentum) * diff**2 + momentum * self.history
+        update = np.sqrt((self.history2 + delta) / (self.history + delta)) * diff
+        self.history2 = (1 - momentum) * update**2 + momentum * self.history2
+        return local_rate * update
+
+
+def caffe(
+    weights: list[np.ndarray],
+    gradients: Sequence[list[np.ndarray]],
+    policy: Policy,
+    solver: str = "sgd",
+    momentum: float = 0.9,
+) -> list[np.ndarray]:
+    """Regularize, ComputeUpdateValue and Net::Update, blob by blob."""
+    base_decay = 0.004
     lr_mult, decay_mult = (1, 2, 1), (1, 250, 0)
     data = [w.copy() for w in weights]
-    history = [np.zeros_like(w) for w in weights]
+    blobs = [Blob(w) for w in weights]
     for iteration, diffs in enumerate(gradients):
         for k, diff in enumerate(diffs):
             local_rate, local_decay = policy(iteration) * lr_mult[k], base_decay * decay_mult[k]
             diff = diff + local_decay * data[k]
-            history[k] = local_rate * diff + momentum * history[k]
-            data[k] = data[k] - history[k]
+            blobs[k].iteration = iteration
+            data[k] = data[k] - getattr(blobs[k], solver)(diff, local_rate, momentum)
     return data
 
 
@@ -67,17 +111,55 @@ def steps(
         schedule.step()
 
 
+MOMENTUM = {"rmsprop": 0.0, "adagrad": 0.0, "adadelta": 0.95}
+
+
+@pytest.mark.parametrize("solver", ["sgd", "nesterov", "adam", "rmsprop", "adagrad", "adadelta"])
 @pytest.mark.parametrize(
     "policy", [MOVING, MultiStep(0.5, milestones=(4, 7)), Fixed(0.1)], ids=lambda p: type(p).__name__
 )
 def test_ten_steps_agree_with_caffe(
-    weights: list[np.ndarray], gradients: list[list[np.ndarray]], policy: Policy
+    weights: list[np.ndarray], gradients: list[list[np.ndarray]], policy: Policy, solver: str
 ) -> None:
-    blobs = parameters(weights)
-    optimizer = CaffeSGD(groups(blobs), lr=0.0, momentum=0.9)
+    blobs, momentum = parameters(weights), MOMENTUM.get(solver, 0.9)
+    optimizer = OPTIMIZERS[f"caffe_{solver}"](groups(blobs), lr=0.0, momentum=momentum)
     steps(optimizer, blobs, gradients, ScheduleLR(optimizer, policy))
-    for blob, expected in zip(blobs, caffe(weights, gradients, policy), strict=True):
-        np.testing.assert_allclose(blob.detach().numpy(), expected, rtol=1e-13)
+    for blob, expected in zip(blobs, caffe(weights, gradients, policy, solver, momentum), strict=True):
+        np.testing.assert_allclose(blob.detach().numpy(), expected, rtol=1e-10)
+
+
+TORCHS = {
+    "caffe_nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "caffe_adam": (torch.optim.Adam, {"betas": (0.9, 0.999), "eps": 0.0}),
+    "caffe_rmsprop": (torch.optim.RMSprop, {"alpha": 0.99, "eps": 1e-8}),
+    "caffe_adagrad": (torch.optim.Adagrad, {"eps": 1e-8}),
+    "caffe_adadelta": (torch.optim.Adadelta, {"rho": 0.9, "eps": 1e-8}),
+}
+
+
+@pytest.mark.parametrize("name", TORCHS)
+def test_equals_torchs_solver_at_a_constant_rate(
+    name: str, weights: list[np.ndarray], gradients: list[list[np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adam without its eps, which the two add to different roots."""
+    monkeypatch.setattr(CaffeAdam, "delta", 0.0)
+    ours, theirs = parameters(weights), parameters(weights)
+    kind, settings = TORCHS[name]
+    momentum = 0.0 if name in ("caffe_rmsprop", "caffe_adagrad") else 0.9
+    for blobs, optimizer in (
+        (ours, OPTIMIZERS[name](groups(ours), lr=0.0, momentum=momentum)),
+        (theirs, kind(groups(theirs), lr=0.1, **settings)),
+    ):
+        steps(optimizer, blobs, gradients, ScheduleLR(optimizer, Fixed(0.1)))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["caffe_rmsprop", "caffe_adagrad"])
+def test_solvers_without_momentum_refuse_one(name: str) -> None:
+    w = nn.Parameter(torch.ones(1))
+    with pytest.raises(ValueError, match=r"momentum is 0.9; Caffe's (RMSProp|AdaGrad) has none, give 0"):
+        OPTIMIZERS[name]([w], lr=0.1, momentum=0.9)
 
 
 def test_a_tenfold_drop_by_hand() -> None:
@@ -132,12 +214,14 @@ def test_the_gradient_is_left_as_it_was() -> None:
     assert w.grad.tolist() == [3.0, 3.0]
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_saved_and_loaded_it_goes_on_as_if_nothing_had_been(
-    weights: list[np.ndarray], gradients: list[list[np.ndarray]]
+    name: str, weights: list[np.ndarray], gradients: list[list[np.ndarray]]
 ) -> None:
-    def begin(start: list[np.ndarray], iteration: int = 0) -> tuple[CaffeSGD, list[nn.Parameter], ScheduleLR]:
+    def begin(start: list[np.ndarray], iteration: int = 0) -> tuple[CaffeSolver, list[nn.Parameter], ScheduleLR]:
         blobs = parameters(start)
-        optimizer = CaffeSGD(groups(blobs), lr=0.0, momentum=0.9)
+        momentum = 0.0 if name in ("caffe_rmsprop", "caffe_adagrad") else 0.9
+        optimizer = OPTIMIZERS[name](groups(blobs), lr=0.0, momentum=momentum)
         return optimizer, blobs, ScheduleLR(optimizer, MOVING, iteration)
 
     whole = begin(weights)

@@ -47,7 +47,10 @@ def range_test_rows(precision: str, threads: int) -> list[Contender]:
         "fastai": range_tests.fastai,
         "Lightning": range_tests.lightning,
     }
-    tests: dict[str, Callable[..., Iteration]] = {"clrlib": partial(range_tests.ours, precision)}
+    tests: dict[str, Callable[..., Iteration]] = {
+        "clrlib": partial(range_tests.ours, precision),
+        "clrlib, the usual net and loader": range_tests.ours_on_the_usual_net,
+    }
     tests |= {name: make for name, make in peers.items() if range_tests.installed(name)}
     quiet = {"TQDM_DISABLE": "1"}
     return [Contender(n, make, (), threads, 1, quiet, warm_up=0, chunk=1, chunks=1) for n, make in tests.items()]
@@ -58,10 +61,11 @@ def accuracies(precision: str) -> dict[str, Any]:
     images = notebook.images_for("quick")
     found: dict[str, Any] = {"data": images.label, "iterations": 0}
     before = os.environ.get("CLRLIB_KERNELS")
-    for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, "fused")):
+    commit = str(provenance.git()["commit"])[:7]  # another commit's accuracies are not this one's
+    for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, kernels.name())):
         os.environ["CLRLIB_KERNELS"] = way
         runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in range(3)]
-        folder = paths.BUILD / "bench" / path / "results"
+        folder = paths.BUILD / "bench" / commit / path / "results"
         sweep.train_missing(runs, folder, jobs=1)  # in this process, where the setting above holds
         found["iterations"] = runs[0].iterations
         found[path] = [store.read(folder / f"{run.name}.json").accuracy for run in runs]
@@ -95,7 +99,6 @@ def bench(rounds: int) -> dict[str, Any]:
         "copy": limits.copy_rate(),
     }
     torch.set_num_threads(1)
-    found["one thread"] = {"matrix": limits.matrix_rate(getattr(torch, precision))}
     found["profile"] = limits.where_time_goes(iteration)
     found["import"] = small.import_seconds()
     found["step"] = {str(groups): small.step_microseconds(groups) for groups in (1, 100)}

@@ -1,4 +1,4 @@
-"""The LR range test of clrlib's trainer and of three other libraries: the same net, batch and number of iterations.
+"""The LR range test of clrlib and of three other libraries: the same net, batch and number of iterations.
 
 Each function makes one whole test; an iteration of the bench is then a whole test. The others record the training
 loss; ours evaluates 500 held-out images at 21 rates besides, and is timed with that.
@@ -68,6 +68,18 @@ def ours(precision_name: str) -> Iteration:
     return test
 
 
+def ours_on_the_usual_net() -> Iteration:
+    """clrlib.lr_range_test with what the others get: torch's layers in float32, a DataLoader, SGD."""
+    net, loader = plain_net().to(pick_device()), usual_loader(workers=0)
+    held_out = [(images().test_images[:HELD_OUT].float() / 255, images().test_labels[:HELD_OUT])]
+
+    def test(_: int) -> None:
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9, weight_decay=0.004)
+        lr_range_test(net, optimizer, nn.CrossEntropyLoss(), loader, held_out, end_lr=END_LR, iterations=ITERATIONS)
+
+    return test
+
+
 def torch_lr_finder() -> Iteration:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -88,11 +100,15 @@ def fastai() -> Iteration:
     from fastai.callback import schedule  # noqa: F401  it gives Learner its lr_find
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
+    from fastai.optimizer import SGD
 
     device = pick_device()
     loader = usual_loader(workers=0)
     learner = Learner(
-        DataLoaders(loader, loader, device=device), plain_net().to(device), loss_func=nn.CrossEntropyLoss()
+        DataLoaders(loader, loader, device=device),
+        plain_net().to(device),
+        loss_func=nn.CrossEntropyLoss(),
+        opt_func=SGD,
     )
 
     def test(_: int) -> None:

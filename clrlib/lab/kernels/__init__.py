@@ -1,17 +1,17 @@
 """The CPU's fused pooling and LRN (caffe.cpp): compiled at the first training, loaded from then on.
 
-They take Linux and a C++ compiler. Where either is missing, torch's own operations do the same, about a quarter slower.
-CLRLIB_KERNELS=torch keeps to torch's.
+They take Linux and a C++ compiler. Where either is missing torch's own operations do the same, more slowly, and a line
+says so. CLRLIB_KERNELS=torch keeps to torch's; CLRLIB_KERNELS=fused fails where these cannot be had.
 """
 
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from functools import cache
 from pathlib import Path
 
@@ -40,61 +40,81 @@ def fit(x: Tensor) -> bool:
 
 
 def name() -> str:
-    """What this process trains with on a CPU: "fused" (these kernels) or "torch". Recorded with every run."""
-    wanted = os.environ.get("CLRLIB_KERNELS", "fused")
-    if wanted not in ("fused", "torch"):
+    """What this process trains with on a CPU: "fused" (these kernels) or "torch". Recorded with every run.
+
+    Raises ValueError for a CLRLIB_KERNELS that is neither, RuntimeError where it asks for "fused" and that cannot be.
+    """
+    wanted = os.environ.get("CLRLIB_KERNELS", "")
+    if wanted not in ("fused", "torch", ""):
         raise ValueError(f'CLRLIB_KERNELS is {wanted!r}; set it to "fused" or "torch", or leave it out')
-    return "fused" if wanted == "fused" and load() else "torch"
+    if wanted == "torch":
+        return "torch"
+    if wanted == "fused" and not load():
+        raise RuntimeError("CLRLIB_KERNELS is 'fused', but the kernels cannot be had here (see above); leave it out")
+    return "fused" if load() else "torch"
 
 
 @cache
 def load() -> bool:
-    """Load the kernels into torch.ops.clrlib, compiled first where they were not. Warns and gives False if it fails."""
+    """Load the kernels into torch.ops.clrlib, compiled first where they were not. False, and a line, if that fails."""
+    if problem := _problem():
+        print(f"{problem}: training goes on with torch's own layers, somewhat slower", file=sys.stderr, flush=True)
+    return problem is None
+
+
+def _problem() -> str | None:
+    """Compile what is missing, load it; what went wrong, or None."""
     if sys.platform != "linux":
-        return False
+        return f"the CPU kernels are for Linux, not {sys.platform}"
+    if shutil.which(_compiler()[0]) is None:
+        return f"no C++ compiler {_compiler()[0]!r} for the CPU kernels (install g++, or name one with CXX)"
     library = _library()
     try:
-        if not library.exists():
+        if library.exists():
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
+        else:
             _compile(library)
-    except FileNotFoundError:
-        warnings.warn(f"no C++ compiler {_compiler()!r}: training goes on, about a quarter slower", stacklevel=2)
-        return False
     except subprocess.CalledProcessError as error:
         lines = [line for line in error.stderr.splitlines() if "error" in line] or ["it gave no reason"]
-        warnings.warn(
-            f"{_compiler()} could not compile {SOURCE.name} ({lines[0]}): training goes on, about a quarter slower",
-            stacklevel=2,
-        )
-        return False
-    torch.ops.load_library(library)  # type: ignore[no-untyped-call]
-    return True
+        return f"{_compiler()[0]} could not compile {SOURCE.name} ({lines[0]})"
+    except OSError as error:
+        return f"the CPU kernels could not be loaded ({error})"
+    return None
 
 
-def _compiler() -> str:
-    return os.environ.get("CXX", "g++")
+def _compiler() -> list[str]:
+    return shlex.split(os.environ.get("CXX", "")) or ["g++"]
 
 
 def _library() -> Path:
-    """A file for each source, torch and processor: what was compiled for another does not run here."""
-    facts = (SOURCE.read_text(), OPTIONS, torch.__version__, platform.machine(), torch.cpu.get_capabilities())
+    """A file for each source, compiler, torch and processor: what was made for another does not run here."""
+    facts = (
+        SOURCE.read_text(),
+        OPTIONS,
+        _compiler(),
+        torch.__version__,
+        platform.machine(),
+        torch.cpu.get_capabilities(),
+    )
     return BUILD / "kernels" / f"caffe-{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}.so"
 
 
 def _compile(library: Path) -> None:
-    """Compile into a folder of its own, then move the whole file into place: two processes may do this at once."""
+    """Compile and load in a folder of its own, then move the whole file into place: two processes may do it at once."""
     # imported here, for the include folders alone: the import takes a second
     from torch.utils.cpp_extension import include_paths
 
-    print("compiling the CPU kernels (20 s, once) ...", file=sys.stderr, flush=True)
     library.parent.mkdir(parents=True, exist_ok=True)
     torch_libraries = Path(torch.__file__).parent / "lib"
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        print("compiling the CPU kernels, once ...", file=sys.stderr, flush=True)
         made, built = Path(folder, "caffe.o"), Path(folder, "caffe.so")
         includes = [f"-isystem{path}" for path in include_paths()]
-        _run(_compiler(), *OPTIONS, "-fopenmp", *includes, "-c", str(SOURCE), "-o", str(made))
+        _run(*_compiler(), *OPTIONS, "-fopenmp", *includes, "-c", str(SOURCE), "-o", str(made))
         # no -fopenmp here: it would bring a second OpenMP with threads of its own beside the one that torch brings
-        _run(_compiler(), "-shared", str(made), f"-L{torch_libraries}", "-ltorch_cpu", "-lc10", "-o", str(built))
-        shutil.move(built, library)
+        _run(*_compiler(), "-shared", str(made), f"-L{torch_libraries}", "-ltorch_cpu", "-lc10", "-o", str(built))
+        torch.ops.load_library(built)  # type: ignore[no-untyped-call]  # what does not load is not kept
+        built.replace(library)
 
 
 def _run(*command: str) -> None:

@@ -17,8 +17,8 @@ namespace {
 
 using at::Tensor;
 
-// c10::BFloat16 rounds with a branch for NaN, which stops the compiler's vectoriser. Arithmetic never makes the NaNs
-// that this rounding would lose: they have ones in the low 16 bits alone.
+// c10::BFloat16 rounds with a branch for NaN, which stops the compiler's vectoriser. The NaNs that this rounding would
+// lose (0x7fff8000 and above) come neither from arithmetic, which makes 0x7fc00000, nor out of a bfloat16.
 struct BF16 {
   uint16_t bits;
   operator float() const {
@@ -45,6 +45,14 @@ struct Size {
 Size size_of(const Tensor& x) {
   TORCH_CHECK(x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast), "give a channels-last (N, C, H, W) tensor");
   return {x.size(0), x.size(2), x.size(3), x.size(1)};
+}
+
+// Backward gets what forward gave; a size or type that does not fit is an error, not memory read beyond its end.
+void check_like(const char* what, const Tensor& x, const Size& n, at::ScalarType type) {
+  Size m = size_of(x);
+  TORCH_CHECK(m.images == n.images && m.rows == n.rows && m.columns == n.columns && m.channels == n.channels &&
+                  x.scalar_type() == type,
+              what, " is not the forward pass's: ", x.scalar_type(), " ", x.sizes());
 }
 
 Size pooled_size_of(const Tensor& x) {
@@ -117,6 +125,10 @@ void store(Ints vector, uint8_t* to) {
   std::memcpy(to, &bytes, sizeof bytes);
 }
 
+void check_channels(const Size& n) {
+  TORCH_CHECK(n.channels % LANES == 0, "give a multiple of ", LANES, " channels, not ", n.channels);
+}
+
 constexpr int32_t NO_GRADIENT = 9;  // the place of a window whose largest value ReLU sets to zero
 
 // relu(max pooling 3x3, stride 2, size rounded up), and which of the window's 9 places, row by row, was the first largest.
@@ -169,7 +181,7 @@ void max_pool_relu_image_backward(const T* gradient, const uint8_t* place, T* ou
 
 std::tuple<Tensor, Tensor> max_pool_relu(const Tensor& x) {
   Size n = pooled_size_of(x);
-  TORCH_CHECK(n.channels % LANES == 0, "give a multiple of ", LANES, " channels, not ", n.channels);
+  check_channels(n);
   Tensor y = new_tensor(n.halved(), x, x.scalar_type()), place = new_tensor(n.halved(), x, at::kByte);
   FOR_TYPE(x, for_each_image(n.images, [&](int64_t image) {
              int64_t pooled = image * n.halved().image();
@@ -180,7 +192,8 @@ std::tuple<Tensor, Tensor> max_pool_relu(const Tensor& x) {
 
 Tensor max_pool_relu_backward(const Tensor& gradient, const Tensor& place) {
   Size half = size_of(gradient), n = {half.images, 2 * half.rows, 2 * half.columns, half.channels};
-  TORCH_CHECK(place.scalar_type() == at::kByte && size_of(place).image() == half.image(), "place is not the forward pass's");
+  check_like("place", place, half, at::kByte);
+  check_channels(n);
   Tensor out = new_tensor(n, gradient, gradient.scalar_type());
   FOR_TYPE(gradient, for_each_image(n.images, [&](int64_t image) {
              int64_t pooled = image * half.image();
@@ -224,7 +237,7 @@ void relu_average_pool_image_backward(const T* gradient, const T* x, T* out, con
     for (int64_t column = 0; column < n.columns; ++column) {
       const float* window = sum + column / 2 * n.channels;
       const float* before = column % 2 == 0 ? window - n.channels : zeros.data();
-      for (int64_t c = 0; c < n.channels; ++c, ++x) *out++ = *x > 0 ? window[c] + before[c] : 0.0f;
+      for (int64_t c = 0; c < n.channels; ++c, ++x) *out++ = *x <= 0 ? 0.0f : window[c] + before[c];
     }
   }
 }
@@ -240,7 +253,7 @@ Tensor relu_average_pool(const Tensor& x) {
 
 Tensor relu_average_pool_backward(const Tensor& gradient, const Tensor& x) {
   Size n = pooled_size_of(x);
-  TORCH_CHECK(size_of(gradient).image() == n.halved().image() && gradient.scalar_type() == x.scalar_type(), "gradient does not fit x");
+  check_like("gradient", gradient, n.halved(), x.scalar_type());
   Tensor out = new_tensor(n, x, x.scalar_type());
   FOR_TYPE(x, for_each_image(n.images, [&](int64_t image) {
              relu_average_pool_image_backward(values<T>(gradient) + image * n.halved().image(), values<T>(x) + image * n.image(),
@@ -284,8 +297,8 @@ std::tuple<Tensor, Tensor> lrn(const Tensor& x, double alpha) {
 // dL/dx = g * s**-0.75 - 1.5 * alpha * x * mean_3x3(g * x * s**-1.75).
 Tensor lrn_backward(const Tensor& gradient, const Tensor& x, const Tensor& root, double alpha) {
   Size n = size_of(x);
-  TORCH_CHECK(size_of(gradient).image() == n.image() && size_of(root).image() == n.image(), "gradient does not fit x");
-  TORCH_CHECK(gradient.scalar_type() == x.scalar_type() && root.scalar_type() == at::kFloat, "types differ");
+  check_like("gradient", gradient, n, x.scalar_type());
+  check_like("root", root, n, at::kFloat);
   Tensor out = new_tensor(n, x, x.scalar_type());
   FOR_TYPE(x, for_each_image(n.images, [&](int64_t image) {
              const T *g = values<T>(gradient) + image * n.image(), *from = values<T>(x) + image * n.image();
@@ -305,10 +318,19 @@ Tensor lrn_backward(const Tensor& gradient, const Tensor& x, const Tensor& root,
 }  // namespace
 
 TORCH_LIBRARY(clrlib, m) {
-  m.def("max_pool_relu(Tensor x) -> (Tensor, Tensor)", &max_pool_relu);
-  m.def("max_pool_relu_backward(Tensor gradient, Tensor place) -> Tensor", &max_pool_relu_backward);
-  m.def("relu_average_pool(Tensor x) -> Tensor", &relu_average_pool);
-  m.def("relu_average_pool_backward(Tensor gradient, Tensor x) -> Tensor", &relu_average_pool_backward);
-  m.def("lrn(Tensor x, float alpha) -> (Tensor, Tensor)", &lrn);
-  m.def("lrn_backward(Tensor gradient, Tensor x, Tensor root, float alpha) -> Tensor", &lrn_backward);
+  m.def("max_pool_relu(Tensor x) -> (Tensor, Tensor)");
+  m.def("max_pool_relu_backward(Tensor gradient, Tensor place) -> Tensor");
+  m.def("relu_average_pool(Tensor x) -> Tensor");
+  m.def("relu_average_pool_backward(Tensor gradient, Tensor x) -> Tensor");
+  m.def("lrn(Tensor x, float alpha) -> (Tensor, Tensor)");
+  m.def("lrn_backward(Tensor gradient, Tensor x, Tensor root, float alpha) -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(clrlib, CPU, m) {  // any other device is refused by torch
+  m.impl("max_pool_relu", &max_pool_relu);
+  m.impl("max_pool_relu_backward", &max_pool_relu_backward);
+  m.impl("relu_average_pool", &relu_average_pool);
+  m.impl("relu_average_pool_backward", &relu_average_pool_backward);
+  m.impl("lrn", &lrn);
+  m.impl("lrn_backward", &lrn_backward);
 }

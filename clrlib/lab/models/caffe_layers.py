@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from clrlib.lab import kernels
 
@@ -60,6 +61,7 @@ class _LRN(torch.autograd.Function):
         return x * scale
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (g,) = gradients
         x, s, scale = ctx.saved_tensors
@@ -81,6 +83,7 @@ class _FusedLRN(torch.autograd.Function):
         return y  # type: ignore[no-any-return]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         x, root = ctx.saved_tensors
         return torch.ops.clrlib.lrn_backward(_channels_last(gradients[0]), x, root, ALPHA)  # type: ignore[no-any-return]
@@ -94,6 +97,7 @@ class _MaxPoolRelu(torch.autograd.Function):
         return y  # type: ignore[no-any-return]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (place,) = ctx.saved_tensors
         return torch.ops.clrlib.max_pool_relu_backward(_channels_last(gradients[0]), place)  # type: ignore[no-any-return]
@@ -106,6 +110,7 @@ class _ReluAveragePool(torch.autograd.Function):
         return torch.ops.clrlib.relu_average_pool(x)  # type: ignore[no-any-return]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         return torch.ops.clrlib.relu_average_pool_backward(_channels_last(gradients[0]), x)  # type: ignore[no-any-return]

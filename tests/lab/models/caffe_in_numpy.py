@@ -1,8 +1,20 @@
-"""Caffe's pooling, ReLU and LRN, transcribed from caffe/src/caffe/layers in numpy."""
+"""Caffe's convolution, pooling, ReLU and LRN, transcribed from caffe/src/caffe/layers in numpy."""
 
 from math import ceil
 
 import numpy as np
+
+
+def convolution(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """5x5, pad 2, stride 1."""
+    height, width = x.shape[2:]
+    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
+    y = np.zeros((len(x), len(weight), height, width)) + bias[:, None, None]
+    for i in range(5):
+        for j in range(5):
+            patch = padded[:, :, i : i + height, j : j + width]
+            y += np.einsum("nchw,oc->nohw", patch, weight[:, :, i, j], optimize=True)
+    return y
 
 
 def pool(x: np.ndarray, kind: str, stride: int = 2, pad: int = 0) -> np.ndarray:

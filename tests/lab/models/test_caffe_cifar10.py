@@ -9,25 +9,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from caffe_in_numpy import lrn, pool, relu
+from caffe_in_numpy import convolution, lrn, pool, relu
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 
 Weights = dict[str, np.ndarray]
-
-
-def convolution(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """5x5, pad 2, stride 1."""
-    height, width = x.shape[2:]
-    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)))
-    y = np.zeros((len(x), len(weight), height, width)) + bias[:, None, None]
-    for i in range(5):
-        for j in range(5):
-            patch = padded[:, :, i : i + height, j : j + width]
-            y += np.einsum("nchw,oc->nohw", patch, weight[:, :, i, j], optimize=True)
-    return y
 
 
 def scores(p: Weights, images: np.ndarray) -> np.ndarray:
