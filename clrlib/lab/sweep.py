@@ -18,8 +18,8 @@ BYTES_A_RUN = 3 * 2**29  # what CIFAR-10 and a net take at most, torch included
 def default_jobs(where: torch.device) -> int:
     """One run at a time on a GPU; on a CPU one for each core, as far as the memory goes.
 
-    For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory is
-    the machine's: in a container that may use less of it, give the number with JOBS=.
+    For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
+    is the machine's: in a container that may use less of it, give the number with JOBS=.
     """
     if where.type == "cuda":
         return 1
