@@ -1,5 +1,5 @@
 # One line of help for each target stands after ##. Settings: PROFILE=auto|smoke|quick|paper SEEDS=n JOBS=n|auto
-# LAB_OPTIONS=--allow-root
+# BUDGET=25m (make publish trains that long) LAB_OPTIONS=--allow-root
 # DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -50,8 +50,8 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
 
-publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (2 h a seed on 2 cores)
-	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
+publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (10 h a seed on 2 cores; BUDGET=25m)
+	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET))
 
 bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (15 min); leave the machine alone meanwhile
 	$(PY) -m clrlib.lab.bench

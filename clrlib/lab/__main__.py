@@ -1,6 +1,7 @@
 """Command line of the lab: what the Makefile calls."""
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -43,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
         profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
         command.add_argument("--seeds", type=_positive, default=None, help="seeds 0 .. N-1 of every row")
+        if name in ("train", "publish"):
+            command.add_argument("--budget", type=_seconds, default=None, help="stop training after 90s, 25m or 3h")
         command.add_argument("--jobs", type=_jobs, default=None, help="runs side by side, or auto")
     return parser
 
@@ -55,7 +58,7 @@ def _run(options: argparse.Namespace) -> None:
         case "data":
             notebook.images_for(profile, download=True)
         case "train":
-            reproduce.train(profile, seeds, options.jobs)
+            reproduce.train(profile, seeds, options.jobs, options.budget)
         case "notebooks":
             reproduce.execute_all(profile)
         case "reproduce":
@@ -63,7 +66,7 @@ def _run(options: argparse.Namespace) -> None:
         case "figures":
             reproduce.draw_published()
         case "publish":
-            reproduce.publish(seeds, options.jobs)
+            reproduce.publish(seeds, options.jobs, options.budget)
 
 
 def _positive(text: str) -> int:
@@ -71,6 +74,22 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
     return number
+
+
+def _seconds(text: str) -> float:
+    """A time such as 90s, 25m or 3h, in seconds.
+
+    >>> _seconds("25m")
+    1500.0
+    """
+    units = {"s": 1, "m": 60, "h": 3600}
+    try:
+        seconds = float(text[:-1]) * units[text[-1:]]
+    except (ValueError, KeyError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; give one such as 90s, 25m or 3h")
+    return seconds
 
 
 def _jobs(text: str) -> int | None:

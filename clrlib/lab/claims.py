@@ -8,7 +8,7 @@ sign beyond doubt: its 95 % interval keeps off zero, or with one seed it is over
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,13 @@ from clrlib.lab.experiments import (
     CLR_TRIANGULAR2,
     DECAY_2000,
     DECAY_4000,
+    EXP,
+    EXP_RANGE,
+    EXP_RANGE_AMPLITUDE,
     FIXED,
     RANGE_TEST,
+    TABLE_3,
+    TABLE_3_CONSTANT,
     Experiment,
 )
 from clrlib.lab.paper import FIGURE_3_BOUNDS
@@ -70,6 +75,7 @@ class Claim:
     """A sentence with a number: the accuracy of a row, or its difference to a rival's, in percentage points.
 
     at_least: more than the paper's difference also counts as reproduced ("as good in fewer iterations").
+    at, rival_at: after how many iterations (of the paper's size) the accuracy is taken; at the end where None.
     """
 
     text: str
@@ -77,6 +83,8 @@ class Claim:
     notebook: str
     rival: Experiment | None = None
     at_least: bool = False
+    at: int | None = None
+    rival_at: int | None = None
 
     @property
     def paper(self) -> float | None:
@@ -86,10 +94,10 @@ class Claim:
 
     def measured(self, records: Iterable[Record]) -> Summary | None:
         """Ours, from the records of one group: percent, or differences of the seeds that both rows have."""
-        ours = accuracies(records)
-        row = ours[self.row.name]
+        ours = by_seed(records)
+        row = _accuracies(ours[self.row.name], self.row, self.at)
         if self.rival is not None:
-            rival = ours[self.rival.name]
+            rival = _accuracies(ours[self.rival.name], self.rival, self.rival_at)
             row = {seed: row[seed] - rival[seed] for seed in row if seed in rival}
         return Summary(tuple(row[seed] for seed in sorted(row))) if row else None
 
@@ -112,19 +120,33 @@ def _same_direction(paper: float, measured: Summary) -> bool:
     return (low > 0 and paper > 0) or (high < 0 and paper < 0)
 
 
-def accuracies(records: Iterable[Record]) -> dict[str, dict[int, float]]:
-    """Final test accuracy in percent by row and seed; NaN for a run that diverged, so no mean hides it.
+def _accuracies(own: Mapping[int, Record], row: Experiment, at: int | None) -> dict[int, float]:
+    """Test accuracy (%) by seed: at the end, or after `at` iterations of the paper's size (fewer in short runs).
+
+    NaN for a run that diverged, so no mean hides it.
+    """
+    if at is None:
+        return {seed: 100 * record.accuracy for seed, record in own.items()}
+    points = {seed: at * record.run.iterations // row.iterations for seed, record in own.items()}
+    return {
+        seed: math.nan if record.diverged_at is not None else 100 * record.accuracy_at(points[seed])
+        for seed, record in own.items()
+    }
+
+
+def by_seed(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
+    """Records by row and seed.
 
     Raises ValueError for two records of one row and seed: settings changed in between, and nothing says which counts.
     """
-    table: dict[str, dict[int, float]] = defaultdict(dict)
+    table: dict[str, dict[int, Record]] = defaultdict(dict)
     names: dict[tuple[str, int], str] = {}
     for record in records:
         run = record.run
         other = names.setdefault((run.experiment, run.seed), run.name)
         if other != run.name:
             raise ValueError(f"{other} and {run.name} are one row and seed with other settings; remove the stale one")
-        table[run.experiment][run.seed] = 100 * record.accuracy
+        table[run.experiment][run.seed] = record
     return table
 
 
@@ -180,6 +202,19 @@ def bounds_verdict(bounds: Bounds) -> str:
     return "reproduced" if 0.5 <= bounds.base_lr / base_lr <= 2 else "not reproduced"
 
 
+def _table_3_claims(rows: Sequence[Experiment]) -> list[Claim]:
+    """Each row's accuracy; then, for each solver, CLR's minus that of its fixed rate."""
+    accuracies = [Claim(f"{row.title}: {row.paper} %", row, "06") for row in rows]
+    differences = []
+    fixed = rows[0]
+    for row in rows:
+        if ", fixed," in row.title:
+            fixed = row
+        else:
+            differences.append(Claim(f"{row.title}, against its fixed rate", row, "06", fixed))
+    return accuracies + differences
+
+
 AS_GOOD = Claim("CLR (25,000) is as good as the fixed schedule (70,000)", CLR_TABLE_2, "03", FIXED, at_least=True)
 ONLY_THE_FALL = Claim("Falling alone is 2.9 points worse than CLR", DECAY_4000, "04", CLR_TABLE_2)
 CLAIMS = (
@@ -197,4 +232,16 @@ CLAIMS = (
     Claim("Falling alone (decay over 4,000) reaches only 78.5 %", DECAY_4000, "04"),
     ONLY_THE_FALL,
     Claim("Falling alone over 2,000 (a variant)", DECAY_2000, "04"),
+    Claim("exp reaches 79.1 % after 70,000 iterations", EXP, "05"),
+    Claim("exp_range, both bounds falling, reaches 82.2 % after 42,000 iterations", EXP_RANGE, "05", at=42_000),
+    Claim(
+        "exp_range, only the amplitude falling, reaches 82.2 % after 42,000 iterations",
+        EXP_RANGE_AMPLITUDE,
+        "05",
+        at=42_000,
+    ),
+    Claim("exp_range (42,000) is 3.1 points better than exp (70,000)", EXP_RANGE, "05", EXP, at=42_000),
+    Claim("Going on to 70,000 does not improve exp_range", EXP_RANGE, "05", EXP_RANGE, rival_at=42_000),
+    *_table_3_claims(TABLE_3),
+    *_table_3_claims(TABLE_3_CONSTANT),
 )

@@ -72,6 +72,21 @@ def decay_only(records: Sequence[Record]) -> Drawn:
     return _training(records, rows, {"CLR": paper.FIGURE_1_CLR})
 
 
+def exponential(records: Sequence[Record]) -> Drawn:
+    """Figure 4."""
+    rows = (experiments.EXP, experiments.EXP_RANGE, experiments.EXP_RANGE_AMPLITUDE)
+    return _training(records, rows, {"exp": paper.FIGURE_1_EXP})
+
+
+def adaptive_methods(records: Sequence[Record]) -> Drawn:
+    """Table 3, with the drops of tables 1 and 2."""
+    own = _of(records, *experiments.TABLE_3)
+    beside_paper = bool(own) and comparable(own)
+    ends = "; ".join(f"{r.run.experiment} seed {r.run.seed} {_end(r)}" for r in own)
+    alt = f"Test accuracy at the end, a line for each row of table 3: {ends or 'nothing was run yet'}."
+    return plots.draw_ends(own, experiments.TABLE_3, beside_paper), alt
+
+
 def _training(
     records: Sequence[Record], rows: Sequence[Experiment], paper_curves: dict[str, dict[int, float]]
 ) -> Drawn:
@@ -98,6 +113,8 @@ FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
     "02_lr_range_test": lr_range_test,
     "03_fixed_vs_cyclical": fixed_vs_cyclical,
     "04_decay_only": decay_only,
+    "05_exponential": exponential,
+    "06_adaptive_methods": adaptive_methods,
 }
 
 

@@ -114,6 +114,27 @@ def draw_training(
     return figure
 
 
+def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_paper: bool) -> Figure:
+    """Accuracy at the end of each row: every seed a dot, their mean a bar, the paper's number a grey diamond."""
+    figure, (axes,) = new_figure(height=0.32 * len(rows) + 1.3)
+    for place, row in enumerate(rows):
+        own = [100 * r.accuracy for r in records if r.run.experiment == row.name and r.diverged_at is None]
+        style = STYLE[type(row.policy)]
+        if beside_paper and row.paper is not None:
+            axes.plot(row.paper, place, marker="D", color="0.6", linestyle="none", zorder=1)
+        axes.plot(own, [place] * len(own), marker="o", color=style["color"], linestyle="none", zorder=3)
+        if own:
+            axes.plot(np.mean(own), place, marker="|", markersize=14, color=style["color"], linestyle="none", zorder=2)
+        else:
+            axes.annotate(" not run", (0, place), xycoords=("axes fraction", "data"), fontsize=8.5, va="center")
+    axes.set_yticks(range(len(rows)), [row.title for row in rows], fontsize=8.5)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"test accuracy at the end (%){', grey diamonds: the paper' if beside_paper else ''}")
+    if records:
+        axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
+    return figure
+
+
 def draw_range_test(records: Sequence[Record], beside_paper: bool) -> Figure:
     """Accuracy over the learning rate, seeds as a band; bounds as read by us and, dotted, by the paper."""
     figure, (axes,) = new_figure()

@@ -15,13 +15,16 @@ KERNEL = "python3"
 README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
 
 
-def train(profile: str, seeds: int, jobs: int | None) -> tuple[str, str]:
-    """Train every run of a profile that is missing; the data set's name and the precision they have in common."""
+def train(profile: str, seeds: int, jobs: int | None, budget: float | None = None) -> tuple[str, str]:
+    """Train every run of a profile that is missing; the data set's name and the precision they have in common.
+
+    budget: seconds after which it stops; the next call goes on.
+    """
     images = notebook.images_for(profile, download=True)
     where = device.pick_device()
     precision = device.pick_precision(where)
     runs = experiments.runs(profile, images.name, precision, seeds)
-    sweep.train_missing(runs, store.folder(profile), jobs or sweep.default_jobs(where))
+    sweep.train_missing(runs, store.folder(profile), jobs or sweep.default_jobs(where), budget)
     return images.name, precision
 
 
@@ -93,9 +96,12 @@ def draw_published() -> None:
     figures.draw_all(store.load_all(store.folder("published")), paths.FIGURES)
 
 
-def publish(seeds: int, jobs: int | None) -> None:
-    """Train what the paper profile misses, then publish: records, table, figures, README, executed notebooks."""
-    train("paper", seeds, jobs)
+def publish(seeds: int, jobs: int | None, budget: float | None = None) -> None:
+    """Train what the paper profile misses, as far as the budget goes (seconds), then publish what is finished.
+
+    Records, table, figures, README, executed notebooks.
+    """
+    train("paper", seeds, jobs, budget)
     publish_finished()
 
 
@@ -132,7 +138,8 @@ def readme_block(records: list[Any]) -> str:
     """What stands between the README's marks."""
     in_short = (tables.headline(records), tables.decay_headline(records), tables.range_test_headline(records))
     sentences = "\n".join(f"- {sentence[0].upper()}{sentence[1:]}" for sentence in in_short)
-    return f"{sentences}\n\n{tables.claims_table(records)}\n\n{tables.measured_on(records)}"
+    table = tables.claims_table(records, only=("02", "03", "04", "05"))
+    return f"{sentences}\n\n{table}\n\n{tables.measured_on(records)} All claims: [results/](results/README.md)."
 
 
 def with_block(text: str, marks: tuple[str, str], block: str) -> str:

@@ -49,12 +49,15 @@ def load_all(folder: Path) -> list[Record]:
     return sorted(records, key=lambda record: (record.run.experiment, record.run.seed, record.run.name))
 
 
-def load_or_train(run: Run, folder: Path) -> Record:
-    """The run's record: read where it was finished, else trained, from its last checkpoint where it was begun."""
+def load_or_train(run: Run, folder: Path, until: float | None = None) -> Record:
+    """The run's record: read where it was finished, else trained, from its last checkpoint where it was begun.
+
+    until: as for train, which raises OutOfTime when stopped before its end.
+    """
     if (record := load(run, folder)) is not None:
         return record
     checkpoint = folder.parent / "checkpoints" / f"{run.name}.pt"
-    record = train(run, _images(run.data), checkpoint, Progress())
+    record = train(run, _images(run.data), checkpoint, Progress(), until)
     save(record, folder)
     checkpoint.unlink(missing_ok=True)  # only now: the record is on the disk
     return record

@@ -11,6 +11,7 @@ import torch
 from clrlib.lab import device, kernels, store
 from clrlib.lab.progress import duration
 from clrlib.lab.runs import Run
+from clrlib.lab.training import OutOfTime
 
 BYTES_A_RUN = 3 * 2**29  # what CIFAR-10 and a net take at most, torch included
 
@@ -28,10 +29,11 @@ def default_jobs(where: torch.device) -> int:
     return max(1, min(cores, room))
 
 
-def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
+def train_missing(runs: Sequence[Run], folder: Path, jobs: int, budget: float | None = None) -> None:
     """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
 
-    Stop it at any moment: the next call goes on from the records and checkpoints that are there.
+    budget: seconds after which it saves what is in progress and stops. Stop it at any moment: the next call goes on
+    from the records and checkpoints that are there.
     """
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
     missing = [run for run in runs if store.load(run, folder) is None]
@@ -42,16 +44,27 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int) -> None:
     if device.pick_device().type == "cpu":
         kernels.load()  # compiled here, once, rather than by every worker at the same time
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
-    work = (joblib.delayed(_train)(run, folder, threads) for run in missing)
+    until = None if budget is None else time.time() + budget
+    work = (joblib.delayed(_train)(run, folder, threads, until) for run in missing)
     started, done, total = time.monotonic(), 0, sum(run.iterations for run in missing)
     # batch_size=1: a long run must not hold a short one back
     for iterations in joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work):
         done += iterations
-        left = (time.monotonic() - started) * (total - done) / done
-        print(f"total: {done:,}/{total:,} iterations, {duration(left)} left", flush=True)
+        if iterations:
+            left = (time.monotonic() - started) * (total - done) / done
+            print(f"total: {done:,}/{total:,} iterations, {duration(left)} left", flush=True)
+    if done < total:
+        unfinished = sum(store.load(run, folder) is None for run in missing)
+        print(f"time is up: {unfinished} runs are not finished; the same command goes on from here", flush=True)
 
 
-def _train(run: Run, folder: Path, threads: int) -> int:
+def _train(run: Run, folder: Path, threads: int, until: float | None) -> int:
+    """The iterations of the run, 0 where the time was up before its end."""
     torch.set_num_threads(threads)
-    store.load_or_train(run, folder)
+    if until is not None and time.time() > until:
+        return 0
+    try:
+        store.load_or_train(run, folder, until)
+    except OutOfTime:
+        return 0
     return run.iterations

@@ -1,5 +1,6 @@
 """The table of claims as Markdown: paper, published, yours."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from clrlib.lab.claims import (
@@ -14,13 +15,35 @@ from clrlib.lab.claims import (
     main_group,
     read_bounds,
 )
-from clrlib.lab.experiments import CLR_TABLE_2, DECAY_4000, FIXED, RANGE_TEST, Experiment
+from clrlib.lab.experiments import (
+    CLR_TABLE_2,
+    DECAY_4000,
+    EXP,
+    EXP_RANGE,
+    EXP_RANGE_AMPLITUDE,
+    FIXED,
+    RANGE_TEST,
+    TABLE_3,
+    Experiment,
+)
 from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
 
+EXP_SAID = {
+    EXP.name: "exp",
+    EXP_RANGE.name: "exp_range, both bounds falling,",
+    EXP_RANGE_AMPLITUDE.name: "exp_range, only the amplitude falling,",
+}
+EXPONENTIAL = [claim for claim in CLAIMS if claim.row.name in EXP_SAID and claim.rival is None]
 PAPER_BOUNDS = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
 NO_VERDICT = "none: not the paper's size or data"
-NOTEBOOKS = {"02": "02_lr_range_test", "03": "03_fixed_vs_cyclical", "04": "04_decay_only"}
+NOTEBOOKS = {
+    "02": "02_lr_range_test",
+    "03": "03_fixed_vs_cyclical",
+    "04": "04_decay_only",
+    "05": "05_exponential",
+    "06": "06_adaptive_methods",
+}
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -35,8 +58,8 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("|" + "|".join(cell if cell == "---" else f" {cell} " for cell in line) + "|" for line in lines)
 
 
-def claims_table(records: Sequence[Record], notebooks: str = "notebooks/", only: str = "") -> str:
-    """Every claim: the paper's number, ours, the verdict, the notebook. only: the claims of one notebook."""
+def claims_table(records: Sequence[Record], notebooks: str = "notebooks/", only: str | tuple[str, ...] = "") -> str:
+    """Every claim: the paper's number, ours, the verdict, the notebook. only: of some notebooks, by number."""
     group = main_group(records)
     rows = [_claim_row(claim, group, notebooks) for claim in CLAIMS if claim.notebook.startswith(only)]
     if "02".startswith(only):
@@ -146,6 +169,31 @@ def range_test_headline(records: Sequence[Record]) -> str:
 def headline(records: Sequence[Record]) -> str:
     """Notebook 03 in one sentence."""
     return _two_rows(records, "the fixed schedule ends at {}; CLR by table 2 at {}.", FIXED, CLR_TABLE_2, AS_GOOD)
+
+
+def exponential_headline(records: Sequence[Record]) -> str:
+    """Notebook 05 in one sentence."""
+    group = main_group(records)
+    parts = [f"{EXP_SAID[claim.row.name]} {_measured(claim, group)}" for claim in EXPONENTIAL]
+    numbers = ", ".join(f"{claim.paper:.1f}" for claim in EXPONENTIAL)
+    return f"{'; '.join(parts)} (%). The paper: {numbers}. Verdicts: **{_verdicts(EXPONENTIAL, group)}**."
+
+
+def adaptive_headline(records: Sequence[Record]) -> str:
+    """Notebook 06 in one sentence: how often each verdict was reached in table 3."""
+    group = main_group(records)
+    own = [claim for claim in CLAIMS if claim.notebook == "06" and claim.row in TABLE_3 and claim.rival is None]
+    return f"of the {len(own)} accuracies of table 3: **{_verdicts(own, group)}**."
+
+
+def _verdicts(claims: Sequence[Claim], group: Sequence[Record]) -> str:
+    """How often each verdict was reached.
+
+    >>> _verdicts([], [])
+    'nothing to judge'
+    """
+    counted = Counter(_verdict(claim, group) for claim in claims)
+    return ", ".join(f"{count} x {verdict}" for verdict, count in counted.items()) or "nothing to judge"
 
 
 def decay_headline(records: Sequence[Record]) -> str:

@@ -23,12 +23,23 @@ CURVES = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 
-def train(run: Run, images: ImageSet, checkpoint: Path | None = None, report: Report | None = None) -> Record:
+class OutOfTime(Exception):
+    """A training was stopped at its time limit; what it did is in its checkpoint."""
+
+
+def train(
+    run: Run,
+    images: ImageSet,
+    checkpoint: Path | None = None,
+    report: Report | None = None,
+    until: float | None = None,
+) -> Record:
     """Train a net as the run says, on the device that holds the images, and return the record.
 
     checkpoint: a file to go on from where it exists and to save to now and then. report: called after each evaluation.
+    until: the time (time.time()) from which on it saves and stops after an evaluation, before its end.
     Stops at the first iteration whose loss is not finite (the record's diverged_at).
-    Raises ValueError for images other than the run's.
+    Raises ValueError for images other than the run's, OutOfTime when stopped before the end.
     """
     keep_freed_memory()
     device = images.train_images.device
@@ -41,12 +52,15 @@ def train(run: Run, images: ImageSet, checkpoint: Path | None = None, report: Re
             training.advance(min(run.evaluate_every, run.iterations - training.done))
             now = time.monotonic()
             training.seconds, started = training.seconds + now - started, now
-            due = now - saved > SECONDS_BETWEEN_CHECKPOINTS and training.diverged_at is None
-            if checkpoint is not None and due:
+            unfinished = training.diverged_at is None and training.done < run.iterations
+            stop = unfinished and until is not None and time.time() > until
+            if checkpoint is not None and unfinished and (stop or now - saved > SECONDS_BETWEEN_CHECKPOINTS):
                 checkpoints.save(checkpoint, training)
                 saved = now
             if report is not None:
                 report(training)
+            if stop:
+                raise OutOfTime(f"{run.name} stopped after {training.done} of {run.iterations} iterations")
     return training.record()
 
 

@@ -24,8 +24,12 @@ TRAINING = {"03_fixed_vs_cyclical": FIXED, "04_decay_only": DECAY_4000}
 ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]
 
 
-def all_rows(*accuracies: float | None, **settings: str) -> list[Record]:
-    return [r for row in CATALOGUE for r in seeds(row, *accuracies, **settings)]
+CURVES = {name: draw for name, draw in FIGURES.items() if name not in ("01_schedules", "06_adaptive_methods")}
+
+
+def all_rows(*accuracies: float | None, profile: str = "paper", **settings: str) -> list[Record]:
+    rows = [row for row in CATALOGUE if profile in row.shorter]
+    return [r for row in rows for r in seeds(row, *accuracies, profile=profile, **settings)]
 
 
 RECORDS = {
@@ -53,7 +57,7 @@ def own_lines(axes: Axes) -> dict[str, Line2D]:
 
 
 @pytest.mark.parametrize("records", RECORDS.values(), ids=RECORDS.keys())
-@pytest.mark.parametrize("draw", list(FIGURES.values())[1:], ids=list(FIGURES)[1:])
+@pytest.mark.parametrize("draw", CURVES.values(), ids=CURVES)
 def test_draws_and_names_data_and_profile(
     draw: Callable[[Sequence[Record]], figures.Drawn], records: list[Record]
 ) -> None:
@@ -116,7 +120,7 @@ def test_the_range_test_draws_without_records() -> None:
         assert figures.lr_range_test(records)[1] == "An empty figure: no LR range test was run to its end yet."
 
 
-@pytest.mark.parametrize("name", list(FIGURES)[1:])
+@pytest.mark.parametrize("name", CURVES)
 @pytest.mark.parametrize(
     "other", [{"profile": "quick"}, {"data": "digits", "label": "scikit-learn digits, 32x32"}], ids=["size", "data"]
 )
@@ -127,6 +131,29 @@ def test_the_papers_curves_stand_only_beside_the_papers_experiment(name: str, ot
     assert "paper" not in alt
     stamp = figure.axes[0].get_title(loc="left")
     assert other.get("label", "CIFAR-10") in stamp and f"profile {other.get('profile', 'paper')}" in stamp
+
+
+def test_table_3_shows_every_seed_their_mean_and_the_paper() -> None:
+    first, second, third = experiments.TABLE_3[:3]
+    records = [*seeds(first, 80.0, 82.0), *seeds(second, 70.0, None)]
+    figure, alt = figures.adaptive_methods(records)
+    (axes,) = figure.axes
+    dots = {
+        line.get_ydata()[0]: list(line.get_xdata())
+        for line in axes.get_lines()
+        if line.get_marker() == "o" and len(line.get_xdata())
+    }
+    bars = {line.get_ydata()[0]: line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() == "|"}
+    papers = [line.get_xdata()[0] for line in axes.get_lines() if line.get_marker() == "D"]
+    assert dots == {0: pytest.approx([80.0, 82.0]), 1: pytest.approx([70.0])}
+    assert bars == {0: pytest.approx(81.0), 1: pytest.approx(70.0)}
+    assert papers == [row.paper for row in experiments.TABLE_3]
+    assert [text.get_text() for text in axes.get_yticklabels()] == [row.title for row in experiments.TABLE_3]
+    assert sum(text.get_text() == " not run" for text in axes.texts) == len(experiments.TABLE_3) - 2
+    assert f"{second.name} seed 1 diverged" in alt and third.name not in alt
+    small, alt = figures.adaptive_methods(all_rows(80.0, profile="quick"))
+    assert not [line for line in small.axes[0].get_lines() if line.get_marker() == "D"] and "paper" not in alt
+    assert figures.adaptive_methods([])[1].endswith("nothing was run yet.")
 
 
 def test_alt_texts_name_the_numbers() -> None:

@@ -255,23 +255,32 @@ def test_a_relative_data_folder_is_made_absolute(
     if named is not None:
         monkeypatch.setenv("CLRLIB_DATA", named)
     assert command_line.main(["train", "--profile", "smoke"]) == 0
-    assert calls == [("train", "smoke", 1, None, seen and seen.format(cwd=tmp_path.resolve()))]
+    assert calls == [("train", "smoke", 1, None, None, seen and seen.format(cwd=tmp_path.resolve()))]
 
 
 @pytest.mark.parametrize(
     ("line", "call"),
     [
-        ("train", ("train", "quick", 1, None)),
-        ("train --profile auto --seeds 3 --jobs 2", ("train", "quick", 3, 2)),
+        ("train", ("train", "quick", 1, None, None)),
+        ("train --budget 25m", ("train", "quick", 1, None, 1500.0)),
+        ("train --profile auto --seeds 3 --jobs 2", ("train", "quick", 3, 2, None)),
         ("reproduce --profile paper --jobs auto", ("reproduce", "paper", 1, None)),
         ("notebooks --profile smoke", ("execute_all", "smoke")),
         ("figures", ("draw_published",)),
-        ("publish --profile paper --seeds 2 --jobs 1", ("publish", 2, 1)),
+        ("publish --profile paper --seeds 2 --jobs 1", ("publish", 2, 1, None)),
+        ("publish --budget 90s", ("publish", 1, None, 90.0)),
     ],
 )
 def test_each_command_calls_its_own(line: str, call: tuple[Any, ...], calls: list[tuple[Any, ...]]) -> None:
     assert command_line.main(line.split()) == 0
     assert calls == [(*call, None)]
+
+
+@pytest.mark.parametrize("budget", ["25", "m", "0s", "-1h", "1d", "nanm", "infh", ""])
+def test_a_budget_that_is_no_time_is_refused(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command_line.main(["publish", f"--budget={budget}"])
+    assert f"{budget!r} is not a time; give one such as 90s, 25m or 3h" in capsys.readouterr().err
 
 
 def test_auto_is_the_papers_size_with_five_seeds_on_a_gpu(

@@ -100,7 +100,7 @@ def test_the_cores_are_shared_out(
             assert n_jobs == min(jobs, len(RUNS)), "no more processes than runs"
 
         def __call__(self, work: Iterator[Any]) -> Iterator[int]:
-            for _, (run, _, share), _ in work:
+            for _, (run, _, share, _), _ in work:
                 seen.append(share)
                 yield run.iterations
 
@@ -120,3 +120,14 @@ def test_one_run_at_a_time_on_a_gpu_and_one_a_core_on_a_cpu(monkeypatch: pytest.
     assert default_jobs(torch.device("cpu")) == 4
     monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(available=1))
     assert default_jobs(torch.device("cpu")) == 1
+
+
+def test_when_the_time_is_up_what_is_done_stays_and_the_rest_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_missing(RUNS[:1], tmp_path, jobs=1)
+    train_missing(RUNS, tmp_path, jobs=1, budget=0.0)
+    assert "time is up: 2 runs are not finished; the same command goes on from here" in capsys.readouterr().out
+    assert [record.run for record in store.load_all(tmp_path)] == RUNS[:1]
+    train_missing(RUNS, tmp_path, jobs=1, budget=600.0)
+    assert len(store.load_all(tmp_path)) == len(RUNS) and "time is up" not in capsys.readouterr().out

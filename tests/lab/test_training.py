@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -423,3 +424,17 @@ def test_each_fast_path_follows_the_plain_one() -> None:
     assert 0 < tolerance["float32"] < tolerance["bfloat16"] < 0.5
     for precision, way in (("float32", "fused"), ("bfloat16", "torch"), ("bfloat16", "fused")):
         assert (first_losses(precision, way) - plain).abs().max() < tolerance[precision], (precision, way)
+
+
+def test_out_of_time_it_saves_and_goes_on_later_to_the_same_end(images: ImageSet, tmp_path: Path) -> None:
+    whole = train(SHORT, images)
+    path = tmp_path / "run.pt"
+    with pytest.raises(training.OutOfTime, match=r"stopped after 4 of 13 iterations"):
+        train(SHORT, images, path, until=0.0)
+    later = train(SHORT, images, path, until=time.time() + 600)
+    assert later.curves == whole.curves
+
+
+def test_what_ends_by_itself_is_not_stopped(images: ImageSet) -> None:
+    run = replace(SHORT, evaluate_every=SHORT.iterations)
+    assert train(run, images, until=0.0).curves["iteration"] == [SHORT.iterations]
