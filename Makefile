@@ -37,7 +37,7 @@ reproduce: setup ## train, run every notebook, draw the figures, compare (quick:
 figures: setup ## figures/ again from results/ (10 s)
 	$(LAB) figures
 
-test: setup ## lint, types, tests, notebooks against the published records, one smoke training of each (10 min)
+test: setup ## lint, types, tests, notebooks against the published records, one smoke training of each (5 to 10 min)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
@@ -50,7 +50,7 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
 
-publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (10 h a seed on 2 cores; BUDGET=25m)
+publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (11 h a seed on 2 cores; BUDGET=25m)
 	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET))
 
 bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (15 min); leave the machine alone meanwhile

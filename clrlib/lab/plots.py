@@ -128,7 +128,9 @@ def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_pape
         else:
             axes.annotate(" not run", (0, place), xycoords=("axes fraction", "data"), fontsize=8.5, va="center")
     axes.set_yticks(range(len(rows)), [row.title for row in rows], fontsize=8.5)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)  # the first row on top
+    if not records:
+        axes.set_xlim(0, 100)
     axes.set_xlabel(f"test accuracy at the end (%){', grey diamonds: the paper' if beside_paper else ''}")
     if records:
         axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")

@@ -42,7 +42,7 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int, budget: float | 
     if not missing:
         return
     if device.pick_device().type == "cpu":
-        kernels.load()  # compiled here, once, rather than by every worker at the same time
+        kernels.name()  # compiled here, once, rather than by every worker at the same time
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
     until = None if budget is None else time.time() + budget
     work = (joblib.delayed(_train)(run, folder, threads, until) for run in missing)

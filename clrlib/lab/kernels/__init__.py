@@ -7,7 +7,6 @@ says so. CLRLIB_KERNELS=torch keeps to torch's; CLRLIB_KERNELS=fused fails where
 import hashlib
 import os
 import platform
-import shlex
 import shutil
 import subprocess
 import sys
@@ -58,7 +57,7 @@ def name() -> str:
 def load() -> bool:
     """Load the kernels into torch.ops.clrlib, compiled first where they were not. False, and a line, if that fails."""
     if problem := _problem():
-        print(f"{problem}: training goes on with torch's own layers, somewhat slower", file=sys.stderr, flush=True)
+        print(f"{problem}; torch's own layers do the same, more slowly", file=sys.stderr, flush=True)
     return problem is None
 
 
@@ -83,7 +82,7 @@ def _problem() -> str | None:
 
 
 def _compiler() -> list[str]:
-    return shlex.split(os.environ.get("CXX", "")) or ["g++"]
+    return os.environ.get("CXX", "").split() or ["g++"]
 
 
 def _library() -> Path:
@@ -101,18 +100,15 @@ def _library() -> Path:
 
 def _compile(library: Path) -> None:
     """Compile and load in a folder of its own, then move the whole file into place: two processes may do it at once."""
-    # imported here, for the include folders alone: the import takes a second
-    from torch.utils.cpp_extension import include_paths
-
     library.parent.mkdir(parents=True, exist_ok=True)
-    torch_libraries = Path(torch.__file__).parent / "lib"
+    torch_folder = Path(torch.__file__).parent
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        print("compiling the CPU kernels, once ...", file=sys.stderr, flush=True)
+        print("compiling the CPU kernels, once (about 20 s) ...", file=sys.stderr, flush=True)
         made, built = Path(folder, "caffe.o"), Path(folder, "caffe.so")
-        includes = [f"-isystem{path}" for path in include_paths()]
+        includes = [f"-isystem{torch_folder / part}" for part in ("include", "include/torch/csrc/api/include")]
         _run(*_compiler(), *OPTIONS, "-fopenmp", *includes, "-c", str(SOURCE), "-o", str(made))
         # no -fopenmp here: it would bring a second OpenMP with threads of its own beside the one that torch brings
-        _run(*_compiler(), "-shared", str(made), f"-L{torch_libraries}", "-ltorch_cpu", "-lc10", "-o", str(built))
+        _run(*_compiler(), "-shared", str(made), f"-L{torch_folder / 'lib'}", "-ltorch_cpu", "-lc10", "-o", str(built))
         torch.ops.load_library(built)  # type: ignore[no-untyped-call]  # what does not load is not kept
         built.replace(library)
 
