@@ -61,7 +61,7 @@ def section(bench: Bench) -> str:
         f"torch {bench['versions']['torch']}, {bench['precision']}, kernels: {machine['kernels']}, commit {commit}. "
         "Medians of rounds in which all rows take turns; pictures are random, the batch is 100 if no other is named. "
         "*Usual*: a DataLoader with 0 or more worker processes over torchvision's CIFAR-10, float32, torch's layers, "
-        "SGD and CyclicLR. *Kernels: fused*: Caffe's pooling and LRN from clrlib/lab/kernels, in place of torch's layers. "
+        "SGD and CyclicLR. *Kernels: fused*: Caffe's pooling and LRN from clrlib/lab/kernels in place of torch's. "
         "*Side by side*: processes of one thread each, their iterations added up. *lr_mult*: a multiplier of the rate "
         "that a parameter group may have."
     )
