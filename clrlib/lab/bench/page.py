@@ -105,6 +105,8 @@ def limits_table(bench: Bench) -> str:
     work, rates, ours = bench["operations"], bench["rates"], bench["trainers"]
     best = max(t["rate"] for name, t in ours.items() if name.startswith("ours") and "batch" not in name)
     limit = rates["matrix"] / work
+    spent = bench["profile"]
+    convolutions = sum(ms for name, ms in spent.items() if name.startswith("convolution"))
     rows = [
         ["floating-point operations an iteration", f"{work / 1e9:.2f} G"],
         [f"matrix rate, {bench['precision']}", f"{rates['matrix'] / 1e9:,.0f} G a second"],
@@ -116,6 +118,7 @@ def limits_table(bench: Bench) -> str:
         ],
         ["our share of that, one run", f"{100 * ours['ours']['rate'] / limit:.0f} %"],
         ["our share of that, the best number of runs", f"{100 * best / limit:.0f} %"],
+        ["left to gain where torch's convolutions stay, one thread", f"{sum(spent.values()) / convolutions:.1f} x"],
     ]
     return markdown(["", ""], rows)
 
