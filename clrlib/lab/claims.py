@@ -125,13 +125,13 @@ def _accuracies(own: Mapping[int, Record], row: Experiment, at: int | None) -> d
 
     NaN for a run that diverged, so no mean hides it.
     """
-    if at is None:
-        return {seed: 100 * record.accuracy for seed, record in own.items()}
-    points = {seed: at * record.run.iterations // row.iterations for seed, record in own.items()}
-    return {
-        seed: math.nan if record.diverged_at is not None else 100 * record.accuracy_at(points[seed])
-        for seed, record in own.items()
-    }
+    return {seed: 100 * _accuracy(record, row, at) for seed, record in own.items()}
+
+
+def _accuracy(record: Record, row: Experiment, at: int | None) -> float:
+    if at is None or record.diverged_at is not None:
+        return record.accuracy
+    return record.accuracy_at(at * record.run.iterations // row.iterations)
 
 
 def by_seed(records: Iterable[Record]) -> dict[str, dict[int, Record]]:

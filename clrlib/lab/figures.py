@@ -82,8 +82,7 @@ def adaptive_methods(records: Sequence[Record]) -> Drawn:
     """Table 3, with the drops of tables 1 and 2."""
     own = _of(records, *experiments.TABLE_3)
     beside_paper = bool(own) and comparable(own)
-    ends = "; ".join(f"{r.run.experiment} seed {r.run.seed} {_end(r)}" for r in own)
-    alt = f"Test accuracy at the end, a line for each row of table 3: {ends or 'nothing was run yet'}."
+    alt = f"Test accuracy at the end, a line for each row of table 3: {_ends(own)}."
     return plots.draw_ends(own, experiments.TABLE_3, beside_paper), alt
 
 
@@ -91,9 +90,13 @@ def _training(
     records: Sequence[Record], rows: Sequence[Experiment], paper_curves: dict[str, dict[int, float]]
 ) -> Drawn:
     own = _of(records, *rows)
-    ends = "; ".join(f"{r.run.experiment} seed {r.run.seed} {_end(r)}" for r in own)
-    alt = f"Test accuracy over iterations, the learning rate below it: {ends or 'nothing was run yet'}."
+    alt = f"Test accuracy over iterations, the learning rate below it: {_ends(own)}."
     return plots.draw_training(own, rows, paper_curves if comparable(own) else {}), alt
+
+
+def _ends(records: Sequence[Record]) -> str:
+    """How each run ended, for an alt text."""
+    return "; ".join(f"{r.run.experiment} seed {r.run.seed} {_end(r)}" for r in records) or "nothing was run yet"
 
 
 def _end(record: Record) -> str:

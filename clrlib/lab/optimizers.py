@@ -94,17 +94,20 @@ class CaffeAdam(CaffeSolver):
         return torch._foreach_div(torch._foreach_mul(mean, group["lr"] * correction), root(square, self.delta))
 
 
-class CaffeRMSProp(CaffeSolver):
-    """RMSProp (rmsprop_solver.cpp): h <- 0.99 * h + 0.01 * g**2;  w <- w - lr * g / (sqrt(h) + 1e-8).
-
-    Raises ValueError for a momentum other than 0, as Caffe does.
-    """
-
-    decay, delta = 0.99, 1e-8
+class WithoutMomentum(CaffeSolver):
+    """A solver that has no momentum. Raises ValueError for one other than 0, as Caffe does."""
 
     def __init__(self, params: Any, lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
-        refuse_momentum("RMSProp", momentum)
+        if momentum != 0:
+            solver = type(self).__name__.removeprefix("Caffe")
+            raise ValueError(f"momentum is {momentum!r}; Caffe's {solver} has none, give 0")
         super().__init__(params, lr, momentum, weight_decay)
+
+
+class CaffeRMSProp(WithoutMomentum):
+    """RMSProp (rmsprop_solver.cpp): h <- 0.99 * h + 0.01 * g**2;  w <- w - lr * g / (sqrt(h) + 1e-8)."""
+
+    decay, delta = 0.99, 1e-8
 
     def update(self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> Any:
         square = self.history(weights, "square")
@@ -112,17 +115,10 @@ class CaffeRMSProp(CaffeSolver):
         return torch._foreach_div(torch._foreach_mul(gradients, group["lr"]), root(square, self.delta))
 
 
-class CaffeAdaGrad(CaffeSolver):
-    """AdaGrad (adagrad_solver.cpp): h <- h + g**2;  w <- w - lr * g / (sqrt(h) + 1e-8).
-
-    Raises ValueError for a momentum other than 0, as Caffe does.
-    """
+class CaffeAdaGrad(WithoutMomentum):
+    """AdaGrad (adagrad_solver.cpp): h <- h + g**2;  w <- w - lr * g / (sqrt(h) + 1e-8)."""
 
     delta = 1e-8
-
-    def __init__(self, params: Any, lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
-        refuse_momentum("AdaGrad", momentum)
-        super().__init__(params, lr, momentum, weight_decay)
 
     def update(self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> Any:
         square = self.history(weights, "square")
@@ -157,11 +153,6 @@ def moving_average_of_squares(average: list[Tensor], values: list[Tensor], keep:
 def root(square: list[Tensor], delta: float) -> Any:
     """sqrt(square) + delta."""
     return torch._foreach_add(torch._foreach_sqrt(square), delta)
-
-
-def refuse_momentum(solver: str, momentum: float) -> None:
-    if momentum != 0:
-        raise ValueError(f"momentum is {momentum!r}; Caffe's {solver} has none, give 0")
 
 
 OPTIMIZERS = {

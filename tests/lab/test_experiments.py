@@ -173,7 +173,9 @@ def test_profiles_get_shorter() -> None:
     for row in CATALOGUE:
         profiles = [profile for profile in PROFILES if profile in row.shorter]
         lengths = [row.run(profile, 0, "digits", "float32").iterations for profile in profiles]
-        assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == len(profiles) >= 1
+        assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == (
+            1 if row in experiments.TABLE_3_CONSTANT else 3
+        )
 
 
 @EACH_ROW_AND_PROFILE

@@ -125,7 +125,7 @@ def test_ten_steps_agree_with_caffe(
     optimizer = OPTIMIZERS[f"caffe_{solver}"](groups(blobs), lr=0.0, momentum=momentum)
     steps(optimizer, blobs, gradients, ScheduleLR(optimizer, policy))
     for blob, expected in zip(blobs, caffe(weights, gradients, policy, solver, momentum), strict=True):
-        np.testing.assert_allclose(blob.detach().numpy(), expected, rtol=1e-10)
+        np.testing.assert_allclose(blob.detach().numpy(), expected, rtol=1e-13)
 
 
 TORCHS = {

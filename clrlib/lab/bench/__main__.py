@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,7 +14,7 @@ import torch
 from clrlib.lab import device, experiments, files, kernels, notebook, paths, provenance, reproduce, store, sweep
 from clrlib.lab.bench import contenders, limits, page, range_tests, small
 from clrlib.lab.bench.contenders import Iteration
-from clrlib.lab.bench.timing import Contender, time_all
+from clrlib.lab.bench.timing import Contender, environment, time_all
 
 MARKS = ("<!-- how fast: written by `make bench` -->", "<!-- end of how fast -->")
 FOLDER = paths.RESULTS / "bench"
@@ -42,16 +41,11 @@ def trainers(precision: str, cores: int, on_cuda: bool) -> list[Contender]:
 
 def range_test_rows(precision: str, threads: int) -> list[Contender]:
     """Whole range tests of ours and of every peer that is installed."""
-    peers = {
-        "torch-lr-finder": range_tests.torch_lr_finder,
-        "fastai": range_tests.fastai,
-        "Lightning": range_tests.lightning,
-    }
     tests: dict[str, Callable[..., Iteration]] = {
         "clrlib": partial(range_tests.ours, precision),
         "clrlib, the usual net and loader": range_tests.ours_on_the_usual_net,
     }
-    tests |= {name: make for name, make in peers.items() if range_tests.installed(name)}
+    tests |= range_tests.installed_peers()
     quiet = {"TQDM_DISABLE": "1"}
     return [Contender(n, make, (), threads, 1, quiet, warm_up=0, chunk=1, chunks=1) for n, make in tests.items()]
 
@@ -60,18 +54,14 @@ def accuracies(precision: str) -> dict[str, Any]:
     """Final accuracy of CLR by table 2, profile quick, three seeds: the plain path and the fast one."""
     images = notebook.images_for("quick")
     found: dict[str, Any] = {"data": images.label, "iterations": 0}
-    before = os.environ.get("CLRLIB_KERNELS")
     commit = str(provenance.git()["commit"])[:7]  # another commit's accuracies are not this one's
     for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, kernels.name())):
-        os.environ["CLRLIB_KERNELS"] = way
         runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in range(3)]
         folder = paths.BUILD / "bench" / commit / path / "results"
-        sweep.train_missing(runs, folder, jobs=1)  # in this process, where the setting above holds
+        with environment({"CLRLIB_KERNELS": way}):
+            sweep.train_missing(runs, folder, jobs=1)  # in this process, where the setting holds
         found["iterations"] = runs[0].iterations
         found[path] = [store.read(folder / f"{run.name}.json").accuracy for run in runs]
-    os.environ.pop("CLRLIB_KERNELS")
-    if before is not None:
-        os.environ["CLRLIB_KERNELS"] = before
     return found
 
 

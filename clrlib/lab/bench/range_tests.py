@@ -8,6 +8,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -23,11 +24,6 @@ from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.training import precision
 
 ITERATIONS, END_LR, HELD_OUT = 100, 0.02, 500
-PEERS = {"torch-lr-finder": "torch_lr_finder", "fastai": "fastai", "Lightning": "lightning"}
-
-
-def installed(name: str) -> bool:
-    return find_spec(PEERS[name]) is not None
 
 
 class _Trainer(nn.Module):
@@ -146,3 +142,13 @@ def lightning() -> Iteration:
         )
 
     return test
+
+
+def installed_peers() -> dict[str, Callable[[], Iteration]]:
+    """The other libraries' tests, by name, as far as those libraries are installed."""
+    peers = {
+        "torch-lr-finder": ("torch_lr_finder", torch_lr_finder),
+        "fastai": ("fastai", fastai),
+        "Lightning": ("lightning", lightning),
+    }
+    return {name: make for name, (package, make) in peers.items() if find_spec(package) is not None}

@@ -7,7 +7,8 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,18 @@ import torch
 
 from clrlib.lab.bench.contenders import Iteration
 from clrlib.lab.device import pick_device
+
+
+@contextmanager
+def environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a while; afterwards all of them are as they were."""
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @dataclass(frozen=True)
@@ -74,9 +87,7 @@ def _time(contender: Contender) -> Timing:
     """All processes start together; each goes on after its own last chunk, unmeasured, until all have measured."""
     spawn = multiprocessing.get_context("spawn")
     start, done, results = spawn.Barrier(contender.processes), spawn.Value("i", 0), spawn.Queue()
-    before = dict(os.environ)
-    os.environ.update(contender.environment)  # the children take it over
-    try:
+    with environment(contender.environment):  # the children take it over
         crowd = [
             spawn.Process(target=_child, args=(contender, start, done, results)) for _ in range(contender.processes)
         ]
@@ -85,9 +96,6 @@ def _time(contender: Contender) -> Timing:
         found = [_result(results, crowd) for _ in crowd]
         for process in crowd:
             process.join()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
     milliseconds = statistics.mean(m for m, _ in found)
     return Timing(milliseconds, sum(1000 / m for m, _ in found), max(memory for _, memory in found))
 

@@ -61,7 +61,6 @@ class _LRN(torch.autograd.Function):
         return x * scale
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (g,) = gradients
         x, s, scale = ctx.saved_tensors

@@ -171,6 +171,13 @@ def test_a_second_derivative_is_refused_rather_than_wrong(layer: Layer) -> None:
         (first + x).sum().backward()
 
 
+def test_lrn_refuses_a_second_derivative_rather_than_give_a_wrong_one() -> None:
+    x = wild(1, 1, 4, 4)
+    (first,) = torch.autograd.grad(lrn_within_channel(x).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"inplace operation|once_differentiable"):
+        torch.autograd.grad(first.sum(), x)
+
+
 @compiled
 def test_what_does_not_fit_is_an_error_and_no_read_beyond_the_end() -> None:
     assert kernels.load()
