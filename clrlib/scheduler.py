@@ -16,13 +16,14 @@ class ScheduleLR(LRScheduler):
     """Set the rate of every parameter group from a policy; call `step()` after each `optimizer.step()`.
 
     lr of a group = policy(t) * group.get("lr_mult", 1.0), t = iterations done ("lr_mult": Caffe's multiplier).
-    iteration: iterations already done, so that this number alone resumes a schedule. Momentum is never touched.
+    iteration: iterations already done, so that this number alone resumes a schedule.
+    momentum: a policy for the momentum (Adam's beta1), by the same t; without one momentum is never touched.
     The saved state is that number and nothing else. It is loaded before or after the optimizer's own state of the same
     checkpoint, but after it where the policy has changed since. To put policies in a row use `Stages`, not torch's
     SequentialLR. A group added later has its own rate up to the next `step()`.
 
     Raises TypeError for something that is not an optimizer or not a policy, ValueError for a negative iteration, and
-    either for a bad "lr_mult".
+    either for a bad "lr_mult" or a momentum policy where the optimizer has no momentum or the value is not below 1.
 
     >>> import torch
     >>> from clrlib import Triangular
@@ -39,11 +40,16 @@ class ScheduleLR(LRScheduler):
     {'last_epoch': 3}
     """
 
-    def __init__(self, optimizer: Optimizer, policy: Policy, iteration: int = 0) -> None:
-        if not isinstance(policy, Policy):
-            raise TypeError(f"policy is {policy!r}; give a clrlib policy, such as Triangular(0.001, 0.006, 2000)")
+    def __init__(
+        self, optimizer: Optimizer, policy: Policy, iteration: int = 0, momentum: Policy | None = None
+    ) -> None:
+        for name, given in (("policy", policy), ("momentum", momentum)):
+            if not isinstance(given, Policy) and not (name == "momentum" and given is None):
+                raise TypeError(f"{name} is {given!r}; give a clrlib policy, such as Triangular(0.001, 0.006, 2000)")
         rates(optimizer, policy(iteration))  # refuses what is wrong before anything changes
-        self.policy = policy
+        if momentum is not None:
+            check_momentum(optimizer, momentum(iteration))
+        self.policy, self.momentum = policy, momentum
         super().__init__(optimizer)
         self._go_to(iteration)
 
@@ -54,6 +60,8 @@ class ScheduleLR(LRScheduler):
         """torch's, called by step(), without the copies that make a step dear where there are many groups."""
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         _write(self.optimizer, self.get_lr())
+        if self.momentum is not None:
+            set_momentum(self.optimizer, self.momentum(self.last_epoch))
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rates as they are in the optimizer now, whoever set them; tensors are copies."""
@@ -70,6 +78,8 @@ class ScheduleLR(LRScheduler):
         self._go_to(state_dict["last_epoch"])
 
     def _go_to(self, iteration: int) -> None:
+        if self.momentum is not None:
+            set_momentum(self.optimizer, self.momentum(iteration))
         set_rates(self.optimizer, self.policy(iteration))
         self.last_epoch = int(iteration)
 
@@ -101,3 +111,23 @@ def _write(optimizer: Optimizer, values: Sequence[float | Tensor]) -> None:
             group["lr"] = rate
         else:
             group["lr"].fill_(rate)  # compiled and captured steps read this very tensor
+
+
+def check_momentum(optimizer: Optimizer, momentum: float) -> None:
+    """Refuse a momentum that is not below 1, or an optimizer that has none in some group."""
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum is {momentum!r}; give a policy whose values are 0 or more and below 1")
+    for i, group in enumerate(optimizer.param_groups):
+        if "momentum" not in group and "betas" not in group:
+            kind = type(optimizer).__name__
+            raise ValueError(f"group {i} of {kind} has neither momentum nor betas; leave the momentum policy out")
+
+
+def set_momentum(optimizer: Optimizer, momentum: float) -> None:
+    """Write the momentum, or Adam's beta1, of every group."""
+    check_momentum(optimizer, momentum)
+    for group in optimizer.param_groups:
+        if "momentum" in group:
+            group["momentum"] = momentum
+        else:
+            group["betas"] = (momentum, *group["betas"][1:])

@@ -2,7 +2,7 @@
 
 A policy holds numbers and a formula, nothing else: no optimizer, no counter. `policy(t)` is the rate of
 iteration t (0 is the first), so any iteration can be asked for, in any order, and a plot costs nothing.
-Section, table and figure numbers are those of arXiv 1506.01186v6.
+The cyclical ones are in clrlib/cyclical.py. Section, table and figure numbers are those of arXiv 1506.01186v6.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,25 @@ from typing import Any
 import numpy as np
 
 from clrlib import checks
+from clrlib.cyclical import Cyclical, ExpRange, Hann, Triangular, Triangular2, WarmRestarts, Welch
 from clrlib.policy import Policy
+
+__all__ = [
+    "Cyclical",
+    "ExpRange",
+    "Exponential",
+    "Fixed",
+    "Hann",
+    "LinearDecay",
+    "MultiStep",
+    "PiecewiseLinear",
+    "Stages",
+    "Triangular",
+    "Triangular2",
+    "WarmRestarts",
+    "Welch",
+    "epochs_to_iterations",
+]
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,41 @@ class LinearDecay(Policy):
 
 
 @dataclass(frozen=True)
+class PiecewiseLinear(Policy):
+    """Straight lines between knots: 1cycle, warmup-stable-decay, linear to zero and other hand-drawn shapes.
+
+    policy(t_k) = lr_k at each knot (t_k, lr_k), a straight line between two knots, and the last rate for ever after.
+    knots: pairs (iteration, learning rate); the first is at iteration 0, the iterations rise.
+    Raises ValueError for no knots, a first one elsewhere or iterations that do not rise, TypeError for no pairs.
+
+    >>> one_cycle = PiecewiseLinear(((0, 0.001), (40, 0.005), (80, 0.001), (100, 0.0)))
+    >>> [one_cycle(t) for t in (0, 20, 40, 90, 10**9)]
+    [0.001, 0.003, 0.005, 0.0005, 0.0]
+    """
+
+    knots: tuple[tuple[int, float], ...]
+
+    def __post_init__(self) -> None:
+        checks.clean(self, knots=_knots)
+
+    def rate(self, t: Any) -> Any:
+        iterations, rates = zip(*self.knots, strict=True)
+        return np.interp(t, iterations, rates)
+
+
+def _knots(name: str, knots: Any) -> tuple[tuple[int, float], ...]:
+    if not (isinstance(knots, (tuple, list)) and all(isinstance(k, (tuple, list)) and len(k) == 2 for k in knots)):
+        raise TypeError(f"{name} is {knots!r}; give pairs (iteration, rate), such as ((0, 0.001), (100, 0.005))")
+    clean = tuple(
+        (checks.count(f"iteration of {name}[{i}]", t, least=0), checks.rate(f"rate of {name}[{i}]", lr))
+        for i, (t, lr) in enumerate(knots)
+    )
+    if not clean or clean[0][0] != 0 or any(later <= earlier for (earlier, _), (later, _) in pairwise(clean)):
+        raise ValueError(f"{name} {clean} must begin at iteration 0 and rise; give each iteration once, in order")
+    return clean
+
+
+@dataclass(frozen=True)
 class Stages(Policy):
     """Policies one after the other, each counting from its own start: the paper's table 2, where the cycle restarts.
 
@@ -152,135 +205,6 @@ def _stage(k: int, stage: Any) -> tuple[int, Policy]:
     if not (isinstance(stage, tuple) and len(stage) == 2 and isinstance(stage[1], Policy)):
         raise TypeError(f"stage {k} is {stage!r}; give a pair (iterations, policy)")
     return checks.count(f"iterations of stage {k}", stage[0]), stage[1]
-
-
-@dataclass(frozen=True)
-class Cyclical(Policy):
-    """Rise from base_lr to max_lr and fall back, again and again; the family of section 3.1.
-
-    policy(t) = base_lr + (max_lr - base_lr) * window(rise) * height(t, cycle), where
-    cycle, within = divmod(t, 2 * step_size) and rise = 1 - |within / step_size - 1| goes 0 -> 1 -> 0.
-
-    base_lr, max_lr: the bounds (learning rate). step_size: iterations in half a cycle; 2 to 10 epochs' worth works
-    (section 3.2). Raises ValueError for bounds out of order or a step_size that is below 1 or not whole.
-    A new member of the family overrides `window` (the shape of a cycle) or `height` (how cycles shrink).
-    """
-
-    base_lr: float
-    max_lr: float
-    step_size: int
-
-    def __post_init__(self) -> None:
-        checks.clean(self, base_lr=checks.rate, max_lr=checks.rate, step_size=checks.count)
-        checks.bounds(self.base_lr, self.max_lr)
-
-    def rate(self, t: Any) -> Any:
-        cycle, within = divmod(t, 2 * self.step_size)  # whole numbers: exact however large t is
-        rise = (self.step_size - abs(within - self.step_size)) / self.step_size
-        return self.base_lr + (self.max_lr - self.base_lr) * self.window(rise) * self.height(t, cycle)
-
-    def window(self, rise: Any) -> Any:
-        """The shape of a cycle: maps rise in [0, 1] to [0, 1]."""
-        return rise
-
-    def height(self, t: Any, cycle: Any) -> Any:
-        """The height of the cycle at iteration t, as a fraction of max_lr - base_lr."""
-        return 1.0
-
-    def cycle_end_at_or_after(self, t: int) -> int:
-        """The first end of a cycle at or after iteration t, k * 2 * step_size with k >= 1: where to stop (section 3.2).
-
-        >>> [Triangular(0.001, 0.006, step_size=2000).cycle_end_at_or_after(t) for t in (0, 4000, 4001)]
-        [4000, 4000, 8000]
-        """
-        cycle = 2 * self.step_size
-        return max(1, -(-checks.iteration(t) // cycle)) * cycle
-
-
-@dataclass(frozen=True)
-class Triangular(Cyclical):
-    """Straight up, straight down, every cycle alike (section 3.1, figure 2, "triangular").
-
-    policy(t) = base_lr + (max_lr - base_lr) * (1 - |within / step_size - 1|), within = t mod 2 * step_size.
-
-    >>> policy = Triangular(base_lr=0.001, max_lr=0.006, step_size=2000)
-    >>> [policy(t) for t in (0, 1000, 2000, 4000)]
-    [0.001, 0.0035, 0.006, 0.001]
-    """
-
-
-@dataclass(frozen=True)
-class Triangular2(Cyclical):
-    """Triangular, and the height halves after every cycle (section 3.1, "triangular2").
-
-    policy(t) = base_lr + (max_lr - base_lr) * (1 - |within / step_size - 1|) / 2**cycle,
-    with cycle, within = divmod(t, 2 * step_size).
-
-    >>> policy = Triangular2(base_lr=0.001, max_lr=0.006, step_size=2000)
-    >>> [policy(t) for t in (0, 2000, 4000, 6000)]
-    [0.001, 0.006, 0.001, 0.0035]
-    """
-
-    def height(self, t: Any, cycle: Any) -> Any:
-        return 0.5**cycle
-
-
-@dataclass(frozen=True)
-class ExpRange(Cyclical):
-    """Triangular between bounds that shrink by gamma each iteration (section 3.1, "exp_range").
-
-    decay="bounds", the paper's words ("each boundary value declines"):  policy(t) = gamma**t * triangular(t).
-    decay="amplitude", what other libraries do:  policy(t) = base_lr + gamma**t * (triangular(t) - base_lr).
-    gamma: factor in (0, 1]. Raises ValueError for a gamma outside it or another decay.
-
-    >>> bounds, amplitude = (ExpRange(0.001, 0.006, 2000, 0.99994, decay=d) for d in ("bounds", "amplitude"))
-    >>> round(bounds(12_000), 6), round(amplitude(12_000), 6)
-    (0.000487, 0.001)
-    """
-
-    gamma: float
-    decay: str = "bounds"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.clean(self, gamma=checks.factor)
-        if self.decay not in ("bounds", "amplitude"):
-            raise ValueError(f'decay is {self.decay!r}; give "bounds" (the paper) or "amplitude" (other libraries)')
-
-    def rate(self, t: Any) -> Any:
-        both = self.gamma**t if self.decay == "bounds" else 1.0
-        return both * super().rate(t)
-
-    def height(self, t: Any, cycle: Any) -> Any:
-        return self.gamma**t if self.decay == "amplitude" else 1.0
-
-
-@dataclass(frozen=True)
-class Welch(Cyclical):
-    """Parabolic cycles (section 3.1, "a Welch window").
-
-    policy(t) = base_lr + (max_lr - base_lr) * rise * (2 - rise), rise = 1 - |within / step_size - 1|.
-
-    >>> Welch(base_lr=0.0, max_lr=1.0, step_size=2)(1)
-    0.75
-    """
-
-    def window(self, rise: Any) -> Any:
-        return rise * (2 - rise)
-
-
-@dataclass(frozen=True)
-class Hann(Cyclical):
-    """Sinusoidal cycles (section 3.1, "a Hann window").
-
-    policy(t) = base_lr + (max_lr - base_lr) * sin(pi / 2 * rise)**2, rise = 1 - |within / step_size - 1|.
-
-    >>> [round(Hann(base_lr=0.0, max_lr=1.0, step_size=3)(t), 6) for t in (0, 1, 2, 3)]
-    [0.0, 0.25, 0.75, 1.0]
-    """
-
-    def window(self, rise: Any) -> Any:
-        return np.sin(np.pi / 2 * rise) ** 2
 
 
 def epochs_to_iterations(epochs: float, iterations_per_epoch: int) -> int:

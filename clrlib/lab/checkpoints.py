@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from clrlib.lab.files import write_atomically
+from clrlib.lab.runs import Run
 
 if TYPE_CHECKING:
     from clrlib.lab.training import Training
@@ -22,6 +23,7 @@ def save(path: Path, training: "Training") -> None:
         "optimizer": training.optimizer.state_dict(),
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(training.device) if training.device.type == "cuda" else None,
+        "snapshots": training.snapshots.state_dict() if training.snapshots is not None else None,
         "done": training.done,
         "curves": training.curves,
         "seconds": training.seconds,
@@ -38,10 +40,12 @@ def load(path: Path, training: "Training") -> None:
         content = torch.load(path, map_location=training.device, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(f"checkpoint {path} is damaged; delete it to start this run anew") from error
-    if content["run"] != training.run.to_json() or content["data"] != training.images.sha256:
+    if Run.from_json(content["run"]) != training.run or content["data"] != training.images.sha256:
         raise ValueError(f"checkpoint {path} is of another run or other data; delete it to start this run anew")
     training.net.load_state_dict(content["net"])
     training.optimizer.load_state_dict(content["optimizer"])
+    if training.snapshots is not None:
+        training.snapshots.load_state_dict(content["snapshots"])
     training.schedule.load_state_dict({"last_epoch": content["done"]})
     torch.set_rng_state(content["random"].cpu())
     if content["random_cuda"] is not None:

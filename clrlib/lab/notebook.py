@@ -20,15 +20,15 @@ def collect(profile: str, *rows: Experiment) -> list[Record]:
     if profile not in PROFILES:
         raise ValueError(f"profile is {profile!r}; give one of {', '.join(PROFILES)}")
     folder = store.folder(profile)
-    names = [row.name for row in rows]
+    known = {row.name: row for row in rows}
     if profile == "published":
-        return [r for r in store.load_all(folder) if r.run.experiment in names]
+        return [r for r in store.load_all(folder) if r.run.experiment in known]
     images = images_for(profile)
     precision = device.pick_precision(device.pick_device())
     for run in experiments.runs(profile, images.name, precision, catalogue=rows):
         store.load_or_train(run, folder)
-    records = [r for r in store.load_all(folder) if r.run.experiment in names]
-    return [r for r in records if (r.run.data, r.run.precision) == (images.name, precision)]
+    records = [r for r in store.load_all(folder) if r.run.experiment in known]  # more seeds too, where they were run
+    return [r for r in records if r.run == known[r.run.experiment].run(profile, r.run.seed, images.name, precision)]
 
 
 def images_for(profile: str, download: bool = False) -> data.ImageSet:

@@ -155,11 +155,21 @@ def root(square: list[Tensor], delta: float) -> Any:
     return torch._foreach_add(torch._foreach_sqrt(square), delta)
 
 
-OPTIMIZERS = {
+def schedule_free_sgd(params: Any, lr: float, momentum: float = 0.9) -> Optimizer:
+    """Schedule-free SGD (arXiv 2405.15682) of its authors' own package. Its rate should rise, then stay."""
+    from schedulefree import SGDScheduleFree
+
+    optimizer: Optimizer = SGDScheduleFree(params, lr=lr, momentum=momentum)
+    return optimizer
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "caffe_sgd": CaffeSGD,
     "caffe_nesterov": CaffeNesterov,
     "caffe_adam": CaffeAdam,
     "caffe_rmsprop": CaffeRMSProp,
     "caffe_adagrad": CaffeAdaGrad,
     "caffe_adadelta": CaffeAdaDelta,
+    "torch_sgd": torch.optim.SGD,
+    "schedule_free_sgd": schedule_free_sgd,
 }

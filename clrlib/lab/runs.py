@@ -21,8 +21,10 @@ class Run:
     """All that decides a training's result, but for the machine. Another value anywhere is another run.
 
     experiment: the row of the catalogue it belongs to. profile: "paper", "quick" or "smoke". data: the image set's
-    name. iterations, evaluate_every: optimizer steps. shuffle: "once" (Caffe: one order, the same in each epoch) or
-    "each epoch". precision: "float32" or "bfloat16" (the forward and backward pass; weights stay float32).
+    name. iterations, evaluate_every: optimizer steps. momentum: a number, or a policy of its own. shuffle: "once"
+    (Caffe: one order, the same in each epoch) or "each epoch". precision: "float32" or "bfloat16" (the forward and
+    backward pass; weights stay float32). test_on: "test", or "validation": a tenth of the training images, held out.
+    snapshots: iterations after which the net is kept for the ensemble and the average of clrlib.lab.snapshots.
     """
 
     experiment: str
@@ -33,12 +35,14 @@ class Run:
     data: str = "cifar10"
     net: str = "caffe_cifar10_full"
     optimizer: str = "caffe_sgd"
-    momentum: float = 0.9
+    momentum: float | Policy = 0.9
     weight_decay: float = 0.004
     batch: int = 100
     shuffle: str = "once"
     precision: str = "float32"
     evaluate_every: int = 500
+    test_on: str = "test"
+    snapshots: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -48,17 +52,20 @@ class Run:
     @property
     def hash(self) -> str:
         """First 8 digits of the SHA-256 of all settings; defaults are left out, so a new setting renames no old run."""
-        defaults = {f.name: f.default for f in dataclasses.fields(self)}
+        defaults = {f.name: f.default for f in dataclasses.fields(self)} | {"snapshots": []}
         settings = {k: v for k, v in self.to_json().items() if v != defaults[k]}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
     def to_json(self) -> dict[str, Any]:
         settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {**settings, "policy": policy_to_json(self.policy)}
+        plain = {k: policy_to_json(v) if isinstance(v, Policy) else v for k, v in settings.items()}
+        return {**plain, "snapshots": list(self.snapshots)}
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> "Run":
-        return cls(**{**settings, "policy": policy_from_json(settings["policy"])})
+        known: dict[str, Any] = {k: policy_from_json(v) if isinstance(v, dict) else v for k, v in settings.items()}
+        known["snapshots"] = tuple(settings.get("snapshots", ()))
+        return cls(**known)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class Record:
     """What a run produced: curves, one value for each evaluation, and where they come from.
 
     curves: "iteration" (steps done), "lr" (as read from the optimizer at the step just done), "test_accuracy"
-    (fraction), "test_loss", "train_loss" (mean over the batches since the evaluation before).
+    (fraction), "test_loss", "train_loss" (mean over the batches since the evaluation before); where the run keeps
+    snapshots, one value for each of them so far: "snapshot_iteration", "ensemble_accuracy", "average_accuracy".
     diverged_at: the first iteration whose loss was not finite, else None; the curves end before it.
     seconds: of training and evaluating, over all sittings; iterations_per_second counts both.
     commits: of the code, one for each sitting that differed.
@@ -113,7 +121,12 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
     if isinstance(policy, Stages):
         return {**name, "stages": [[n, policy_to_json(p)] for n, p in policy.stages]}
     numbers = {f.name: getattr(policy, f.name) for f in dataclasses.fields(policy)}  # type: ignore[arg-type]
-    return {**name, **{k: list(v) if isinstance(v, tuple) else v for k, v in numbers.items()}}
+    return {**name, **{k: _plain(v) for k, v in numbers.items()}}
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
 def policy_from_json(content: dict[str, Any]) -> Policy:

@@ -9,13 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clrlib.lab import checkpoints, provenance
+from clrlib.lab import checkpoints, provenance, snapshots
 from clrlib.lab.data import ImageSet
 from clrlib.lab.device import keep_freed_memory
 from clrlib.lab.models import NETS
 from clrlib.lab.optimizers import OPTIMIZERS
 from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.runs import Record, Run
+from clrlib.lab.snapshots import Snapshots
+from clrlib.policy import Policy
 from clrlib.scheduler import ScheduleLR
 
 Report = Callable[["Training"], None]
@@ -70,23 +72,34 @@ class Training:
     def __init__(self, run: Run, images: ImageSet) -> None:
         if run.data != images.name:
             raise ValueError(f"the run is for data {run.data!r}, the images are {images.name!r}; load the run's data")
+        if run.test_on not in ("test", "validation"):
+            raise ValueError(f'test_on is {run.test_on!r}; give "test" or "validation"')
+        missed = [t for t in run.snapshots if t % run.evaluate_every or t > run.iterations]
+        if missed:
+            raise ValueError(f"snapshot at {missed[0]} is no evaluation; give multiples of {run.evaluate_every}")
+        if run.test_on == "validation":
+            images = images.validation_split()
         self.run, self.images, self.device = run, images, images.train_images.device
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
         net = NETS[run.net](images.mean_image(), generator(run.seed, "init"), classes=len(images.classes))
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         groups = net.parameter_groups(run.weight_decay)
-        self.optimizer = OPTIMIZERS[run.optimizer](groups, lr=0.0, momentum=run.momentum)
-        self.schedule = ScheduleLR(self.optimizer, run.policy)
+        momentum = run.momentum if isinstance(run.momentum, Policy) else None
+        first = momentum(0) if momentum else run.momentum
+        self.optimizer = OPTIMIZERS[run.optimizer](groups, lr=0.0, momentum=first)
+        self.schedule = ScheduleLR(self.optimizer, run.policy, momentum=momentum)
+        self.snapshots = Snapshots(net) if run.snapshots else None
         self.order = BatchOrder(len(images.train_labels), run.batch, run.seed, run.shuffle)
         self.done = 0
         self.diverged_at: int | None = None
-        self.curves: dict[str, list[float]] = {name: [] for name in CURVES}
+        names = CURVES + (snapshots.CURVES if run.snapshots else ())
+        self.curves: dict[str, list[float]] = {name: [] for name in names}
         self.seconds = 0.0
         self.commits = [provenance.git()]  # the code as it is now, not as it will be when the run ends
 
     def advance(self, iterations: int) -> None:
         """Train for some iterations, then evaluate."""
-        self.net.train()
+        self.set_mode(training=True)
         losses = torch.zeros(iterations, device=self.device)  # read once, at the end: no wait for the device
         for i in range(iterations):
             lr = self.optimizer.param_groups[0]["lr"]
@@ -97,11 +110,30 @@ class Training:
             self.diverged_at = self.done + int((~finite).nonzero()[0])
             return
         self.done += iterations
-        values = (self.done, lr, *evaluate(self.net, self.images, self.run.precision), losses.mean().item())
+        self.set_mode(training=False)
+        scores = predict(self.net, self.images.test_images, self.run.precision)
+        values = (self.done, lr, *accuracy_and_loss(scores, self.images.test_labels), losses.mean().item())
         if not all(map(math.isfinite, values)):  # the last update broke the net: the next loss would show it
             self.diverged_at = self.done
             return
         for name, value in zip(CURVES, values, strict=True):
+            self.curves[name].append(value)
+        if self.snapshots is not None and self.done in self.run.snapshots:
+            self.take_snapshot(self.snapshots, scores)
+
+    def set_mode(self, training: bool) -> None:
+        """Net and optimizer into training or evaluation; schedule-free optimizers have other weights in each."""
+        self.net.train(training)
+        switch = getattr(self.optimizer, "train" if training else "eval", None)
+        if switch is not None:
+            switch()
+
+    def take_snapshot(self, kept: Snapshots, scores: Tensor) -> None:
+        """Keep the net, and note what all kept ones say together."""
+        kept.take(self.net, scores)
+        labels, precision = self.images.test_labels, self.run.precision
+        average, _ = accuracy_and_loss(predict(kept.average, self.images.test_images, precision), labels)
+        for name, value in zip(snapshots.CURVES, (self.done, kept.ensemble_accuracy(labels), average), strict=True):
             self.curves[name].append(value)
 
     def step(self, t: int) -> Tensor:
@@ -132,16 +164,17 @@ class Training:
 
 
 @torch.no_grad()
-def evaluate(net: nn.Module, images: ImageSet, precision_name: str, batch: int = 500) -> tuple[float, float]:
-    """Accuracy (fraction) and mean loss on the whole test set."""
+def predict(net: nn.Module, images: Tensor, precision_name: str, batch: int = 500) -> Tensor:
+    """Scores of all images, (N, classes) float32."""
     net.eval()
-    correct, loss = 0, 0.0
-    for x, y in zip(torch.split(images.test_images, batch), torch.split(images.test_labels, batch), strict=True):
-        with precision(precision_name, y.device):
-            scores = net(x).float()
-        correct += int((scores.argmax(1) == y).sum())
-        loss += F.cross_entropy(scores, y, reduction="sum").item()
-    return correct / len(images.test_labels), loss / len(images.test_labels)
+    with precision(precision_name, images.device):
+        return torch.cat([net(x).float() for x in torch.split(images, batch)])
+
+
+def accuracy_and_loss(scores: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Accuracy (fraction) and mean cross entropy."""
+    correct = int((scores.argmax(1) == labels).sum())
+    return correct / len(labels), F.cross_entropy(scores, labels).item()
 
 
 def precision(name: str, device: torch.device) -> torch.autocast:

@@ -18,7 +18,7 @@ from clrlib.lab import checkpoints, data, files, kernels, order, provenance, tra
 from clrlib.lab.data import ImageSet
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 from clrlib.lab.runs import Record, Run
-from clrlib.lab.training import CURVES, Training, evaluate, train
+from clrlib.lab.training import CURVES, Training, accuracy_and_loss, predict, train
 from clrlib.schedules import Fixed, Stages, Triangular
 
 RUN = Run("made", Triangular(0.001, 0.003, step_size=20), 60, data="made", batch=10, evaluate_every=20)
@@ -347,7 +347,8 @@ def test_evaluation_uses_the_whole_test_set(images: ImageSet, count: int, batch:
     )
     many.test_images[-1] = 0  # the last image and its label count too
     net = Means()
-    accuracy, loss = evaluate(net, many, "float32", **({} if batch is None else {"batch": batch}))
+    scores = predict(net, many.test_images, "float32", **({} if batch is None else {"batch": batch}))
+    accuracy, loss = accuracy_and_loss(scores, many.test_labels)
     scores = many.test_images.numpy().astype(np.float64).mean((2, 3)) @ net.weight.numpy()
     labels = many.test_labels.numpy()
     assert accuracy == (scores.argmax(1) == labels).mean() and 0.2 < accuracy < 1

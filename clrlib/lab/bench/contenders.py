@@ -18,7 +18,7 @@ from torchvision.datasets import CIFAR10
 from clrlib.lab.data import ImageSet
 from clrlib.lab.device import keep_freed_memory, pick_device
 from clrlib.lab.runs import Run
-from clrlib.lab.training import Training, evaluate
+from clrlib.lab.training import Training, predict
 from clrlib.schedules import Triangular2
 
 Iteration = Callable[[int], None]
@@ -31,7 +31,7 @@ def ours(precision: str, batch: int) -> Iteration:
     keep_freed_memory()
     run = Run("bench", POLICY, 1_000_000, data="bench", precision=precision, batch=batch)
     training = Training(run, images().to(pick_device()))
-    evaluate(training.net, training.images, precision)  # for the memory that it takes
+    predict(training.net, training.images.test_images, precision)  # for the memory that it takes
     training.net.train()
 
     def iteration(t: int) -> None:

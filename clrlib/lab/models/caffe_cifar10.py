@@ -12,10 +12,11 @@ class CaffeCifar10Full(nn.Module):
     """Three 5x5 convolutions and one linear layer, 89,578 parameters: the net of tables 1 to 3.
 
     Takes raw images (N, 3, 32, 32) with values 0-255, uint8 or float, and subtracts the per-pixel mean of the
-    training images itself; gives scores (N, 10). There is no scaling: the paper's rates mean what they mean only on
-    inputs of this size. Weights are Gaussian, biases zero.
+    training images itself; gives scores (N, 10). There is no scaling unless asked for: the paper's rates mean what they
+    mean only on inputs of this size. Weights are Gaussian, biases zero.
 
-    mean_image: (3, 32, 32). generator: where the initial weights are drawn from.
+    mean_image: (3, 32, 32). generator: where the initial weights are drawn from. For what other ports do instead:
+    lrn=False leaves the normalisation out, scale=1/255 feeds inputs of [-1, 1].
 
     >>> net = CaffeCifar10Full(torch.zeros(3, 32, 32), torch.Generator().manual_seed(0))
     >>> sum(p.numel() for p in net.parameters())
@@ -24,8 +25,17 @@ class CaffeCifar10Full(nn.Module):
 
     mean_image: Tensor
 
-    def __init__(self, mean_image: Tensor, generator: torch.Generator, classes: int = 10) -> None:
+    def __init__(
+        self,
+        mean_image: Tensor,
+        generator: torch.Generator,
+        classes: int = 10,
+        lrn: bool = True,
+        scale: float = 1.0,
+    ) -> None:
         super().__init__()
+        self.scale = scale
+        self.lrn = lrn_within_channel if lrn else nn.Identity()
         self.register_buffer("mean_image", mean_image)
         self.conv1 = nn.Conv2d(3, 32, 5, padding=2)
         self.conv2 = nn.Conv2d(32, 32, 5, padding=2)
@@ -38,8 +48,10 @@ class CaffeCifar10Full(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = images - self.mean_image
-        x = lrn_within_channel(max_pool_relu(self.conv1(x)))  # Caffe pools before the first ReLU
-        x = lrn_within_channel(relu_average_pool(self.conv2(x)))
+        if self.scale != 1:
+            x = x * self.scale
+        x = self.lrn(max_pool_relu(self.conv1(x)))  # Caffe pools before the first ReLU
+        x = self.lrn(relu_average_pool(self.conv2(x)))
         x = relu_average_pool(self.conv3(x))
         scores: Tensor = self.ip1(x.flatten(1))
         return scores

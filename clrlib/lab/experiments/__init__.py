@@ -1,0 +1,95 @@
+"""The catalogue: every row that we measure, as data. Sections, tables and figures are those of arXiv 1506.01186v6."""
+
+from clrlib.lab.experiments.beyond import BEYOND, KEPT_CYCLES, ONE_CYCLE, TUNING, WARM_RESTARTS
+from clrlib.lab.experiments.cycle import (
+    BASE_QUARTER,
+    BASE_TENTH,
+    BASE_THIRD,
+    BOUNDS_DOUBLE,
+    BOUNDS_HALF,
+    CYCLE,
+    HANN,
+    STEP_2_EPOCHS,
+    STEP_8_EPOCHS,
+    STEP_10_EPOCHS,
+    WELCH,
+)
+from clrlib.lab.experiments.deviations import AS_CAFFE, DEVIATIONS
+from clrlib.lab.experiments.experiment import Experiment, shortened
+from clrlib.lab.experiments.sigmoid import SIGMOID_RANGE_TEST
+from clrlib.lab.experiments.table_1 import (
+    CLR_TABLE_2,
+    CLR_TRIANGULAR,
+    CLR_TRIANGULAR2,
+    DECAY_2000,
+    DECAY_4000,
+    EXP,
+    EXP_RANGE,
+    EXP_RANGE_AMPLITUDE,
+    FIXED,
+    RANGE_TEST,
+    TABLE_2,
+)
+from clrlib.lab.experiments.table_3 import TABLE_3, TABLE_3_CONSTANT
+from clrlib.lab.runs import Run
+
+__all__ = [
+    "AS_CAFFE",
+    "BASE_QUARTER",
+    "BASE_TENTH",
+    "BASE_THIRD",
+    "BEYOND",
+    "BOUNDS_DOUBLE",
+    "BOUNDS_HALF",
+    "CATALOGUE",
+    "CLR_TABLE_2",
+    "CLR_TRIANGULAR",
+    "CLR_TRIANGULAR2",
+    "CYCLE",
+    "DECAY_2000",
+    "DECAY_4000",
+    "DEVIATIONS",
+    "EXP",
+    "EXP_RANGE",
+    "EXP_RANGE_AMPLITUDE",
+    "FIXED",
+    "HANN",
+    "KEPT_CYCLES",
+    "ONE_CYCLE",
+    "RANGE_TEST",
+    "SIGMOID_RANGE_TEST",
+    "STEP_2_EPOCHS",
+    "STEP_8_EPOCHS",
+    "STEP_10_EPOCHS",
+    "TABLE_2",
+    "TABLE_3",
+    "TABLE_3_CONSTANT",
+    "TUNING",
+    "WARM_RESTARTS",
+    "WELCH",
+    "Experiment",
+    "runs",
+    "shortened",
+]
+
+# In the order in which they are trained: what teaches most comes first.
+CATALOGUE = (
+    *(FIXED, RANGE_TEST, CLR_TABLE_2, CLR_TRIANGULAR2, DECAY_4000, CLR_TRIANGULAR, DECAY_2000),
+    *(EXP, EXP_RANGE, EXP_RANGE_AMPLITUDE),
+    *CYCLE,
+    *TABLE_3,
+    *BEYOND,
+    *(AS_CAFFE, *DEVIATIONS),
+    SIGMOID_RANGE_TEST,
+    *TABLE_3_CONSTANT,
+)
+
+
+def runs(
+    profile: str, data: str, precision: str, seeds: int = 1, catalogue: tuple[Experiment, ...] = CATALOGUE
+) -> list[Run]:
+    """Every run of a profile: first the seeds that each row asks for, then seed 1 of all rows, seed 2 ..."""
+    catalogue = tuple(e for e in catalogue if profile in e.shorter)
+    first = [(e, k) for e in catalogue for k in range(e.seeds)]
+    more = [(e, k) for k in range(seeds) for e in catalogue if k >= e.seeds]
+    return [e.run(profile, e.first_seed + k, data, precision) for e, k in first + more]

@@ -1,0 +1,86 @@
+"""What came after the paper, on the same net.
+
+Six schedules at an equal budget: 4,000 iterations, and three tuning runs each, whose rates are compared on a validation
+split. Smith's 1cycle as he published it. Warm restarts and triangular cycles whose ends are kept, for an ensemble and
+for an average of the weights.
+"""
+
+from collections.abc import Callable
+
+from clrlib.lab.experiments.experiment import Experiment
+from clrlib.policy import Policy
+from clrlib.schedules import PiecewiseLinear, Triangular, Triangular2, WarmRestarts
+
+BUDGET = 4_000
+RATES = (0.002, 0.004, 0.008)  # the largest rate of a schedule
+
+SCHEDULES: dict[str, Callable[[float], Policy]] = {
+    "cosine": lambda lr: WarmRestarts(0.0, lr, BUDGET),
+    "linear": lambda lr: PiecewiseLinear(((0, lr), (BUDGET, 0.0))),
+    "wsd": lambda lr: PiecewiseLinear(((0, 0.0), (200, lr), (3_200, lr), (BUDGET, 0.0))),
+    "1cycle": lambda lr: PiecewiseLinear(((0, lr / 10), (1_800, lr), (3_600, lr / 10), (BUDGET, 0.0))),
+    "triangular2": lambda lr: Triangular2(lr / 6, lr, 500),
+    "schedule-free": lambda lr: PiecewiseLinear(((0, 0.0), (200, 10 * lr))),  # its momentum does not add up the steps
+}
+TITLES = {
+    "cosine": "cosine to zero",
+    "linear": "linear to zero",
+    "wsd": "warmup-stable-decay",
+    "1cycle": "1cycle",
+    "triangular2": "triangular2, 4 cycles",
+    "schedule-free": "schedule-free SGD",
+}
+
+
+def tuning(schedule: str, lr: float) -> Experiment:
+    """A schedule at a rate, trained on nine tenths of the training images and measured on the last tenth."""
+    name, title = f"tune-{schedule}-{lr:g}", f"{TITLES[schedule]}, up to {lr:g}, validation"
+    return _row(name, title, schedule, lr, test_on="validation")
+
+
+def _row(name: str, title: str, schedule: str, lr: float, **settings: str) -> Experiment:
+    if schedule == "schedule-free":
+        settings["optimizer"] = "schedule_free_sgd"
+    every = {"paper": 500, "quick": 200, "smoke": 20}
+    return Experiment(name, title, SCHEDULES[schedule](lr), BUDGET, evaluate_every=every, settings=settings)
+
+
+TUNING = tuple(tuning(schedule, lr) for schedule in SCHEDULES for lr in RATES)
+
+RISE, DOWN, END = 4_297, 8_594, 9_765  # 11, 22 and 25 epochs of 50,000 / 128 iterations
+ONE_CYCLE = Experiment(
+    "1cycle-smith",
+    "1cycle, momentum 0.95-0.85, 25 epochs of batch 128",
+    PiecewiseLinear(((0, 5e-4), (RISE, 5e-3), (DOWN, 5e-4), (END, 5e-6))),
+    END,
+    81.3,
+    "arXiv 1803.09820: 81.3 ± 0.1",
+    evaluate_every={"paper": 465, "quick": 93, "smoke": 35},
+    shorter={"paper": 1, "quick": 15, "smoke": 93},
+    settings={
+        "momentum": PiecewiseLinear(((0, 0.95), (RISE, 0.85), (DOWN, 0.95))),
+        "optimizer": "caffe_nesterov",
+        "weight_decay": 3e-3,
+        "batch": 128,
+    },
+)
+
+LAST_THREE = {"snapshots": (8_000, 12_000, 16_000)}
+WARM_RESTARTS = Experiment(
+    "warm-restarts",
+    "warm restarts 0.006-0, 4 cycles of 4,000",
+    WarmRestarts(0.0, 6e-3, 4_000),
+    16_000,
+    evaluate_every={"paper": 500, "quick": 100, "smoke": 20},
+    settings=LAST_THREE,
+)
+KEPT_CYCLES = Experiment(
+    "kept-cycles",
+    "triangular 0.001-0.006, 4 cycles, their ends kept",
+    Triangular(1e-3, 6e-3, 2_000),
+    16_000,
+    evaluate_every={"paper": 500, "quick": 100, "smoke": 20},
+    settings=LAST_THREE,
+)
+
+BEYOND = (ONE_CYCLE, WARM_RESTARTS, KEPT_CYCLES, *TUNING)

@@ -1,0 +1,97 @@
+"""Experiment: one row of a table, as data, at every size."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from clrlib.lab.runs import Run
+from clrlib.policy import Policy
+from clrlib.schedules import (
+    Cyclical,
+    Exponential,
+    ExpRange,
+    LinearDecay,
+    MultiStep,
+    PiecewiseLinear,
+    Stages,
+    WarmRestarts,
+)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row: a policy at the paper's size, what the paper reports, and how a smaller profile shortens it.
+
+    paper: test accuracy in percent, or None for a variant that the paper has no number for. source: where it says so.
+    seeds: the least number of seeds, from first_seed on. shorter: by what each profile divides the iterations; a
+    profile that is not there leaves the row out. settings: what its Run has other than the defaults (net ...).
+    """
+
+    name: str
+    title: str
+    policy: Policy
+    iterations: int
+    paper: float | None = None
+    source: str = ""
+    seeds: int = 1
+    first_seed: int = 0
+    evaluate_every: Mapping[str, int] = field(default_factory=lambda: {"paper": 500, "quick": 250, "smoke": 25})
+    shorter: Mapping[str, int] = field(default_factory=lambda: {"paper": 1, "quick": 10, "smoke": 100})
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self, profile: str, seed: int, data: str, precision: str) -> Run:
+        """This row as a run of the given profile."""
+        by = self.shorter[profile]
+        settings = {"batch": 100, "precision": precision, **self.settings}
+        if profile == "smoke":
+            settings["batch"] = 25
+        if isinstance(momentum := settings.get("momentum"), Policy):
+            settings["momentum"] = shortened(momentum, by)
+        if "snapshots" in settings:
+            settings["snapshots"] = tuple(t // by for t in settings["snapshots"])
+        return Run(
+            experiment=self.name,
+            profile=profile,
+            policy=shortened(self.policy, by),
+            iterations=self.iterations // by,
+            seed=seed,
+            data=data,
+            evaluate_every=min(self.evaluate_every[profile], self.iterations // by),
+            **settings,
+        )
+
+
+# Long rows, shortened more: half the usual iterations of quick.
+LONG: dict[str, Any] = {
+    "shorter": {"paper": 1, "quick": 20, "smoke": 500},
+    "evaluate_every": {"paper": 500, "quick": 250, "smoke": 70},
+}
+PAPER_ALONE: dict[str, Any] = {**LONG, "shorter": {"paper": 1}}
+
+
+def shortened(policy: Policy, by: int) -> Policy:
+    """The same shape in 1/by of the iterations; the rates stay.
+
+    >>> from clrlib import Triangular
+    >>> shortened(Triangular(0.001, 0.006, step_size=2000), by=10)
+    Triangular(base_lr=0.001, max_lr=0.006, step_size=200)
+    """
+    match policy:
+        case Stages():
+            return Stages(*((iterations // by, shortened(stage, by)) for iterations, stage in policy.stages))
+        case MultiStep():
+            return replace(policy, milestones=tuple(m // by for m in policy.milestones))
+        case LinearDecay():
+            return replace(policy, steps=policy.steps // by)
+        case Exponential():
+            return replace(policy, gamma=policy.gamma**by)
+        case ExpRange():
+            return replace(policy, step_size=policy.step_size // by, gamma=policy.gamma**by)
+        case WarmRestarts():
+            return replace(policy, cycle=policy.cycle // by)
+        case PiecewiseLinear():
+            return replace(policy, knots=tuple((t // by, lr) for t, lr in policy.knots))
+        case Cyclical():
+            return replace(policy, step_size=policy.step_size // by)
+        case _:
+            return policy
