@@ -1,0 +1,29 @@
+"""What the paper and its readers claim, what was measured, the verdict."""
+
+from clrlib.lab.claims.claim import TOLERANCE, Claim
+from clrlib.lab.claims.groups import Group, by_seed, comparable, groups, main_group
+from clrlib.lab.claims.guidance import GUIDANCE
+from clrlib.lab.claims.later import LATER
+from clrlib.lab.claims.paper import AS_GOOD, ONLY_THE_FALL, PAPER
+from clrlib.lab.claims.range_tests import bounds_verdict, finished_range_tests, read_bounds, read_range_test
+from clrlib.lab.claims.summary import Summary
+
+__all__ = [
+    "AS_GOOD",
+    "CLAIMS",
+    "ONLY_THE_FALL",
+    "TOLERANCE",
+    "Claim",
+    "Group",
+    "Summary",
+    "bounds_verdict",
+    "by_seed",
+    "comparable",
+    "finished_range_tests",
+    "groups",
+    "main_group",
+    "read_bounds",
+    "read_range_test",
+]
+
+CLAIMS = (*PAPER, *GUIDANCE, *LATER)  # in the paper's order, then its advice, then what came after

@@ -1,0 +1,97 @@
+"""Claim: a sentence of the paper with its number, and the rules by which it is judged.
+
+The rules for accuracies were committed before the trainings that they judge had ended; the one for the range test
+together with its records, and notebook 10's questions about CLR_TRIANGULAR alone after its first seed was there.
+
+An accuracy is "reproduced" within TOLERANCE of the paper's. A difference between two policies, seed by seed, is
+"reproduced" within TOLERANCE of the paper's, and "direction only" where it has the paper's sign beyond doubt: its 95 %
+interval keeps off zero, or with one seed it is over half of TOLERANCE. Where the paper says in words that two are
+equivalent its difference is 0; where it says that one is better, "reproduced" asks for that sign beyond doubt.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from clrlib.lab.claims.groups import by_seed
+from clrlib.lab.claims.summary import Summary
+from clrlib.lab.experiments import Experiment
+from clrlib.lab.runs import Record
+
+TOLERANCE = 1.0  # percentage points of test accuracy
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence with a number: the accuracy of a row, or its difference to a rival's, in percentage points.
+
+    at_least: more than the paper's difference also counts as reproduced ("as good in fewer iterations").
+    at, rival_at: after how many iterations (of the paper's size) the accuracy is taken; at the end where None.
+    said: the difference that the paper's words stand for where it gives no number, 0 for "equivalent". better: it only
+    says which of the two is better. curve: which of the record's accuracies is meant, for the row.
+    """
+
+    text: str
+    row: Experiment
+    notebook: str
+    rival: Experiment | None = None
+    at_least: bool = False
+    at: int | None = None
+    rival_at: int | None = None
+    said: float | None = None
+    better: bool = False
+    curve: str = "test_accuracy"
+
+    @property
+    def paper(self) -> float | None:
+        if self.said is not None or self.better:
+            return self.said
+        if self.row.paper is None or self.rival is None:
+            return self.row.paper
+        return None if self.rival.paper is None else self.row.paper - self.rival.paper
+
+    def measured(self, records: Iterable[Record]) -> Summary | None:
+        """Ours, from the records of one group: percent, or differences of the seeds that both rows have."""
+        ours = by_seed(records)
+        row = _accuracies(ours[self.row.name], self.row, self.at, self.curve)
+        if self.rival is not None:
+            rival = _accuracies(ours[self.rival.name], self.rival, self.rival_at)
+            row = {seed: row[seed] - rival[seed] for seed in row if seed in rival}
+        return Summary(tuple(row[seed] for seed in sorted(row))) if row else None
+
+    def verdict(self, measured: Summary | None) -> str:
+        """ "reproduced", "direction only", "not reproduced" or "not run"; "-" where the paper says nothing."""
+        if measured is None:
+            return "not run"
+        if self.better:
+            return "reproduced" if _same_direction(1, measured) else "not reproduced"
+        if self.paper is None:
+            return "-"
+        excess = round(measured.mean - self.paper, 9)  # 78.5 - 81.4 is -2.9000000000000057
+        if self.at_least and measured.interval and measured.interval[1] < self.paper:
+            return "not reproduced"  # worse beyond doubt, however little
+        if abs(excess) <= TOLERANCE or (self.at_least and excess > 0):
+            return "reproduced"
+        return "direction only" if self.rival and _same_direction(self.paper, measured) else "not reproduced"
+
+
+def _same_direction(paper: float, measured: Summary) -> bool:
+    low, high = measured.interval or (measured.mean - TOLERANCE / 2, measured.mean + TOLERANCE / 2)
+    return (low > 0 and paper > 0) or (high < 0 and paper < 0)
+
+
+def _accuracies(
+    own: Mapping[int, Record], row: Experiment, at: int | None, curve: str = "test_accuracy"
+) -> dict[int, float]:
+    """Test accuracy (%) by seed: at the end, or after `at` iterations of the paper's size (fewer in short runs).
+
+    NaN for a run that diverged, so no mean hides it.
+    """
+    return {seed: 100 * _accuracy(record, row, at, curve) for seed, record in own.items()}
+
+
+def _accuracy(record: Record, row: Experiment, at: int | None, curve: str) -> float:
+    if record.diverged_at is not None:
+        return record.accuracy
+    if at is None:
+        return record.curves[curve][-1]
+    return record.accuracy_at(at * record.run.iterations // row.iterations)

@@ -1,0 +1,43 @@
+"""Which records may stand together: same profile, data, device and precision, one for each row and seed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from clrlib.lab.runs import Record
+
+Group = tuple[str, ...]  # profile, data label, SHA-256, device, precision: what may be averaged together
+
+
+def by_seed(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
+    """Records by row and seed.
+
+    Raises ValueError for two records of one row and seed: settings changed in between, and nothing says which counts.
+    """
+    table: dict[str, dict[int, Record]] = defaultdict(dict)
+    names: dict[tuple[str, int], str] = {}
+    for record in records:
+        run = record.run
+        other = names.setdefault((run.experiment, run.seed), run.name)
+        if other != run.name:
+            raise ValueError(f"{other} and {run.name} are one row and seed with other settings; remove the stale one")
+        table[run.experiment][run.seed] = record
+    return table
+
+
+def groups(records: Iterable[Record]) -> dict[Group, list[Record]]:
+    """Records that may be averaged together, the group with the most records first."""
+    table: dict[Group, list[Record]] = defaultdict(list)
+    for record in records:
+        run, data = record.run, record.data
+        table[run.profile, data["label"], data["sha256"], record.machine["device"], run.precision].append(record)
+    return dict(sorted(table.items(), key=lambda item: (-len(item[1]), item[0])))
+
+
+def main_group(records: Sequence[Record]) -> list[Record]:
+    """The group with the most records; empty where there are none."""
+    return next(iter(groups(records).values()), [])
+
+
+def comparable(records: Sequence[Record]) -> bool:
+    """Whether these are the paper's experiment: its size, on CIFAR-10. Others get no verdict."""
+    return all(r.run.profile == "paper" and r.data["label"].startswith("CIFAR-10") for r in records)
