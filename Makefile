@@ -1,5 +1,5 @@
 # One line of help for each target stands after ##. Settings: PROFILE=auto|smoke|quick|paper SEEDS=n JOBS=n|auto
-# BUDGET=25m (make publish trains that long) LAB_OPTIONS=--allow-root
+# BUDGET=25m (make publish trains that long) ROWS=fixed,exp (make publish trains these alone) LAB_OPTIONS=--allow-root
 # DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -51,7 +51,7 @@ lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
 
 publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (11 h a seed on 2 cores; BUDGET=25m)
-	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET))
+	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
 
 bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (15 min); leave the machine alone meanwhile
 	$(PY) -m clrlib.lab.bench

@@ -167,17 +167,17 @@ class WarmRestarts(Policy):
 
     def rate(self, t: Any) -> Any:
         if self.growth == 1:
-            length: Any = self.cycle
-            within = t % length
+            share = t % self.cycle / self.cycle
         else:
             starts = self._starts(int(np.max(t, initial=0)))
             k = np.searchsorted(starts, t, side="right") - 1
-            within, length = t - starts[k], self.cycle * self.growth**k
-        return self.base_lr + (self.max_lr - self.base_lr) * (1 + np.cos(np.pi * (within / length))) / 2
+            share = (t - starts[k]) / (self.cycle * float(self.growth) ** k)
+        return self.base_lr + (self.max_lr - self.base_lr) * (1 + np.cos(np.pi * share)) / 2
 
     def _starts(self, last: int) -> np.ndarray:
         """The first iteration of every cycle up to an iteration."""
-        starts = [0]
-        while starts[-1] <= last:
-            starts.append(starts[-1] + self.cycle * self.growth ** (len(starts) - 1))
-        return np.array(starts, dtype=np.int64 if starts[-1] <= checks.INT64 else object)
+        starts, length = [0], self.cycle
+        while starts[-1] + length <= last:
+            starts.append(starts[-1] + length)
+            length *= self.growth
+        return np.array(starts)

@@ -5,13 +5,14 @@ import gc
 import json
 import re
 import weakref
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LinearLR, SequentialLR, StepLR
 
-from clrlib import Fixed, ScheduleLR, Stages, Triangular, Triangular2
+from clrlib import Fixed, PiecewiseLinear, ScheduleLR, Stages, Triangular, Triangular2
 
 POLICY = Triangular(base_lr=0.1, max_lr=0.3, step_size=4)
 
@@ -281,3 +282,46 @@ def test_a_schedule_stepped_before_its_optimizer_is_warned_of_where_it_was_calle
     with pytest.warns(UserWarning, match=r"lr_scheduler.step\(\)` before `optimizer.step") as warned:
         schedule.step()
     assert warned[0].filename == __file__
+
+
+UP_DOWN = Triangular(0.85, 0.95, step_size=4)
+
+
+@pytest.mark.parametrize("make", [torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adam, torch.optim.AdamW])
+def test_momentum_follows_a_policy_of_its_own(make: Any) -> None:
+    optimizer = make([torch.zeros(1, requires_grad=True)], lr=0.1)
+    schedule = ScheduleLR(optimizer, Fixed(0.1), momentum=UP_DOWN)
+    for t in range(10):
+        group = optimizer.param_groups[0]
+        assert (group["momentum"] if "momentum" in group else group["betas"][0]) == UP_DOWN(t)
+        if "betas" in group:
+            assert group["betas"][1] == 0.999
+        optimizer.step()
+        schedule.step()
+    schedule.load_state_dict({"last_epoch": 3})
+    group = optimizer.param_groups[0]
+    assert (group["momentum"] if "momentum" in group else group["betas"][0]) == UP_DOWN(3)
+
+
+def test_momentum_is_cycled_as_torch_cycles_it() -> None:
+    ours, theirs = sgd(momentum=0.9), sgd(momentum=0.9)
+    policy, momentum = Triangular(0.001, 0.006, 5), PiecewiseLinear(((0, 0.95), (5, 0.85), (10, 0.95)))
+    schedule = ScheduleLR(ours, policy, momentum=momentum)
+    peer = torch.optim.lr_scheduler.CyclicLR(theirs, 0.001, 0.006, 5, base_momentum=0.85, max_momentum=0.95)
+    for _ in range(10):
+        for a, b in zip(ours.param_groups, theirs.param_groups, strict=True):
+            assert a["momentum"] == pytest.approx(b["momentum"])
+        for optimizer, scheduler in ((ours, schedule), (theirs, peer)):
+            optimizer.step()
+            scheduler.step()
+
+
+def test_momentum_where_there_is_none_is_refused_before_anything_changes() -> None:
+    optimizer = torch.optim.Adagrad([torch.zeros(1, requires_grad=True)], lr=0.5)
+    with pytest.raises(ValueError, match="group 0 of Adagrad has neither momentum nor betas; leave the momentum"):
+        ScheduleLR(optimizer, Fixed(0.1), momentum=UP_DOWN)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    with pytest.raises(TypeError, match=r"momentum is 0.9; give a clrlib policy"):
+        ScheduleLR(sgd(), Fixed(0.1), momentum=0.9)
+    with pytest.raises(ValueError, match=r"momentum is 1.0; give a policy whose values are 0 or more and below 1"):
+        ScheduleLR(sgd(), Fixed(0.1), momentum=Fixed(1.0))

@@ -17,10 +17,12 @@ from clrlib import (
     Hann,
     LinearDecay,
     MultiStep,
+    PiecewiseLinear,
     Policy,
     Stages,
     Triangular,
     Triangular2,
+    WarmRestarts,
     Welch,
     epochs_to_iterations,
 )
@@ -34,6 +36,9 @@ POLICIES = (
     MultiStep(0.001, (60, 65)),
     Exponential(0.001, GAMMA),
     LinearDecay(0.007, 0.001, 40),
+    PiecewiseLinear(((0, 0.001), (40, 0.005), (80, 0.0))),
+    WarmRestarts(B, M, 30),
+    WarmRestarts(B, M, 10, growth=2),
     Stages((160, Triangular2(0.001, 0.005, 20)), (60, Triangular2(0.0001, 0.0005, 10))),
     Stages((7, Fixed(0.1))),
 )
@@ -317,3 +322,87 @@ def test_numbers_too_large_for_64_bits_are_refused(number):
 def test_milestones_that_are_no_tuple_are_refused():
     with pytest.raises(TypeError, match="milestones is 5; give a tuple of iterations"):
         MultiStep(0.1, 5)
+
+
+@pytest.mark.parametrize(("cycle", "growth"), [(1, 1), (7, 1), (400, 1), (1, 2), (10, 2), (3, 3)])
+def test_warm_restarts_agree_with_torch(cycle: int, growth: int) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=M)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, cycle, growth, eta_min=B)
+    policy = WarmRestarts(B, M, cycle, growth)
+    for t in range(500):
+        assert policy(t) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9), t
+        optimizer.step()
+        theirs.step()
+
+
+def test_one_cycle_of_warm_restarts_is_torchs_cosine_annealing() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=M)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 200, eta_min=0.0)
+    for t in range(200):
+        assert WarmRestarts(0.0, M, 200)(t) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9), t
+        optimizer.step()
+        theirs.step()
+
+
+def test_growing_cycles_restart_where_the_geometric_series_says() -> None:
+    """Starts at cycle * (growth**k - 1) / (growth - 1); an array gives what single iterations give."""
+    policy = WarmRestarts(0.0, 1.0, cycle=5, growth=2)
+    starts = [5 * (2**k - 1) for k in range(55)]
+    assert [policy(t) for t in starts] == [1.0] * len(starts)
+    assert [policy(t - 1) < 0.1 for t in starts[1:]] == [True] * (len(starts) - 1)
+    far = np.array([starts[40], starts[20] - 1, 0, starts[54]])
+    np.testing.assert_array_equal(policy(far), [policy(int(t)) for t in far])
+
+
+def test_three_phase_one_cycle_with_straight_lines_is_torchs() -> None:
+    """The knots of OneCycleLR: up to 0.3 * total - 1, down as long, and the rest to the end."""
+    optimizer, total = torch.optim.SGD([torch.zeros(1)], lr=M), 100
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, M, total, pct_start=0.3, anneal_strategy="linear", cycle_momentum=False, three_phase=True
+    )
+    low, end = M / 25, M / 25 / 1e4
+    ours = PiecewiseLinear(((0, low), (29, M), (58, low), (99, end)))
+    for t in range(total):
+        assert ours(t) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9), t
+        optimizer.step()
+        if t < total - 1:
+            theirs.step()
+
+
+def test_piecewise_linear_meets_its_knots_and_stays_at_the_last() -> None:
+    knots = ((0, 0.0), (3, 0.3), (4, 0.1), (10, 0.4))
+    policy = PiecewiseLinear(knots)
+    assert [policy(t) for t, _ in knots] == [lr for _, lr in knots]
+    assert policy(1) == pytest.approx(0.1) and policy(7) == pytest.approx(0.25)
+    assert policy(11) == policy(10**12) == 0.4
+    assert PiecewiseLinear(((0, 0.2),))(5) == 0.2
+    assert PiecewiseLinear([[0, 0.0], [3, 1]]) == PiecewiseLinear(((0, 0.0), (3, 1.0)))  # as JSON has it
+
+
+@pytest.mark.parametrize(
+    ("knots", "message"),
+    [
+        ((), "must begin at iteration 0 and rise"),
+        (((1, 0.1),), "must begin at iteration 0 and rise"),
+        (((0, 0.1), (5, 0.2), (5, 0.3)), "must begin at iteration 0 and rise"),
+        (((0, 0.1), (9, 0.2), (5, 0.3)), "must begin at iteration 0 and rise"),
+        (((0, -0.1),), r"rate of knots\[0\] is -0.1; a learning rate must be 0 or more"),
+        (((0, 0.1), (2.5, 0.1)), r"iteration of knots\[1\] is 2.5; give a whole number of iterations, 0 or more"),
+        (((0, math.nan),), r"rate of knots\[0\] is nan; give a finite number"),
+    ],
+)
+def test_knots_that_make_no_curve_are_refused(knots: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PiecewiseLinear(knots)
+
+
+@pytest.mark.parametrize("knots", [0.1, "knots", (0.1, 0.2), ((0, 0.1, 0.2),), {0: 0.1}])
+def test_knots_that_are_no_pairs_are_refused(knots: object) -> None:
+    with pytest.raises(TypeError, match=r"knots is .*; give pairs \(iteration, rate\)"):
+        PiecewiseLinear(knots)
+
+
+@pytest.mark.parametrize(("cycle", "growth"), [(0, 1), (2.5, 1), (10, 0), (10, 1.5)])
+def test_warm_restarts_refuse_cycles_that_are_not_whole(cycle: float, growth: float) -> None:
+    with pytest.raises(ValueError, match="give a whole number of iterations, 1 or more"):
+        WarmRestarts(B, M, cycle, growth)

@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from clrlib.lab import notebook, reproduce
+from clrlib.lab import experiments, notebook, reproduce
 from clrlib.lab.data import DataError
 from clrlib.lab.device import pick_device
+from clrlib.lab.experiments import Experiment
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--seeds", type=_positive, default=None, help="seeds 0 .. N-1 of every row")
         if name in ("train", "publish"):
             command.add_argument("--budget", type=_seconds, default=None, help="stop training after 90s, 25m or 3h")
+            command.add_argument("--rows", default="", help="only these rows, such as fixed,clr-table2")
         command.add_argument("--jobs", type=_jobs, default=None, help="runs side by side, or auto")
     return parser
 
@@ -58,7 +60,7 @@ def _run(options: argparse.Namespace) -> None:
         case "data":
             notebook.images_for(profile, download=True)
         case "train":
-            reproduce.train(profile, seeds, options.jobs, options.budget)
+            reproduce.train(profile, seeds, options.jobs, options.budget, _rows(options.rows))
         case "notebooks":
             reproduce.execute_all(profile)
         case "reproduce":
@@ -66,7 +68,11 @@ def _run(options: argparse.Namespace) -> None:
         case "figures":
             reproduce.draw_published()
         case "publish":
-            reproduce.publish(seeds, options.jobs, options.budget)
+            reproduce.publish(seeds, options.jobs, options.budget, _rows(options.rows))
+
+
+def _rows(names: str) -> tuple[Experiment, ...]:
+    return experiments.named(names.split(",")) if names else experiments.CATALOGUE
 
 
 def _positive(text: str) -> int:

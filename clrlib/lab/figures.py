@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from clrlib.lab import experiments, files, paper, plots
-from clrlib.lab.claims import comparable, finished_range_tests, main_group, read_range_test
+from clrlib.lab.claims import GUIDANCE, comparable, finished_range_tests, main_group, read_range_test
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record
 from clrlib.schedules import (
@@ -42,17 +42,26 @@ def schedules(records: Sequence[Record]) -> Drawn:
 
 def lr_range_test(records: Sequence[Record]) -> Drawn:
     """Figure 3."""
-    own = finished_range_tests(_of(records, experiments.RANGE_TEST))
+    return _range_test(records, experiments.RANGE_TEST)
+
+
+def sigmoid_range_test(records: Sequence[Record]) -> Drawn:
+    """What figure 6 needs first: the bounds for the sigmoid net."""
+    return _range_test(records, experiments.SIGMOID_RANGE_TEST)
+
+
+def _range_test(records: Sequence[Record], row: Experiment) -> Drawn:
+    own = finished_range_tests(_of(records, row), row)
     if not own:
         return plots.new_figure()[0], "An empty figure: no LR range test was run to its end yet."
-    test = read_range_test(own)
-    beside_paper = comparable(own)
+    test = read_range_test(own, row)
+    beside_paper = comparable(own) and row is experiments.RANGE_TEST
     count = "1 seed" if len(own) == 1 else f"{len(own)} seeds"
     alt = (
         f"Test accuracy against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {count}"
         f"{', the paper figure 3 in grey' if beside_paper else ''}. {test.bounds()}."
     )
-    return plots.draw_range_test(own, beside_paper), alt
+    return plots.draw_range_test(own, beside_paper, row), alt
 
 
 def fixed_vs_cyclical(records: Sequence[Record]) -> Drawn:
@@ -84,6 +93,25 @@ def adaptive_methods(records: Sequence[Record]) -> Drawn:
     beside_paper = bool(own) and comparable(own)
     alt = f"Test accuracy at the end, a line for each row of table 3: {_ends(own)}."
     return plots.draw_ends(own, experiments.TABLE_3, beside_paper), alt
+
+
+def sigmoid_batchnorm(records: Sequence[Record]) -> Drawn:
+    """Figure 6."""
+    return _training(records, (experiments.SIGMOID_FIXED, experiments.SIGMOID_CLR), {})
+
+
+def choosing_the_cycle(records: Sequence[Record]) -> Drawn:
+    """The advice of sections 3.2 and 3.3."""
+    own = _of(records, experiments.FIXED, experiments.CLR_TRIANGULAR, *experiments.CYCLE)
+    found = ((claim.text, claim.measured(own)) for claim in GUIDANCE)
+    told = "; ".join(f"{text}: {difference.text('+')}" for text, difference in found if difference)
+    alt = f"Differences in test accuracy, a line for each piece of advice: {told or 'nothing was run yet'}."
+    return plots.draw_differences(GUIDANCE, own), alt
+
+
+def beyond(records: Sequence[Record]) -> Drawn:
+    """Smith's later 1cycle and warm restarts beside table 2."""
+    return _training(records, (experiments.CLR_TABLE_2, experiments.ONE_CYCLE, experiments.WARM_RESTARTS), {})
 
 
 def _training(
@@ -118,6 +146,10 @@ FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
     "04_decay_only": decay_only,
     "05_exponential": exponential,
     "06_adaptive_methods": adaptive_methods,
+    "07_sigmoid_batchnorm": sigmoid_batchnorm,
+    "07_sigmoid_range_test": sigmoid_range_test,
+    "10_choosing_the_cycle": choosing_the_cycle,
+    "11_beyond": beyond,
 }
 
 

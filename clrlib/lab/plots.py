@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clrlib.lab import paper
-from clrlib.lab.claims import read_range_test
-from clrlib.lab.experiments import Experiment
+from clrlib.lab.claims import TOLERANCE, Claim, read_range_test
+from clrlib.lab.experiments import RANGE_TEST, Experiment
 from clrlib.lab.runs import Record
 from clrlib.policy import Policy
 from clrlib.schedules import (
@@ -21,9 +21,11 @@ from clrlib.schedules import (
     Hann,
     LinearDecay,
     MultiStep,
+    PiecewiseLinear,
     Stages,
     Triangular,
     Triangular2,
+    WarmRestarts,
     Welch,
 )
 
@@ -37,6 +39,8 @@ STYLE: dict[type[Policy], dict[str, Any]] = {
     ExpRange: {"color": "#44AA99", "linestyle": (0, (5, 1, 1, 1, 1, 1))},
     Exponential: {"color": "#44AA99", "linestyle": ":"},
     LinearDecay: {"color": "#117733", "linestyle": (0, (3, 1))},
+    WarmRestarts: {"color": "#88CCEE", "linestyle": (0, (4, 1, 1, 1))},
+    PiecewiseLinear: {"color": "#DDCC77", "linestyle": (0, (2, 1))},
     Welch: {"color": "#999933", "linestyle": (0, (6, 2))},
     Hann: {"color": "#AA4499", "linestyle": (0, (1, 1))},
 }
@@ -137,10 +141,31 @@ def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_pape
     return figure
 
 
-def draw_range_test(records: Sequence[Record], beside_paper: bool) -> Figure:
+def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figure:
+    """Each comparison a line: every seed's difference a dot, their mean a bar; in grey what passes for "equivalent"."""
+    figure, (axes,) = new_figure(height=0.32 * len(claims) + 1.3)
+    axes.axvspan(-TOLERANCE, TOLERANCE, color="0.92", zorder=0)
+    axes.axvline(0, color="0.4", linewidth=1)
+    for place, claim in enumerate(claims):
+        measured = claim.measured(records)
+        if measured is None:
+            axes.annotate(" not run", (0, place), xycoords=("axes fraction", "data"), fontsize=8.5, va="center")
+            continue
+        style = {"color": STYLE[type(claim.row.policy)]["color"], "linestyle": "none"}
+        axes.plot(measured.values, [place] * len(measured.values), marker="o", zorder=3, **style)
+        axes.plot(measured.mean, place, marker="|", markersize=14, zorder=2, **style)
+    axes.set_yticks(range(len(claims)), [claim.text for claim in claims], fontsize=7.5)
+    axes.set_ylim(len(claims) - 0.5, -0.5)
+    axes.set_xlabel("difference in test accuracy (percentage points)")
+    if records:
+        axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
+    return figure
+
+
+def draw_range_test(records: Sequence[Record], beside_paper: bool, row: Experiment = RANGE_TEST) -> Figure:
     """Accuracy over the learning rate, seeds as a band; bounds as read by us and, dotted, by the paper."""
     figure, (axes,) = new_figure()
-    test = read_range_test(records)
+    test = read_range_test(records, row)
     lr, accuracy = test.lr, np.atleast_2d(test.accuracy)
     if beside_paper:
         axes.plot(

@@ -1,42 +1,50 @@
 """The driver behind the Makefile: data, training, notebooks through papermill, figures, the closing table."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
 
-from clrlib.lab import device, experiments, figures, files, notebook, paths, store, sweep, tables
+from clrlib.lab import device, experiments, figures, files, headlines, notebook, paths, store, sweep, tables
+from clrlib.lab.experiments import Experiment
 from clrlib.lab.progress import duration
+from clrlib.lab.runs import Record
 
 KERNEL = "python3"
 README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
 
 
-def train(profile: str, seeds: int, jobs: int | None, budget: float | None = None) -> tuple[str, str]:
-    """Train every run of a profile that is missing; the data set's name and the precision they have in common.
+def train(
+    profile: str,
+    seeds: int,
+    jobs: int | None,
+    budget: float | None = None,
+    rows: Sequence[Experiment] = experiments.CATALOGUE,
+) -> str:
+    """Train every run of a profile, or of some of its rows, that is missing; the name of the data set.
 
     budget: seconds after which it stops; the next call goes on.
     """
     images = notebook.images_for(profile, download=True)
     where = device.pick_device()
     precision = device.pick_precision(where)
-    runs = experiments.runs(profile, images.name, precision, seeds)
+    runs = experiments.runs(profile, images.name, precision, seeds, rows)
     sweep.train_missing(runs, store.folder(profile), jobs or sweep.default_jobs(where), budget)
-    return images.name, precision
+    return images.name
 
 
 def reproduce(profile: str, seeds: int, jobs: int | None) -> None:
     """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours."""
-    data, precision = train(profile, seeds, jobs)
+    data = train(profile, seeds, jobs)
     execute_all(profile)
-    yours = [r for r in store.load_all(store.folder(profile)) if (r.run.data, r.run.precision) == (data, precision)]
+    yours = [r for r in store.load_all(store.folder(profile)) if r.run.data == data]
     figures.draw_all(yours, paths.BUILD / profile / "figures")
     if profile != "smoke":  # tests leave the published figures alone
         draw_published()
-    published = store.load_all(store.folder("published"))
+    published = store.load_all(store.folder("published quick" if profile == "quick" else "published"))
     print(f"\n{tables.comparison_table(published, yours)}\n")
     print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
     print(f"notebooks and figures: {paths.shown(paths.BUILD / profile)}/")
@@ -96,19 +104,29 @@ def draw_published() -> None:
     figures.draw_all(store.load_all(store.folder("published")), paths.FIGURES)
 
 
-def publish(seeds: int, jobs: int | None, budget: float | None = None) -> None:
-    """Train what the paper profile misses, as far as the budget goes (seconds), then publish what is finished.
+def publish(
+    seeds: int,
+    jobs: int | None,
+    budget: float | None = None,
+    rows: Sequence[Experiment] = experiments.CATALOGUE,
+) -> None:
+    """Train what is missing, as far as the budget goes (seconds), then publish what is finished.
 
-    Records, table, figures, README, executed notebooks.
+    The short runs of the quick profile come first, then those of the paper's size. Published are the records, table,
+    figures, README and executed notebooks.
     """
-    train("paper", seeds, jobs, budget)
+    until = None if budget is None else time.time() + budget
+    for profile, some in (("quick", 1), ("paper", seeds)):
+        train(profile, some, jobs, until and max(1.0, until - time.time()), rows)
     publish_finished()
 
 
 def publish_finished() -> None:
-    """Publish the records that build/paper/ holds now."""
-    for record in store.load_all(store.folder("paper")):
-        store.save(record, store.folder("published"))
+    """Publish the records on CIFAR-10 that build/paper/ and build/quick/ hold now."""
+    for profile, place in (("paper", "published"), ("quick", "published quick")):
+        for record in store.load_all(store.folder(profile)):
+            if record.data["label"].startswith("CIFAR-10"):
+                store.save(record, store.folder(place))
     draw_published()
     write_tables()
     for source in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
@@ -119,27 +137,41 @@ def publish_finished() -> None:
 
 def write_tables() -> None:
     """Write the table of claims into results/README.md and the README."""
-    records = store.load_all(store.folder("published"))
+    records, quick = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
     path = paths.RESULTS / "README.md"
-    files.write_atomically(path, results_page(records).encode())
+    files.write_atomically(path, results_page(records, quick).encode())
     readme = paths.ROOT / "README.md"
-    files.write_atomically(readme, with_block(readme.read_text(), README_MARKS, readme_block(records)).encode())
+    files.write_atomically(readme, with_block(readme.read_text(), README_MARKS, readme_block(records, quick)).encode())
 
 
-def results_page(records: list[Any]) -> str:
+def results_page(records: list[Record], quick: list[Record]) -> str:
     """results/README.md: the table of claims and what it was measured on."""
-    table = tables.claims_table(records, notebooks="../notebooks/")
-    return (
-        f"# Published records\n\nWritten by `make publish`; do not edit.\n\n{table}\n\n{tables.measured_on(records)}\n"
+    parts = (
+        "# Published records",
+        "Written by `make publish`; do not edit. Here are the runs of the paper's size, in `quick/` the short ones.",
+        tables.count_of_verdicts(records),
+        tables.claims_table(records, quick, notebooks="../notebooks/"),
+        tables.measured_on(records),
+        f"Column `quick`: {tables.measured_on(quick)}",
+        "## What each deviation costs",
+        tables.deviations_table(records),
     )
+    return "\n\n".join(parts) + "\n"
 
 
-def readme_block(records: list[Any]) -> str:
+def readme_block(records: list[Record], quick: list[Record]) -> str:
     """What stands between the README's marks."""
-    in_short = (tables.headline(records), tables.decay_headline(records), tables.range_test_headline(records))
-    sentences = "\n".join(f"- {sentence[0].upper()}{sentence[1:]}" for sentence in in_short)
-    table = tables.claims_table(records, only=("02", "03", "04", "05"))
-    return f"{sentences}\n\n{table}\n\n{tables.measured_on(records)} All claims: [results/](results/README.md)."
+    in_short = (headlines.fixed_vs_cyclical, headlines.decay_only, headlines.range_test)
+    sentences = "\n".join(f"- {text[0].upper()}{text[1:]}" for text in (answer(records) for answer in in_short))
+    parts = (
+        sentences,
+        tables.claims_table(records, quick, only=("02", "03", "04")),
+        f"{tables.count_of_verdicts(records)} {tables.measured_on(records)}",
+        "<details><summary>The other claims: tables 1 and 3, figure 6, the paper's advice, what came after</summary>",
+        tables.claims_table(records, quick, only=("05", "06", "07", "10", "11")),
+        "</details>",
+    )
+    return "\n\n".join(parts)
 
 
 def with_block(text: str, marks: tuple[str, str], block: str) -> str:

@@ -13,8 +13,12 @@ from clrlib.lab.training import train
 
 
 def folder(profile: str) -> Path:
-    """Where the records of a profile lie: results/ for "published", else build/<profile>/results/."""
-    return RESULTS if profile == "published" else BUILD / profile / "results"
+    """Where the records of a profile lie: build/<profile>/results/.
+
+    Those that were published: results/ for "published" (the paper's size), results/quick/ for "published quick".
+    """
+    published = {"published": RESULTS, "published quick": RESULTS / "quick"}
+    return published.get(profile, BUILD / profile / "results")
 
 
 def save(record: Record, folder: Path) -> Path:

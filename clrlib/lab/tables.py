@@ -1,40 +1,22 @@
 """The table of claims as Markdown: paper, published, yours."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from clrlib.lab.claims import (
-    AS_GOOD,
     CLAIMS,
-    ONLY_THE_FALL,
     Claim,
     Summary,
     bounds_verdict,
     comparable,
     finished_range_tests,
+    groups,
     main_group,
     read_bounds,
 )
-from clrlib.lab.experiments import (
-    CLR_TABLE_2,
-    DECAY_4000,
-    EXP,
-    EXP_RANGE,
-    EXP_RANGE_AMPLITUDE,
-    FIXED,
-    RANGE_TEST,
-    TABLE_3,
-    Experiment,
-)
+from clrlib.lab.experiments import AS_CAFFE, DEVIATIONS, RANGE_TEST
 from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
 
-EXP_SAID = {
-    EXP.name: "exp",
-    EXP_RANGE.name: "exp_range, both bounds falling,",
-    EXP_RANGE_AMPLITUDE.name: "exp_range, only the amplitude falling,",
-}
-EXPONENTIAL = [claim for claim in CLAIMS if claim.row.name in EXP_SAID and claim.rival is None]
 PAPER_BOUNDS = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
 NO_VERDICT = "none: not the paper's size or data"
 NOTEBOOKS = {
@@ -43,6 +25,9 @@ NOTEBOOKS = {
     "04": "04_decay_only",
     "05": "05_exponential",
     "06": "06_adaptive_methods",
+    "07": "07_sigmoid_batchnorm",
+    "10": "10_choosing_the_cycle",
+    "11": "11_beyond",
 }
 
 
@@ -58,30 +43,43 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("|" + "|".join(cell if cell == "---" else f" {cell} " for cell in line) + "|" for line in lines)
 
 
-def claims_table(records: Sequence[Record], notebooks: str = "notebooks/", only: str | tuple[str, ...] = "") -> str:
-    """Every claim: the paper's number, ours, the verdict, the notebook. only: of some notebooks, by number."""
-    group = main_group(records)
-    rows = [_claim_row(claim, group, notebooks) for claim in CLAIMS if claim.notebook.startswith(only)]
+def claims_table(
+    records: Sequence[Record],
+    quick: Sequence[Record] = (),
+    *,
+    notebooks: str = "notebooks/",
+    only: str | tuple[str, ...] = "",
+) -> str:
+    """Every claim: the paper's number, ours, the verdict, what the short runs of `quick` gave, the notebook.
+
+    only: of some notebooks, by number.
+    """
+    group, short = main_group(records), main_group(quick)
+    rows = [_claim_row(claim, group, short, notebooks) for claim in CLAIMS if claim.notebook.startswith(only)]
     if "02".startswith(only):
-        rows.append(_bounds_row(group, notebooks))
-    return markdown(["claim", "paper", "ours: mean ± sd (seeds)", "95 % interval", "verdict", "notebook"], rows)
+        rows.append(_bounds_row(group, short, notebooks))
+    quick_head = "`quick`: a tenth of the iterations or less"
+    return markdown(["claim", "paper", "ours: mean ± sd (seeds)", "95 % interval", "verdict", quick_head, ""], rows)
 
 
 def comparison_table(published: Sequence[Record], yours: Sequence[Record]) -> str:
     """Every claim: paper, published, yours, as `make reproduce` prints it."""
     ours, theirs = main_group(published), main_group(yours)
     rows = [
-        [
-            claim.text,
-            _paper(claim),
-            _measured(claim, ours),
-            _measured(claim, theirs),
-            _verdict(claim, theirs),
-        ]
+        [claim.text, _paper(claim), measured(claim, ours), measured(claim, theirs), verdict(claim, theirs)]
         for claim in CLAIMS
     ]
     rows.append(["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(ours), bounds_text(theirs), "-"])
     return markdown(["claim", "paper", "published", "yours", "yours against the paper"], rows)
+
+
+def count_of_verdicts(records: Sequence[Record]) -> str:
+    """One sentence: how many claims there are and how often each verdict was reached."""
+    group = main_group(records)
+    verdicts = [claim.verdict(claim.measured(group)) for claim in CLAIMS]
+    judged = {kind: verdicts.count(kind) for kind in ("reproduced", "direction only", "not reproduced", "not run")}
+    counts = ", ".join(f"{count} {kind}" for kind, count in judged.items())
+    return f"Of {len(CLAIMS)} claims about accuracy: {counts}, {verdicts.count('-')} measured without a number to meet."
 
 
 def measured_on(records: Sequence[Record]) -> str:
@@ -97,25 +95,47 @@ def measured_on(records: Sequence[Record]) -> str:
     )
 
 
-def _claim_row(claim: Claim, group: Sequence[Record], notebooks: str) -> list[str]:
-    measured = claim.measured(group)
-    interval = measured.interval if measured else None
+def deviations_table(records: Sequence[Record]) -> str:
+    """What each deviation costs: accuracy, and the difference to the same seeds without it. Precisions stand together.
+
+    The rows are no claims: nobody published a number for them.
+    """
+    names = {row.name for row in (AS_CAFFE, *DEVIATIONS)}
+    table = groups(r for r in records if r.run.experiment in names)
+    alike = [group for kind, group in table.items() if kind[:-1] == next(iter(table))[:-1]]  # all but the precision
+    own = {(r.run.experiment, r.run.seed): 100 * r.accuracy for group in alike for r in group}
+    rows = []
+    for row in (AS_CAFFE, *DEVIATIONS):
+        seeds = sorted(seed for name, seed in own if name == row.name)
+        ends = Summary(tuple(own[row.name, seed] for seed in seeds))
+        paired = [seed for seed in seeds if (AS_CAFFE.name, seed) in own]
+        change = Summary(tuple(own[row.name, seed] - own[AS_CAFFE.name, seed] for seed in paired))
+        told = change.text("+") if paired and row is not AS_CAFFE else "-"
+        spread = f"{change.interval[0]:.1f} to {change.interval[1]:.1f}" if told != "-" and change.interval else "-"
+        rows.append([row.title, ends.text() if seeds else "not run", told, spread])
+    return markdown(["table 2 in a tenth of its length", "accuracy (%)", "change", "95 % interval"], rows)
+
+
+def _claim_row(claim: Claim, group: Sequence[Record], short: Sequence[Record], notebooks: str) -> list[str]:
+    ours = claim.measured(group)
+    interval = ours.interval if ours else None
     return [
         claim.text,
         _paper(claim),
-        _measured(claim, group),
+        measured(claim, group),
         f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "-",
-        _verdict(claim, group),
+        verdict(claim, group),
+        measured(claim, short),
         _link(claim.notebook, notebooks),
     ]
 
 
-def _bounds_row(group: Sequence[Record], notebooks: str) -> list[str]:
+def _bounds_row(group: Sequence[Record], short: Sequence[Record], notebooks: str) -> list[str]:
     own = [r for r in group if r.run.experiment == RANGE_TEST.name]
-    verdict = bounds_verdict(read_bounds(own)) if own else "not run"
-    verdict = verdict if comparable(own) else NO_VERDICT
+    judged = bounds_verdict(read_bounds(own)) if own else "not run"
+    judged = judged if comparable(own) else NO_VERDICT
     cells = ["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(group), "-"]
-    return [*cells, verdict, _link("02", notebooks)]
+    return [*cells, judged, bounds_text(short), _link("02", notebooks)]
 
 
 def bounds_text(group: Sequence[Record]) -> str:
@@ -130,21 +150,28 @@ def bounds_text(group: Sequence[Record]) -> str:
     return f"{'≤ ' if bounds.at_first_rate else ''}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {n}{diverged})"
 
 
-def _verdict(claim: Claim, group: Sequence[Record]) -> str:
-    measured = claim.measured(group)
+def verdict(claim: Claim, group: Sequence[Record]) -> str:
+    """The verdict on the records of one group; with what trains it where nothing was measured."""
+    found = claim.measured(group)
     if not comparable(group):
         return NO_VERDICT
-    verdict = claim.verdict(measured)
-    return f"{verdict} (one seed)" if measured and len(measured.values) == 1 and verdict != "-" else verdict
+    judged = claim.verdict(found)
+    if found is None:
+        rows = dict.fromkeys(row.name for row in (claim.row, claim.rival) if row is not None)
+        return f"not run: `make publish ROWS={','.join(rows)}`"
+    return f"{judged} (one seed)" if len(found.values) == 1 and judged != "-" else judged
 
 
 def _paper(claim: Claim) -> str:
+    if claim.better or claim.said == 0:
+        return "better" if claim.better else "equivalent"
     return "-" if claim.paper is None else f"{claim.paper:{_sign(claim)}.1f}"
 
 
-def _measured(claim: Claim, group: Sequence[Record]) -> str:
-    measured = claim.measured(group)
-    return "-" if measured is None else measured.text(_sign(claim))
+def measured(claim: Claim, group: Sequence[Record]) -> str:
+    """Mean, sd and number of seeds, "-" where nothing was measured."""
+    found = claim.measured(group)
+    return "-" if found is None else found.text(_sign(claim))
 
 
 def _sign(claim: Claim) -> str:
@@ -153,60 +180,3 @@ def _sign(claim: Claim) -> str:
 
 def _link(number: str, notebooks: str) -> str:
     return f"[{number}]({notebooks}{NOTEBOOKS[number]}.ipynb)"
-
-
-def range_test_headline(records: Sequence[Record]) -> str:
-    """Notebook 02 in one sentence."""
-    own = [r for r in main_group(records) if r.run.experiment == RANGE_TEST.name]
-    if not own:
-        return "the LR range test was not run yet."
-    bounds = read_bounds(own)
-    verdict = bounds_verdict(bounds) if comparable(own) else NO_VERDICT
-    paper = f"The paper reads {PAPER_BOUNDS} from its figure 3."
-    return f"the LR range test says: {bounds}. {paper} Verdict, within a factor of two: **{verdict}**."
-
-
-def headline(records: Sequence[Record]) -> str:
-    """Notebook 03 in one sentence."""
-    return _two_rows(records, "the fixed schedule ends at {}; CLR by table 2 at {}.", FIXED, CLR_TABLE_2, AS_GOOD)
-
-
-def exponential_headline(records: Sequence[Record]) -> str:
-    """Notebook 05 in one sentence."""
-    group = main_group(records)
-    parts = [f"{EXP_SAID[claim.row.name]} {_measured(claim, group)}" for claim in EXPONENTIAL]
-    numbers = ", ".join(f"{claim.paper:.1f}" for claim in EXPONENTIAL)
-    return f"{'; '.join(parts)} (%). The paper: {numbers}. Verdicts: **{_verdicts(EXPONENTIAL, group)}**."
-
-
-def adaptive_headline(records: Sequence[Record]) -> str:
-    """Notebook 06 in one sentence: how often each verdict was reached in table 3."""
-    group = main_group(records)
-    own = [claim for claim in CLAIMS if claim.notebook == "06" and claim.row in TABLE_3 and claim.rival is None]
-    return f"of the {len(own)} accuracies of table 3: **{_verdicts(own, group)}**."
-
-
-def _verdicts(claims: Sequence[Claim], group: Sequence[Record]) -> str:
-    """How often each verdict was reached.
-
-    >>> _verdicts([], [])
-    'nothing to judge'
-    """
-    counted = Counter(_verdict(claim, group) for claim in claims)
-    return ", ".join(f"{count} x {verdict}" for verdict, count in counted.items()) or "nothing to judge"
-
-
-def decay_headline(records: Sequence[Record]) -> str:
-    """Notebook 04 in one sentence."""
-    return _two_rows(records, "CLR by table 2 ends at {}; falling alone at {}.", CLR_TABLE_2, DECAY_4000, ONLY_THE_FALL)
-
-
-def _two_rows(records: Sequence[Record], sentence: str, first: Experiment, second: Experiment, claim: Claim) -> str:
-    group = main_group(records)
-    ends = []
-    for row in (first, second):
-        own = [r for r in group if r.run.experiment == row.name]
-        accuracy = Summary(tuple(100 * r.accuracy for r in own)).text().replace(" (", " % (") if own else "(not run)"
-        ends.append(f"{accuracy} after {own[0].run.iterations if own else row.iterations:,} iterations")
-    paper = f"The paper: {first.paper} and {second.paper}."
-    return f"{sentence.format(*ends)} {paper} Verdict: **{_verdict(claim, group)}**."

@@ -4,14 +4,17 @@ from clrlib.lab.claims.claim import TOLERANCE, Claim
 from clrlib.lab.claims.groups import Group, by_seed, comparable, groups, main_group
 from clrlib.lab.claims.guidance import GUIDANCE
 from clrlib.lab.claims.later import LATER
-from clrlib.lab.claims.paper import AS_GOOD, ONLY_THE_FALL, PAPER
+from clrlib.lab.claims.paper import AS_GOOD, ONLY_THE_FALL, PAPER, SIGMOID_GAIN
 from clrlib.lab.claims.range_tests import bounds_verdict, finished_range_tests, read_bounds, read_range_test
 from clrlib.lab.claims.summary import Summary
 
 __all__ = [
     "AS_GOOD",
     "CLAIMS",
+    "GUIDANCE",
+    "LATER",
     "ONLY_THE_FALL",
+    "SIGMOID_GAIN",
     "TOLERANCE",
     "Claim",
     "Group",

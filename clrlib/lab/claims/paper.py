@@ -13,6 +13,8 @@ from clrlib.lab.experiments import (
     EXP_RANGE,
     EXP_RANGE_AMPLITUDE,
     FIXED,
+    SIGMOID_CLR,
+    SIGMOID_FIXED,
     TABLE_3,
     TABLE_3_CONSTANT,
     Experiment,
@@ -34,6 +36,7 @@ def _table_3_claims(rows: Sequence[Experiment]) -> list[Claim]:
 
 AS_GOOD = Claim("CLR (25,000) is as good as the fixed schedule (70,000)", CLR_TABLE_2, "03", FIXED, at_least=True)
 ONLY_THE_FALL = Claim("Falling alone is 2.9 points worse than CLR", DECAY_4000, "04", CLR_TABLE_2)
+SIGMOID_GAIN = Claim("Sigmoid net: CLR is 11.4 points better than the fixed rate", SIGMOID_CLR, "07", SIGMOID_FIXED)
 PAPER = (
     Claim("The fixed schedule reaches 81.4 % after 70,000 iterations", FIXED, "03"),
     Claim("CLR by table 2 reaches 81.4 % after 25,000 iterations", CLR_TABLE_2, "03"),
@@ -61,4 +64,7 @@ PAPER = (
     Claim("Going on to 70,000 does not improve exp_range", EXP_RANGE, "05", EXP_RANGE, rival_at=42_000),
     *_table_3_claims(TABLE_3),
     *_table_3_claims(TABLE_3_CONSTANT),
+    Claim("Sigmoid net: the fixed rate reaches 60.8 %", SIGMOID_FIXED, "07"),
+    Claim("Sigmoid net: CLR reaches 72.2 %", SIGMOID_CLR, "07"),
+    SIGMOID_GAIN,
 )

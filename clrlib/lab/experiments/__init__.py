@@ -1,5 +1,7 @@
 """The catalogue: every row that we measure, as data. Sections, tables and figures are those of arXiv 1506.01186v6."""
 
+from collections.abc import Sequence
+
 from clrlib.lab.experiments.beyond import BEYOND, KEPT_CYCLES, ONE_CYCLE, TUNING, WARM_RESTARTS
 from clrlib.lab.experiments.cycle import (
     BASE_QUARTER,
@@ -16,7 +18,7 @@ from clrlib.lab.experiments.cycle import (
 )
 from clrlib.lab.experiments.deviations import AS_CAFFE, DEVIATIONS
 from clrlib.lab.experiments.experiment import Experiment, shortened
-from clrlib.lab.experiments.sigmoid import SIGMOID_RANGE_TEST
+from clrlib.lab.experiments.sigmoid import SIGMOID_CLR, SIGMOID_FIXED, SIGMOID_RANGE_TEST
 from clrlib.lab.experiments.table_1 import (
     CLR_TABLE_2,
     CLR_TRIANGULAR,
@@ -57,6 +59,8 @@ __all__ = [
     "KEPT_CYCLES",
     "ONE_CYCLE",
     "RANGE_TEST",
+    "SIGMOID_CLR",
+    "SIGMOID_FIXED",
     "SIGMOID_RANGE_TEST",
     "STEP_2_EPOCHS",
     "STEP_8_EPOCHS",
@@ -68,6 +72,7 @@ __all__ = [
     "WARM_RESTARTS",
     "WELCH",
     "Experiment",
+    "named",
     "runs",
     "shortened",
 ]
@@ -80,13 +85,22 @@ CATALOGUE = (
     *TABLE_3,
     *BEYOND,
     *(AS_CAFFE, *DEVIATIONS),
-    SIGMOID_RANGE_TEST,
+    *(SIGMOID_RANGE_TEST, SIGMOID_FIXED, SIGMOID_CLR),
     *TABLE_3_CONSTANT,
 )
 
 
+def named(names: Sequence[str]) -> tuple[Experiment, ...]:
+    """The rows of these names, in the catalogue's order. Raises ValueError for a name that is not in it."""
+    unknown = set(names) - {row.name for row in CATALOGUE}
+    if unknown:
+        known = ", ".join(row.name for row in CATALOGUE)
+        raise ValueError(f"row {sorted(unknown)[0]!r} is not in the catalogue; give some of {known}")
+    return tuple(row for row in CATALOGUE if row.name in names)
+
+
 def runs(
-    profile: str, data: str, precision: str, seeds: int = 1, catalogue: tuple[Experiment, ...] = CATALOGUE
+    profile: str, data: str, precision: str, seeds: int = 1, catalogue: Sequence[Experiment] = CATALOGUE
 ) -> list[Run]:
     """Every run of a profile: first the seeds that each row asks for, then seed 1 of all rows, seed 2 ..."""
     catalogue = tuple(e for e in catalogue if profile in e.shorter)
