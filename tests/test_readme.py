@@ -12,7 +12,7 @@ from torch import nn
 from clrlib.lab import figures, paths, reproduce, store
 from clrlib.lab.bench import __main__ as bench
 from clrlib.lab.bench import page
-from clrlib.lab.claims import Record
+from clrlib.lab.runs import Record
 
 README = (paths.ROOT / "README.md").read_text()
 MAKEFILE = (paths.ROOT / "Makefile").read_text()
@@ -20,17 +20,22 @@ MAKEFILE = (paths.ROOT / "Makefile").read_text()
 
 @pytest.fixture(scope="module")
 def published() -> list[Record]:
-    return store.load_all(paths.RESULTS)
+    return store.load_all(store.folder("published"))
 
 
-def test_the_results_are_those_of_the_records(published: list[Record]) -> None:
+@pytest.fixture(scope="module")
+def quick() -> list[Record]:
+    return store.load_all(store.folder("published quick"))
+
+
+def test_the_results_are_those_of_the_records(published: list[Record], quick: list[Record]) -> None:
     begin, end = reproduce.README_MARKS
-    assert README.split(begin)[1].split(end)[0].strip("\n") == reproduce.readme_block(published)
-    assert reproduce.with_block(README, reproduce.README_MARKS, reproduce.readme_block(published)) == README
+    assert README.split(begin)[1].split(end)[0].strip("\n") == reproduce.readme_block(published, quick)
+    assert reproduce.with_block(README, reproduce.README_MARKS, reproduce.readme_block(published, quick)) == README
 
 
-def test_the_results_page_is_that_of_the_records(published: list[Record]) -> None:
-    assert (paths.RESULTS / "README.md").read_text() == reproduce.results_page(published)
+def test_the_results_page_is_that_of_the_records(published: list[Record], quick: list[Record]) -> None:
+    assert (paths.RESULTS / "README.md").read_text() == reproduce.results_page(published, quick)
 
 
 def test_the_speeds_are_those_of_the_bench() -> None:
@@ -40,10 +45,10 @@ def test_the_speeds_are_those_of_the_bench() -> None:
     assert (bench.FOLDER / "README.md").read_text() == page.page(benches)
 
 
-def test_a_record_more_would_change_both(published: list[Record]) -> None:
-    assert published
-    assert reproduce.readme_block(published[1:]) != reproduce.readme_block(published)
-    assert reproduce.results_page(published[1:]) != reproduce.results_page(published)
+def test_a_record_more_would_change_both(published: list[Record], quick: list[Record]) -> None:
+    assert published and quick
+    for made in (reproduce.readme_block, reproduce.results_page):
+        assert len({made(published, quick), made(published[1:], quick), made(published, quick[1:])}) == 3
 
 
 @pytest.mark.parametrize("page", [paths.ROOT / "README.md", paths.RESULTS / "README.md"], ids=["README", "results"])

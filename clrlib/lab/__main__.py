@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> None:
         case "data":
             notebook.images_for(profile, download=True)
         case "train":
-            reproduce.train(profile, seeds, options.jobs, options.budget, _rows(options.rows))
+            reproduce.train(profile, seeds, options.jobs, options.budget, rows=_rows(options.rows))
         case "notebooks":
             reproduce.execute_all(profile)
         case "reproduce":
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> None:
         case "figures":
             reproduce.draw_published()
         case "publish":
-            reproduce.publish(seeds, options.jobs, options.budget, _rows(options.rows))
+            reproduce.publish(seeds, options.jobs, options.budget, rows=_rows(options.rows))
 
 
 def _rows(names: str) -> tuple[Experiment, ...]:

@@ -5,7 +5,7 @@ import io
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from clrlib.lab import data, device, experiments, store
+from clrlib.lab import data, device, experiments, store, tables
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record
 
@@ -50,12 +50,19 @@ def say(markdown: str) -> None:
     display(Markdown(markdown))  # type: ignore[no-untyped-call]
 
 
+def claims(records: list[Record], only: str = "") -> None:
+    """Display the table of claims, or of one notebook's, the published short runs beside."""
+    say(tables.claims_table(records, store.load_all(store.folder("published quick")), notebooks="", only=only))
+
+
 def provenance(records: list[Record]) -> None:
-    """Display where each record comes from."""
+    """Display where each record comes from; many of them folded."""
     rows = (
         f"| {r.run.name} | {r.data['label']} | {r.run.precision} | {r.machine['name']}, {r.machine['threads']} "
         f"| {r.iterations_per_second} | {r.versions['torch']} | {(r.commits[-1]['commit'] or 'none')[:10]} |"
         for r in records
     )
     head = "| record | data | precision | device, threads | iterations/s | torch | commit |"
-    say("\n".join((head, "|---" * 7 + "|", *rows)))
+    table = "\n".join((head, "|---" * 7 + "|", *rows))
+    folded = f"<details><summary>{len(records)} records</summary>\n\n{table}\n\n</details>"
+    say(folded if len(records) > 12 else table)

@@ -111,7 +111,8 @@ def draw_training(
         t = np.linspace(0, own[0].run.iterations - 1, 2000).astype(int)
         bottom.plot(t, policy(t), **{**style, "linewidth": 1.0})
     top.set_ylabel("test accuracy (%)")
-    top.legend(frameon=False, fontsize=8.5, loc="lower right")
+    if top.get_lines():
+        top.legend(frameon=False, fontsize=8.5, loc="lower right")
     bottom.set(ylabel="learning rate", xlabel="iteration", ylim=(0, None))
     if records:
         top.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")

@@ -7,6 +7,7 @@ from clrlib.lab.claims import (
     Claim,
     Summary,
     bounds_verdict,
+    by_seed,
     comparable,
     finished_range_tests,
     groups,
@@ -14,6 +15,7 @@ from clrlib.lab.claims import (
     read_bounds,
 )
 from clrlib.lab.experiments import AS_CAFFE, DEVIATIONS, RANGE_TEST
+from clrlib.lab.experiments.beyond import RATES, TITLES, tuning
 from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
 
@@ -114,6 +116,20 @@ def deviations_table(records: Sequence[Record]) -> str:
         spread = f"{change.interval[0]:.1f} to {change.interval[1]:.1f}" if told != "-" and change.interval else "-"
         rows.append([row.title, ends.text() if seeds else "not run", told, spread])
     return markdown(["table 2 in a tenth of its length", "accuracy (%)", "change", "95 % interval"], rows)
+
+
+def tuning_table(records: Sequence[Record]) -> str:
+    """Validation accuracy (%) of each schedule at each of its rates; the best in bold."""
+    own = by_seed(main_group([r for r in records if r.run.test_on == "validation"]))
+    rows = []
+    for schedule, title in TITLES.items():
+        ends = [Summary(tuple(100 * r.accuracy for r in own[tuning(schedule, lr).name].values())) for lr in RATES]
+        best = max((end.mean for end in ends if end.values), default=None)
+        cells = [end.text() if end.values else "not run" for end in ends]
+        rows.append(
+            [title, *(f"**{c}**" if e.values and e.mean == best else c for c, e in zip(cells, ends, strict=True))]
+        )
+    return markdown(["schedule", *(f"top rate {lr:g}" for lr in RATES)], rows)
 
 
 def _claim_row(claim: Claim, group: Sequence[Record], short: Sequence[Record], notebooks: str) -> list[str]:

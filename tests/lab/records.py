@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clrlib.lab.experiments import RANGE_TEST, Experiment
+from clrlib.lab.experiments import RANGE_TEST, SIGMOID_RANGE_TEST, Experiment
 from clrlib.lab.runs import Record
 
 
@@ -23,7 +23,7 @@ def record(
     run = row.run(profile, seed, data, precision)
     iteration = np.linspace(run.iterations / evaluations, run.iterations, evaluations).astype(int)
     lr = np.array([run.policy(int(t) - 1) for t in iteration])
-    if row is RANGE_TEST:  # up to half of its rates in a straight line, then level
+    if row in (RANGE_TEST, SIGMOID_RANGE_TEST):  # up to half of its rates in a straight line, then level
         height = np.minimum(np.linspace(0, 2, evaluations), 1)
     else:
         height = np.linspace(0, 1, evaluations) ** 0.5
@@ -32,6 +32,13 @@ def record(
     done = evaluations if accuracy is not None else 3 * evaluations // 4
     curves = {"iteration": iteration, "lr": lr, "test_accuracy": test_accuracy}
     curves |= {"test_loss": 2 - test_accuracy, "train_loss": 2 - test_accuracy}
+    if run.snapshots:
+        kept = np.array(run.snapshots)
+        curves |= {
+            "snapshot_iteration": kept,
+            "ensemble_accuracy": kept / kept[-1],
+            "average_accuracy": kept / kept[-1],
+        }
     return Record(
         run=run,
         data={"name": data, "label": label, "sha256": sha256},

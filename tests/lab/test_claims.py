@@ -11,16 +11,23 @@ from records import record, seeds
 from scipy import stats
 
 from clrlib.lab import claims
-from clrlib.lab.claims import AS_GOOD, CLAIMS, ONLY_THE_FALL, TOLERANCE, Claim, Summary
+from clrlib.lab.claims import AS_GOOD, CLAIMS, GUIDANCE, LATER, ONLY_THE_FALL, TOLERANCE, Claim, Summary
 from clrlib.lab.experiments import (
     CATALOGUE,
     CLR_TABLE_2,
     CLR_TRIANGULAR2,
+    CYCLE,
     DECAY_4000,
     EXP_RANGE,
     FIXED,
+    KEPT_CYCLES,
+    ONE_CYCLE,
     RANGE_TEST,
+    WARM_RESTARTS,
+    WELCH,
+    Experiment,
 )
+from clrlib.lab.runs import Record
 from clrlib.range_test import Bounds
 
 REACHES = Claim("The fixed schedule reaches 81.4 %", FIXED, "03")
@@ -228,18 +235,20 @@ def test_the_main_group_does_not_depend_on_the_order_of_the_records() -> None:
     assert claims.main_group([]) == []
 
 
-ROWS = [row for row in CATALOGUE if row.name not in ("range-test", *TABLE_3)]
+ROWS = [row for row in CATALOGUE if row.name in TABLE_1]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_paper_numbers_are_those_of_table_1(row: claims.Experiment) -> None:
+def test_paper_numbers_are_those_of_table_1(row: Experiment) -> None:
     assert (row.iterations, row.paper) == TABLE_1[row.name]
 
 
 def test_every_row_has_a_claim_with_the_papers_number() -> None:
-    typed = TABLE_1 | TABLE_3
-    assert {claim.row.name for claim in CLAIMS} == set(typed)
-    for claim in CLAIMS:
+    sigmoid = {"sigmoid-fixed": (60_000, 60.8), "sigmoid-clr": (60_000, 72.2)}  # section 4.1.1 on figure 6
+    typed = TABLE_1 | TABLE_3 | sigmoid
+    papers = [claim for claim in CLAIMS if claim not in GUIDANCE and claim not in LATER]
+    assert {claim.row.name for claim in papers} == set(typed)
+    for claim in papers:
         accuracy, rival = typed[claim.row.name][1], claim.rival and typed[claim.rival.name][1]
         wanted = accuracy if claim.rival is None or accuracy is None or rival is None else accuracy - rival
         assert claim.paper == wanted
@@ -256,7 +265,7 @@ def test_the_numbers_in_a_claims_words_are_its_own() -> None:
         for number in re.findall(r"after ([\d,]+) iterations", claim.text):
             assert int(number.replace(",", "")) == (claim.at or claim.row.iterations)
             checked += 1
-    assert checked == 5 + 6 + len(TABLE_3)
+    assert checked == 5 + 6 + len(TABLE_3) + 2 + 1 + 2  # tables 1, 3, figure 6, advice, 1cycle
     assert "2.9 points worse" in ONLY_THE_FALL.text
 
 
@@ -297,7 +306,7 @@ def test_range_tests_of_all_seeds_are_read_as_one() -> None:
 
 
 @pytest.mark.parametrize("records", [[], [record(FIXED)], seeds(RANGE_TEST, None)], ids=["none", "other", "diverged"])
-def test_no_range_test_is_said(records: list[claims.Record]) -> None:
+def test_no_range_test_is_said(records: list[Record]) -> None:
     with pytest.raises(ValueError, match="no finished range test among the records; train it first"):
         claims.read_range_test(records)
 
@@ -344,3 +353,59 @@ def test_clr_is_compared_with_the_fixed_rate_of_its_own_solver() -> None:
     for row, rival in pairs:
         assert row.settings == rival.settings and "-clr" in row.name and "-fixed" in rival.name
         assert row.name.endswith("-constant") == rival.name.endswith("-constant")
+
+
+def test_every_row_that_is_compared_has_a_claim() -> None:
+    """But for range tests, which have bounds, and the tables of tuning runs and of deviations."""
+    without = ("range-test", "tune-", "deviation-")
+    rows = {row.name for row in CATALOGUE if not any(kind in row.name for kind in without)}
+    assert {row.name for claim in CLAIMS for row in (claim.row, claim.rival) if row} == rows
+    assert {row.name for row in (ONE_CYCLE, WARM_RESTARTS, KEPT_CYCLES, *CYCLE)} <= rows
+
+
+def test_advice_is_compared_after_as_many_iterations() -> None:
+    """Two rows after the same number; one row with itself at two moments."""
+    for claim in GUIDANCE:
+        assert claim.rival is not None and claim.paper == claim.said
+        at, rival_at = claim.at or claim.row.iterations, claim.rival_at or claim.rival.iterations
+        assert (at == rival_at) == (claim.row is not claim.rival), claim.text
+        for number in re.findall(r"\d\d,\d{3}", claim.text):
+            assert int(number.replace(",", "")) in (at, rival_at), claim.text
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [
+        ((0.6,), "reproduced"),
+        ((0.5,), "not reproduced"),
+        ((-3.0,), "not reproduced"),
+        ((1.0, 1.1, 1.2), "reproduced"),
+        ((0.0, 3.0), "not reproduced"),
+        ((math.nan,), "not reproduced"),
+    ],
+)
+def test_better_without_a_number_needs_the_sign_beyond_doubt(ours: tuple[float, ...], verdict: str) -> None:
+    claim = Claim("better", WELCH, "10", FIXED, better=True)
+    assert claim.paper is None and claim.verdict(Summary(ours)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict"),
+    [((0.0,), "reproduced"), ((-1.0,), "reproduced"), ((1.1,), "not reproduced"), ((-1.1,), "not reproduced")],
+)
+def test_equivalent_is_a_difference_of_zero_within_the_tolerance(ours: tuple[float, ...], verdict: str) -> None:
+    claim = Claim("equivalent", WELCH, "10", FIXED, said=0.0)
+    assert claim.paper == 0.0 and claim.verdict(Summary(ours)) == verdict
+
+
+def test_an_ensembles_claim_reads_the_ensembles_accuracy() -> None:
+    (kept,) = seeds(WARM_RESTARTS, 75.0)
+    curves = {**kept.curves, "ensemble_accuracy": [0.7, 0.76, 0.78], "average_accuracy": [0.7, 0.5, 0.6]}
+    found = {
+        claim.curve: claim.measured([replace(kept, curves=curves)])
+        for claim in LATER
+        if claim.better and claim.row is WARM_RESTARTS
+    }
+    assert {name: m and m.mean for name, m in found.items()} == pytest.approx(
+        {"ensemble_accuracy": 3.0, "average_accuracy": -15.0}
+    )

@@ -345,3 +345,16 @@ def test_the_mean_image_is_exact_and_takes_more_images_than_it_sums_at_a_time() 
     assert len(digits.train_images) > 1000
     assert digits.mean_image().dtype == torch.float32
     assert torch.equal(digits.mean_image(), expected.float())
+
+
+def test_the_validation_split_is_a_tenth_and_the_same_each_time(images: ImageSet) -> None:
+    """No image is lost or in both parts; the test images are not in it."""
+    one, two = images.validation_split(), images.validation_split()
+    assert len(one.test_labels) == 20 and len(one.train_labels) == 180
+    assert torch.equal(one.test_images, two.test_images) and torch.equal(one.train_labels, two.train_labels)
+    both = torch.cat([one.train_images, one.test_images]).flatten(1)
+    assert {tuple(row) for row in both.tolist()} == {tuple(row) for row in images.train_images.flatten(1).tolist()}
+    for pixels, label in zip(one.test_images, one.test_labels, strict=True):
+        (place,) = (images.train_images == pixels).flatten(1).all(1).nonzero()
+        assert images.train_labels[place] == label
+    assert (one.name, one.sha256, one.classes) == (images.name, images.sha256, images.classes)

@@ -9,11 +9,39 @@ import pytest
 from clrlib import Policy
 from clrlib.lab import experiments
 from clrlib.lab.data import ImageSet
-from clrlib.lab.experiments import CATALOGUE, RANGE_TEST, TABLE_2, Experiment, runs, shortened
+from clrlib.lab.experiments import (
+    AS_CAFFE,
+    BEYOND,
+    CATALOGUE,
+    CLR_TRIANGULAR,
+    CYCLE,
+    DEVIATIONS,
+    ONE_CYCLE,
+    RANGE_TEST,
+    SIGMOID_RANGE_TEST,
+    TABLE_2,
+    TUNING,
+    Experiment,
+    runs,
+    shortened,
+)
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
 from clrlib.range_test import range_test_policy
-from clrlib.schedules import Exponential, ExpRange, Fixed, Hann, LinearDecay, MultiStep, Stages, Welch
+from clrlib.schedules import (
+    Cyclical,
+    Exponential,
+    ExpRange,
+    Fixed,
+    Hann,
+    LinearDecay,
+    MultiStep,
+    PiecewiseLinear,
+    Stages,
+    Triangular,
+    WarmRestarts,
+    Welch,
+)
 
 PROFILES = ("paper", "quick", "smoke")
 ROWS = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
@@ -49,6 +77,9 @@ TABLE_3 = [
     ("adadelta", 0.01, 0.1, "clr", 25_000, 67.3),
 ]
 SOLVERS_ROWS = {row.name: row for row in CATALOGUE if row.source == "Table 3"}
+SIGMOID_ROWS = [row for row in CATALOGUE if row.name.startswith("sigmoid-")]
+ELSEWHERE = {row.name for row in (*SOLVERS_ROWS.values(), *SIGMOID_ROWS, *CYCLE, *BEYOND, AS_CAFFE, *DEVIATIONS)}
+ROWS_OF_TABLE_1 = [row for row in CATALOGUE if row.name not in ELSEWHERE]
 
 # base_lr, max_lr, stepsize, start, max_iter
 STAGES = [
@@ -79,7 +110,7 @@ CORNERS = {
 }
 
 
-@pytest.mark.parametrize("row", [row for row in CATALOGUE if row.source != "Table 3"], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ROWS_OF_TABLE_1, ids=lambda row: row.name)
 def test_rates_are_the_papers(row: Experiment) -> None:
     for t, lr in CORNERS[row.name].items():
         assert row.policy(t) == pytest.approx(lr, rel=1e-12), t
@@ -127,11 +158,7 @@ def test_the_last_cycles_of_table_3_are_whole() -> None:
 
 def test_what_the_paper_has_no_row_for_says_so() -> None:
     """Section 3.1 calls figure 1's curve, 81.4 in table 1, triangular; the other variants are ours."""
-    others = {
-        row.name: (row.iterations, row.paper)
-        for row in CATALOGUE
-        if row.name not in TABLE_1 and row.name not in SOLVERS_ROWS
-    }
+    others = {row.name: (row.iterations, row.paper) for row in ROWS_OF_TABLE_1 if row.name not in TABLE_1}
     assert others == {
         "range-test": (4_000, None),
         "clr-triangular2": (25_000, None),
@@ -161,12 +188,87 @@ def test_every_entry_makes_a_run_that_trains(row: Experiment, profile: str, few:
 
 @ROWS
 def test_the_paper_profile_is_the_papers_size_with_caffes_solver(row: Experiment) -> None:
-    run = row.run("paper", 0, "cifar10", "float32")
+    run = row.run("paper", 0, "cifar10", "bfloat16")
     assert (run.policy, run.iterations) == (row.policy, row.iterations)
-    assert (run.net, run.weight_decay) == ("caffe_cifar10_full", 0.004)
-    if row.source != "Table 3":
-        assert (run.optimizer, run.momentum) == ("caffe_sgd", 0.9)
-    assert (run.batch, run.shuffle) == (100, "once")
+    usual = replace(run, net="caffe_cifar10_full", weight_decay=0.004, batch=100, shuffle="once", precision="bfloat16")
+    usual = replace(usual, optimizer="caffe_sgd", momentum=0.9, test_on="test", snapshots=())
+    assert run == replace(usual, **row.settings), "what a row has of its own stands in its settings"
+    if row.name in TABLE_1 or row in CYCLE:
+        assert run == usual
+
+
+def test_rows_on_choosing_the_cycle_differ_from_the_triangular_one_in_one_thing() -> None:
+    usual = CLR_TRIANGULAR.policy
+    changed = {
+        "step-2-epochs": {"step_size": 1000},
+        "step-8-epochs": {"step_size": 4000},
+        "step-10-epochs": {"step_size": 5000},
+        "base-third": {"base_lr": 0.002},
+        "base-quarter": {"base_lr": 0.0015},
+        "base-tenth": {"base_lr": 0.0006},
+        "bounds-half": {"base_lr": 0.0005, "max_lr": 0.003},
+        "bounds-double": {"base_lr": 0.002, "max_lr": 0.012},
+    }
+    found = {row.name: row.policy for row in CYCLE}
+    assert isinstance(usual, Triangular)
+    assert found.pop("welch") == Welch(0.001, 0.006, 2000) and found.pop("hann") == Hann(0.001, 0.006, 2000)
+    assert found == {name: replace(usual, **change) for name, change in changed.items()}
+    for row in CYCLE:
+        assert isinstance(row.policy, Cyclical) and row.iterations % (2 * row.policy.step_size) == 0, (
+            "ends with a cycle"
+        )
+
+
+def test_every_schedule_gets_the_same_budget() -> None:
+    """4,000 iterations and three rates each; all but schedule-free end near zero or at the low bound."""
+    assert len(TUNING) == 6 * 3 and {row.iterations for row in TUNING} == {4000}
+    for row in TUNING:
+        run, lr = row.run("paper", 0, "cifar10", "float32"), row.policy(np.arange(4000))
+        top = float(row.name.rsplit("-", 1)[1])
+        assert run.test_on == "validation" and row.title.endswith(f"up to {top:g}, validation")
+        if "schedule-free" in row.name:
+            assert (run.optimizer, lr.max(), lr[-1]) == ("schedule_free_sgd", 10 * top, 10 * top)
+        else:
+            assert run.optimizer == "caffe_sgd" and lr.max() == pytest.approx(top) and lr[-1] < top / 5
+
+
+def test_one_cycle_is_smiths() -> None:
+    """arXiv 1803.09820: 0.0005-0.005, momentum 0.95-0.85, weight decay 3e-3, batch 128, 25 epochs, step_size 11."""
+    run = ONE_CYCLE.run("paper", 0, "cifar10", "float32")
+    epoch = 50_000 / 128
+    assert (run.iterations, run.batch, run.weight_decay) == (9_765, 128, 0.003) and int(25 * epoch) == 9_765
+    assert isinstance(run.momentum, Policy)
+    for epochs, lr, momentum in ((0, 5e-4, 0.95), (5.5, 2.75e-3, 0.9), (11, 5e-3, 0.85), (22, 5e-4, 0.95)):
+        t = round(epochs * epoch)
+        assert run.policy(t) == pytest.approx(lr, rel=1e-3) and run.momentum(t) == pytest.approx(momentum, rel=1e-4)
+    assert run.policy(9_764) == pytest.approx(5e-6, rel=0.1) and run.momentum(9_764) == 0.95
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_snapshots_are_taken_at_the_ends_of_cycles(profile: str) -> None:
+    kept = [row.run(profile, 0, "digits", "float32") for row in CATALOGUE if "snapshots" in row.settings]
+    assert len(kept) == 2
+    for run in kept:
+        cycle = run.policy.cycle if isinstance(run.policy, WarmRestarts) else 2 * run.policy.step_size
+        assert run.snapshots == (2 * cycle, 3 * cycle, 4 * cycle) and run.iterations == 4 * cycle
+        assert not [t for t in run.snapshots if t % run.evaluate_every]
+
+
+def test_each_deviation_changes_one_setting() -> None:
+    usual = AS_CAFFE.run("paper", 0, "cifar10", "bfloat16")
+    assert usual.policy == shortened(TABLE_2, 10) and usual.iterations == 2_500
+    for row in DEVIATIONS:
+        run = row.run("paper", 0, "cifar10", "bfloat16")
+        (setting,) = row.settings
+        assert replace(run, experiment=usual.experiment, **{setting: getattr(usual, setting)}) == usual
+        assert getattr(run, setting) != getattr(usual, setting)
+        assert (row.seeds, row.evaluate_every) == (AS_CAFFE.seeds, AS_CAFFE.evaluate_every)
+
+
+def test_rows_can_be_named() -> None:
+    assert [row.name for row in experiments.named(["exp", "fixed"])] == ["fixed", "exp"]
+    with pytest.raises(ValueError, match="row 'fixd' is not in the catalogue; give some of fixed, range-test, "):
+        experiments.named(["fixed", "fixd"])
 
 
 def test_profiles_get_shorter() -> None:
@@ -182,8 +284,12 @@ def test_profiles_get_shorter() -> None:
 def test_shortened_keeps_the_shape_of_every_entry(row: Experiment, profile: str) -> None:
     by, run = row.shorter[profile], row.run(profile, 0, "digits", "float32")
     assert run.iterations * by == row.iterations, "a whole number of iterations"
-    if row is RANGE_TEST:  # from its first to its last iteration, whatever their number
-        assert run.policy == range_test_policy(0.0, 0.02, run.iterations)
+    if row in (RANGE_TEST, SIGMOID_RANGE_TEST):  # from its first to its last iteration, whatever their number
+        assert run.policy == range_test_policy(0.0, 0.02 if row is RANGE_TEST else 0.1, run.iterations)
+        return
+    if row is ONE_CYCLE:  # its knots are cut to whole iterations, by less than one
+        t = np.arange(run.iterations)
+        np.testing.assert_allclose(run.policy(t), row.policy(t * by), atol=5e-3 / (run.iterations * 0.4))
         return
     assert_same_shape(row.policy, run.policy, by, run.iterations)
 
@@ -204,6 +310,9 @@ def assert_same_shape(full: Policy, short: Policy, by: int, iterations: int) -> 
         ExpRange(0.1, 0.6, 200, gamma=0.999, decay="amplitude"),
         Welch(0.1, 0.6, 200),
         Hann(0.1, 0.6, 200),
+        WarmRestarts(0.1, 0.6, 200),
+        WarmRestarts(0.1, 0.6, 100, growth=2),
+        PiecewiseLinear(((0, 0.1), (200, 0.6), (700, 0.0))),
         Stages((400, Welch(0.1, 0.6, 100)), (300, ExpRange(0.1, 0.6, 50, gamma=0.99)), (100, Fixed(0.1))),
     ],
     ids=repr,
@@ -215,8 +324,8 @@ def test_shortened_keeps_the_shape_of_every_policy(policy: Policy, by: int) -> N
     assert_same_shape(policy, short, by, 700 // by)
 
 
-def row(name: str, seeds: int) -> Experiment:
-    return Experiment(name, name, Fixed(0.1), 1000, seeds=seeds)
+def row(name: str, seeds: int, first_seed: int = 0) -> Experiment:
+    return Experiment(name, name, Fixed(0.1), 1000, seeds=seeds, first_seed=first_seed)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +342,12 @@ def test_first_what_each_row_asks_for_then_seed_by_seed(seeds: int, expected: st
     assert " ".join(f"{run.experiment}{run.seed}" for run in found) == expected
 
 
+def test_seeds_may_begin_later() -> None:
+    """For what is confirmed on seeds that chose nothing."""
+    found = runs("smoke", "digits", "float32", 3, (row("a", 2, first_seed=5),))
+    assert [run.seed for run in found] == [5, 6, 7]
+
+
 @EACH_PROFILE
 def test_no_two_runs_have_one_name(profile: str) -> None:
     names = [run.name for run in runs(profile, "digits", "float32", seeds=5)]
@@ -242,14 +357,15 @@ def test_no_two_runs_have_one_name(profile: str) -> None:
 def test_runs_are_the_whole_catalogues_with_what_was_asked_for() -> None:
     found = runs("quick", "cifar10-jpeg", "bfloat16")
     assert {run.experiment for run in found} == {row.name for row in CATALOGUE if "quick" in row.shorter}
-    assert {(run.profile, run.data, run.precision) for run in found} == {("quick", "cifar10-jpeg", "bfloat16")}
+    assert {(run.profile, run.data) for run in found} == {("quick", "cifar10-jpeg")}
+    assert {run.experiment for run in found if run.precision != "bfloat16"} == {"deviation-float32"}
     assert [run.seed for run in found if run.experiment == "range-test"] == [0, 1, 2]
 
 
 def test_names_and_titles_are_unique() -> None:
     assert len({row.name for row in CATALOGUE}) == len({row.title for row in CATALOGUE}) == len(CATALOGUE)
     listed = [value for value in vars(experiments).values() if isinstance(value, Experiment)]
-    listed += [*experiments.TABLE_3, *experiments.TABLE_3_CONSTANT]
+    listed += [row for rows in vars(experiments).values() if isinstance(rows, tuple) for row in rows]
     assert {id(row) for row in listed} == {id(row) for row in CATALOGUE}, "an experiment that nobody trains"
 
 

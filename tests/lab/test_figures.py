@@ -1,7 +1,6 @@
 """Figures come from records alone, the same bytes each time, and say in words what they show."""
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -15,16 +14,28 @@ from records import seeds
 
 from clrlib import schedules
 from clrlib.lab import experiments, figures, plots, store, training
-from clrlib.lab.claims import Record
-from clrlib.lab.experiments import CATALOGUE, CLR_TABLE_2, DECAY_2000, DECAY_4000, FIXED, RANGE_TEST
+from clrlib.lab.claims import GUIDANCE
+from clrlib.lab.experiments import (
+    CATALOGUE,
+    CLR_TABLE_2,
+    CLR_TRIANGULAR,
+    DECAY_2000,
+    DECAY_4000,
+    FIXED,
+    RANGE_TEST,
+    WELCH,
+)
 from clrlib.lab.figures import FIGURES
+from clrlib.lab.runs import Record
 from clrlib.policy import Policy
 
 TRAINING = {"03_fixed_vs_cyclical": FIXED, "04_decay_only": DECAY_4000}
 ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]
 
 
-CURVES = {name: draw for name, draw in FIGURES.items() if name not in ("01_schedules", "06_adaptive_methods")}
+OTHERS = ("01_schedules", "06_adaptive_methods", "10_choosing_the_cycle")  # no curves over iterations or rates
+CURVES = {name: draw for name, draw in FIGURES.items() if name not in OTHERS}
+WITHOUT_THE_PAPERS = ("07_sigmoid_batchnorm", "07_sigmoid_range_test", "11_beyond")  # whose curve nobody has read off
 
 
 def all_rows(*accuracies: float | None, profile: str = "paper", **settings: str) -> list[Record]:
@@ -57,18 +68,16 @@ def own_lines(axes: Axes) -> dict[str, Line2D]:
 
 
 @pytest.mark.parametrize("records", RECORDS.values(), ids=RECORDS.keys())
-@pytest.mark.parametrize("draw", CURVES.values(), ids=CURVES)
-def test_draws_and_names_data_and_profile(
-    draw: Callable[[Sequence[Record]], figures.Drawn], records: list[Record]
-) -> None:
-    figure, alt = draw(records)
+@pytest.mark.parametrize("name", CURVES)
+def test_draws_and_names_data_and_profile(name: str, records: list[Record]) -> None:
+    figure, alt = FIGURES[name](records)
     assert figure.axes[0].get_title(loc="left") == "CIFAR-10 · profile paper · cpu, float32"
     fixed = [r for r in records if r.run.experiment == "fixed"]
     lost = sum(r.diverged_at is not None for r in fixed)
     count = f"n = {len(fixed) - lost}" + (f", {lost} diverged" if lost else "")
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert [label for label in legend if "paper" in label], "the paper's curve is beside ours"
-    if draw is not FIGURES["02_lr_range_test"]:
+    assert any("paper" in label for label in legend) == (name not in WITHOUT_THE_PAPERS)
+    if not name.endswith("range_test"):
         assert all(f"({count})" in label for label in legend if "paper" not in label)
     assert alt.endswith(".") and "nan" not in alt
 
@@ -154,6 +163,24 @@ def test_table_3_shows_every_seed_their_mean_and_the_paper() -> None:
     small, alt = figures.adaptive_methods(all_rows(80.0, profile="quick"))
     assert not [line for line in small.axes[0].get_lines() if line.get_marker() == "D"] and "paper" not in alt
     assert figures.adaptive_methods([])[1].endswith("nothing was run yet.")
+
+
+def test_advice_is_drawn_as_the_differences_of_its_claims() -> None:
+    records = [*seeds(CLR_TRIANGULAR, 80.0, 81.0), *seeds(WELCH, 80.5, 80.0)]
+    figure, alt = figures.choosing_the_cycle(records)
+    (axes,) = figure.axes
+    texts = [text.get_text() for text in axes.get_yticklabels()]
+    assert texts == [claim.text for claim in GUIDANCE]
+    place = texts.index("Welch window does as well as triangular")
+    measured = GUIDANCE[place].measured(records)
+    assert measured is not None and len(measured.values) == 2
+    dots = [line for line in axes.get_lines() if line.get_marker() == "o" and line.get_ydata()[0] == place]
+    assert list(dots[0].get_xdata()) == pytest.approx(measured.values)
+    assert f"{texts[place]}: {measured.text('+')}" in alt
+    assert sum(text.get_text() == " not run" for text in axes.texts) == sum(
+        claim.measured(records) is None for claim in GUIDANCE
+    )
+    assert figures.choosing_the_cycle([])[1].endswith("nothing was run yet.")
 
 
 def test_alt_texts_name_the_numbers() -> None:

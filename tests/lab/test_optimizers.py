@@ -106,7 +106,7 @@ def steps(
 ) -> None:
     for diffs in gradients:
         for blob, diff in zip(blobs, diffs, strict=True):
-            blob.grad = torch.from_numpy(np.asarray(diff))
+            blob.grad = torch.from_numpy(np.array(diff))  # a copy: some optimizers add the decay to it
         optimizer.step()
         schedule.step()
 
@@ -222,6 +222,9 @@ def test_saved_and_loaded_it_goes_on_as_if_nothing_had_been(
         blobs = parameters(start)
         momentum = 0.0 if name in ("caffe_rmsprop", "caffe_adagrad") else 0.9
         optimizer = OPTIMIZERS[name](groups(blobs), lr=0.0, momentum=momentum)
+        switch = getattr(optimizer, "train", None)  # schedule-free ones have a mode
+        if switch is not None:
+            switch()
         return optimizer, blobs, ScheduleLR(optimizer, MOVING, iteration)
 
     whole = begin(weights)

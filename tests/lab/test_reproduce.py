@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from clrlib.lab import __main__ as command_line
-from clrlib.lab import device, paths, reproduce
+from clrlib.lab import device, experiments, paths, reproduce
 from clrlib.lab.data import DataError
 from clrlib.lab.reproduce import README_MARKS, check_parameters, cleaned, execute, with_block
 
@@ -161,8 +161,8 @@ def test_publishing_writes_both_tables(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(reproduce.store, "load_all", lambda folder: [])
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}\n{END}\nafter\n")
     reproduce.write_tables()
-    assert (tmp_path / "README.md").read_text() == f"before\n{BEGIN}\n{reproduce.readme_block([])}\n{END}\nafter\n"
-    assert (tmp_path / "results" / "README.md").read_text() == reproduce.results_page([])
+    assert (tmp_path / "README.md").read_text() == f"before\n{BEGIN}\n{reproduce.readme_block([], [])}\n{END}\nafter\n"
+    assert (tmp_path / "results" / "README.md").read_text() == reproduce.results_page([], [])
 
 
 @pytest.fixture
@@ -234,7 +234,11 @@ def calls(on_cpu: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]
     found: list[tuple[Any, ...]] = []
     for name in ("train", "reproduce", "execute_all", "draw_published", "publish"):
         monkeypatch.setattr(
-            reproduce, name, lambda *given, name=name: found.append((name, *given, os.environ.get("CLRLIB_DATA")))
+            reproduce,
+            name,
+            lambda *given, name=name, rows=experiments.CATALOGUE: found.append(
+                (name, *given, *(row.name for row in rows if len(rows) < 9), os.environ.get("CLRLIB_DATA"))
+            ),
         )
     return found
 
@@ -269,11 +273,19 @@ def test_a_relative_data_folder_is_made_absolute(
         ("figures", ("draw_published",)),
         ("publish --profile paper --seeds 2 --jobs 1", ("publish", 2, 1, None)),
         ("publish --budget 90s", ("publish", 1, None, 90.0)),
+        ("publish --rows exp,fixed", ("publish", 1, None, None, "fixed", "exp")),
+        ("train --rows exp", ("train", "quick", 1, None, None, "exp")),
     ],
 )
 def test_each_command_calls_its_own(line: str, call: tuple[Any, ...], calls: list[tuple[Any, ...]]) -> None:
     assert command_line.main(line.split()) == 0
     assert calls == [(*call, None)]
+
+
+def test_a_misspelt_row_is_one_sentence(capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]]) -> None:
+    assert command_line.main(["publish", "--rows", "fixed,fixd"]) == 1
+    assert capsys.readouterr().err.startswith("error: row 'fixd' is not in the catalogue; give some of fixed, ")
+    assert not calls
 
 
 @pytest.mark.parametrize("budget", ["25", "m", "0s", "-1h", "1d", "nanm", "infh", ""])

@@ -19,9 +19,11 @@ from clrlib.schedules import (
     Hann,
     LinearDecay,
     MultiStep,
+    PiecewiseLinear,
     Stages,
     Triangular,
     Triangular2,
+    WarmRestarts,
     Welch,
 )
 
@@ -42,6 +44,8 @@ ANOTHER = {
     "shuffle": "each epoch",
     "precision": "bfloat16",
     "evaluate_every": 100,
+    "test_on": "validation",
+    "snapshots": (500, 1000),
 }
 
 POLICIES = [
@@ -57,6 +61,8 @@ POLICIES = [
     ExpRange(0.001, 0.006, 7, gamma=0.9, decay="amplitude"),
     Welch(0.001, 0.006, step_size=7),
     Hann(0.001, 0.006, step_size=7),
+    WarmRestarts(0.001, 0.006, cycle=7, growth=2),
+    PiecewiseLinear(((0, 0.1), (7, 0.25))),
 ]
 
 
@@ -103,7 +109,7 @@ def test_defaults_are_caffes_solver() -> None:
 
 def concrete(kind: type[Policy]) -> Iterator[type[Policy]]:
     for child in kind.__subclasses__():
-        if child.__module__ == schedules.__name__:
+        if vars(schedules).get(child.__name__) is child:
             yield child
             yield from concrete(child)
 
@@ -119,6 +125,14 @@ def test_a_run_comes_back_from_json_as_it_was(policy: Policy) -> None:
     assert back == run and back.name == run.name and hash(back) == hash(run)
     assert type(back.policy) is type(policy)
     assert [back.policy(t) for t in range(12)] == [policy(t) for t in range(12)]
+
+
+def test_momentum_may_be_a_policy_and_snapshots_a_tuple() -> None:
+    momentum = PiecewiseLinear(((0, 0.95), (7, 0.85)))
+    run = replace(RUN, momentum=momentum, snapshots=(3, 6))
+    back = Run.from_json(json.loads(json.dumps(run.to_json())))
+    assert back == run and back.name == run.name and hash(back) == hash(run) and back.momentum == momentum
+    assert replace(RUN, momentum=PiecewiseLinear(((0, 0.95), (7, 0.86)))).hash != replace(RUN, momentum=momentum).hash
 
 
 def test_json_of_a_policy_is_its_class_and_numbers() -> None:

@@ -193,12 +193,23 @@ def apart_from_timings(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-@pytest.mark.parametrize("shuffle", ["once", "each epoch"])
+KINDS: dict[str, dict[str, Any]] = {
+    "usual": {},
+    "each epoch": {"shuffle": "each epoch"},  # 50 images: the second epoch begins within a batch
+    "momentum": {"momentum": Triangular(0.8, 0.95, step_size=5)},
+    "snapshots": {"snapshots": (4, 12)},
+    "schedule-free": {"optimizer": "schedule_free_sgd"},
+    "validation": {"test_on": "validation"},
+    "sigmoid": {"net": "caffe_cifar10_sigmoid_bn"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("evaluation", [1, 3, 4])
 def test_killed_and_resumed_equals_uninterrupted(
-    few: ImageSet, checkpoint: Path, tmp_path: Path, evaluation: int, shuffle: str
+    few: ImageSet, checkpoint: Path, tmp_path: Path, evaluation: int, kind: str
 ) -> None:
-    run = replace(SHORT, shuffle=shuffle)  # 50 images: the second epoch begins within a batch
+    run = replace(SHORT, **KINDS[kind])
     whole = train(run, few, tmp_path / "whole.pt")
     with pytest.raises(KeyboardInterrupt):
         train(run, few, checkpoint, kill_after(evaluation))
@@ -268,6 +279,55 @@ def test_the_record_names_each_commit_that_it_was_trained_with(
                 train(SHORT, few, checkpoint, kill_after(sitting))
     record = train(SHORT, few, checkpoint)
     assert [entry["commit"] for entry in record.commits] == ["a", "b", "c"]
+
+
+def test_momentum_follows_its_policy(few: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, step, seen = Triangular(0.8, 0.95, step_size=5), Training.step, []
+
+    def noting(self: Training, t: int) -> Tensor:
+        seen.append({group["momentum"] for group in self.optimizer.param_groups})
+        return step(self, t)
+
+    monkeypatch.setattr(Training, "step", noting)
+    train(replace(SHORT, momentum=policy), few)
+    assert seen == [{policy(t)} for t in range(13)]
+
+
+def test_validation_images_are_held_out_of_the_training(few: ImageSet) -> None:
+    training = Training(replace(SHORT, test_on="validation"), few)
+    split = training.images
+    assert len(split.train_labels) == 45 and len(split.test_labels) == 5
+    seen = torch.cat([training.order(t) for t in range(50)])
+    assert seen.min() == 0 and seen.max() == 44
+    assert torch.equal(training.net.mean_image, split.mean_image()), "the mean of what it trains on"
+    with pytest.raises(ValueError, match='test_on is \'train\'; give "test" or "validation"'):
+        Training(replace(SHORT, test_on="train"), few)
+
+
+def test_schedule_free_is_measured_at_its_average(few: ImageSet) -> None:
+    """Its weights in training are others than those that it stands for."""
+    training = Training(replace(SHORT, optimizer="schedule_free_sgd", policy=Fixed(0.01)), few)
+    training.advance(4)
+    at_evaluation = [w.clone() for w in training.net.parameters()]
+    loss = accuracy_and_loss(predict(training.net, few.test_images, "float32"), few.test_labels)[1]
+    assert loss == training.curves["test_loss"][-1]
+    training.set_mode(training=True)
+    assert not all(map(torch.equal, at_evaluation, training.net.parameters()))
+    training.set_mode(training=False)
+    torch.testing.assert_close(at_evaluation, list(training.net.parameters()))
+
+
+def test_snapshots_are_taken_where_the_run_says(few: ImageSet) -> None:
+    curves = train(replace(SHORT, snapshots=(4, 12)), few).curves
+    assert curves["snapshot_iteration"] == [4, 12]
+    assert curves["ensemble_accuracy"][0] == curves["average_accuracy"][0] == curves["test_accuracy"][0], (
+        "one net alone"
+    )
+    usual = train(SHORT, few).curves
+    assert {name: curves[name] for name in usual} == usual, "keeping nets changes nothing"
+    for missed in ((5,), (4, 16)):
+        with pytest.raises(ValueError, match=f"snapshot at {missed[-1]} is no evaluation; give multiples of 4"):
+            train(replace(SHORT, snapshots=missed), few)
 
 
 def exploding(jump: int, rate: float = 1e30, **changes: Any) -> Run:

@@ -6,12 +6,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from clrlib import ScheduleLR, Triangular2
 from clrlib.lab import figures, store
+from clrlib.lab.data import ImageSet
+from clrlib.lab.device import pick_precision
+from clrlib.lab.optimizers import OPTIMIZERS
+from clrlib.lab.runs import Run
+from clrlib.lab.training import Training
 
 STEPS = 2000
 
@@ -58,6 +65,35 @@ def _ours(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
 def _torchs(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     kind = torch.optim.lr_scheduler.CyclicLR
     return kind(optimizer, 0.001, 0.006, mode="triangular2", cycle_momentum=False).step
+
+
+def solver_milliseconds(rounds: int = 5) -> dict[str, float]:
+    """Median milliseconds of one step of each of Caffe's solvers on its net, in turn, and of a forward and backward."""
+    run = Run("bench", Triangular2(0.001, 0.006, 2000), 1, data="noise", precision=pick_precision(torch.device("cpu")))
+    settings = {"caffe_rmsprop": 0.0, "caffe_adagrad": 0.0}
+    works: dict[str, Callable[[], object]] = {}
+    for name in (name for name in OPTIMIZERS if name.startswith("caffe_")):
+        training = Training(replace(run, optimizer=name, momentum=settings.get(name, 0.9)), _noise())
+        training.step(0)  # from here on there are gradients
+        works[name] = lambda training=training: training.optimizer.step()  # type: ignore[misc]
+    works["a whole iteration"] = partial(training.step, 0)
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            times = 3 if name == "a whole iteration" else 40
+            began = time.perf_counter()
+            for _ in range(times):
+                work()
+            found[name].append((time.perf_counter() - began) / times * 1e3)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def _noise() -> ImageSet:
+    """One batch of noise as an image set."""
+    pixels = torch.randint(0, 256, (100, 3, 32, 32), dtype=torch.uint8)
+    labels = torch.randint(0, 10, (100,))
+    classes = tuple("0123456789")
+    return ImageSet("noise", "noise", classes, pixels, labels, pixels, labels, "0" * 64, "made here")
 
 
 def figures_seconds() -> float:
