@@ -18,6 +18,7 @@ from clrlib.lab.experiments import (
     DEVIATIONS,
     ONE_CYCLE,
     RANGE_TEST,
+    SEARCH,
     SIGMOID_RANGE_TEST,
     TABLE_2,
     TUNING,
@@ -220,10 +221,10 @@ def test_rows_on_choosing_the_cycle_differ_from_the_triangular_one_in_one_thing(
 
 
 def test_every_schedule_gets_the_same_budget() -> None:
-    """4,000 iterations and three rates each; all but schedule-free end near zero or at the low bound."""
-    assert len(TUNING) == 6 * 3 and {row.iterations for row in TUNING} == {4000}
+    """2,000 iterations and three rates each; all but schedule-free end near zero or at the low bound."""
+    assert len(TUNING) == 6 * 3 and {row.iterations for row in TUNING} == {2000}
     for row in TUNING:
-        run, lr = row.run("paper", 0, "cifar10", "float32"), row.policy(np.arange(4000))
+        run, lr = row.run("paper", 0, "cifar10", "float32"), row.policy(np.arange(2000))
         top = float(row.name.rsplit("-", 1)[1])
         assert run.test_on == "validation" and row.title.endswith(f"up to {top:g}, validation")
         if "schedule-free" in row.name:
@@ -242,6 +243,19 @@ def test_one_cycle_is_smiths() -> None:
         t = round(epochs * epoch)
         assert run.policy(t) == pytest.approx(lr, rel=1e-3) and run.momentum(t) == pytest.approx(momentum, rel=1e-4)
     assert run.policy(9_764) == pytest.approx(5e-6, rel=0.1) and run.momentum(9_764) == 0.95
+
+
+def test_the_search_has_smiths_shape_and_nothing_else() -> None:
+    """As ONE_CYCLE at its share of the training, on the validation split, with the batch and decay of table 1."""
+    for row in SEARCH:
+        run = row.run("paper", 0, "cifar10", "float32")
+        assert (run.test_on, run.batch, run.weight_decay, run.optimizer) == ("validation", 100, 0.004, "caffe_sgd")
+        assert isinstance(run.momentum, Policy) and isinstance(ONE_CYCLE.settings["momentum"], Policy)
+        for share in (0, 0.2, 0.44, 0.7, 0.88):
+            t, theirs = round(share * row.iterations), round(share * ONE_CYCLE.iterations)
+            assert run.policy(t) == pytest.approx(ONE_CYCLE.policy(theirs), abs=2e-6)
+            assert run.momentum(t) == pytest.approx(ONE_CYCLE.settings["momentum"](theirs), abs=1e-4)
+        assert run.policy(row.iterations) == 5e-6
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from clrlib.lab.experiments.beyond import BEYOND, KEPT_CYCLES, ONE_CYCLE, TUNING, WARM_RESTARTS
+from clrlib.lab.experiments.beyond import BEYOND, KEPT_CYCLES, ONE_CYCLE, SEARCH, TUNING, WARM_RESTARTS
 from clrlib.lab.experiments.cycle import (
     BASE_QUARTER,
     BASE_TENTH,
@@ -59,6 +59,7 @@ __all__ = [
     "KEPT_CYCLES",
     "ONE_CYCLE",
     "RANGE_TEST",
+    "SEARCH",
     "SIGMOID_CLR",
     "SIGMOID_FIXED",
     "SIGMOID_RANGE_TEST",
