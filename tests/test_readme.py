@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from clrlib.lab import figures, paths, reproduce, store
+from clrlib.lab import figures, paths, reproduce, store, tables
 from clrlib.lab.bench import __main__ as bench
 from clrlib.lab.bench import page
 from clrlib.lab.runs import Record
 
 README = (paths.ROOT / "README.md").read_text()
+REPRODUCTION = (paths.ROOT / "REPRODUCTION.md").read_text()
 MAKEFILE = (paths.ROOT / "Makefile").read_text()
 
 
@@ -34,6 +35,19 @@ def test_the_results_are_those_of_the_records(published: list[Record], quick: li
     assert reproduce.with_block(README, reproduce.README_MARKS, reproduce.readme_block(published, quick)) == README
 
 
+def test_the_deviations_are_those_of_the_records(published: list[Record]) -> None:
+    table = tables.deviations_table(published)
+    assert reproduce.with_block(REPRODUCTION, reproduce.DEVIATION_MARKS, table) == REPRODUCTION
+
+
+def test_every_range_test_peaks_and_falls_as_the_page_says(published: list[Record]) -> None:
+    assert "with every seed it peaks and falls again before 0.02" in " ".join(REPRODUCTION.split())
+    curves = [r.curves for r in published if r.run.experiment == "range-test"]
+    assert curves and all(
+        max(c["test_accuracy"]) - c["test_accuracy"][-1] > 0.05 and c["lr"][-1] <= 0.02 for c in curves
+    )
+
+
 def test_the_results_page_is_that_of_the_records(published: list[Record], quick: list[Record]) -> None:
     assert (paths.RESULTS / "README.md").read_text() == reproduce.results_page(published, quick)
 
@@ -51,7 +65,11 @@ def test_a_record_more_would_change_both(published: list[Record], quick: list[Re
         assert len({made(published, quick), made(published[1:], quick), made(published, quick[1:])}) == 3
 
 
-@pytest.mark.parametrize("page", [paths.ROOT / "README.md", paths.RESULTS / "README.md"], ids=["README", "results"])
+PAGES = {"README": paths.ROOT, "REPRODUCTION": paths.ROOT, "results": paths.RESULTS}
+PAGE_PATHS = [folder / f"{'README' if name == 'results' else name}.md" for name, folder in PAGES.items()]
+
+
+@pytest.mark.parametrize("page", PAGE_PATHS, ids=PAGES)
 def test_every_link_leads_to_a_file(page: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if not link.startswith("https://")]
     assert links

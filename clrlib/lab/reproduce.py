@@ -15,6 +15,7 @@ from clrlib.lab.runs import Record
 
 KERNEL = "python3"
 README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
+DEVIATION_MARKS = ("<!-- deviations: written by `make publish` -->", "<!-- end of deviations -->")
 
 
 def train(
@@ -137,12 +138,16 @@ def publish_finished() -> None:
 
 
 def write_tables() -> None:
-    """Write the table of claims into results/README.md and the README."""
+    """Write the table of claims into results/README.md and the README, that of the deviations into REPRODUCTION.md."""
     records, quick = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
     path = paths.RESULTS / "README.md"
     files.write_atomically(path, results_page(records, quick).encode())
-    readme = paths.ROOT / "README.md"
-    files.write_atomically(readme, with_block(readme.read_text(), README_MARKS, readme_block(records, quick)).encode())
+    for name, marks, block in (
+        ("README.md", README_MARKS, readme_block(records, quick)),
+        ("REPRODUCTION.md", DEVIATION_MARKS, tables.deviations_table(records)),
+    ):
+        page = paths.ROOT / name
+        files.write_atomically(page, with_block(page.read_text(), marks, block).encode())
 
 
 def results_page(records: list[Record], quick: list[Record]) -> str:
@@ -154,8 +159,6 @@ def results_page(records: list[Record], quick: list[Record]) -> str:
         tables.claims_table(records, quick, notebooks="../notebooks/"),
         tables.measured_on(records),
         f"Column `quick`: {tables.measured_on(quick)}",
-        "## What each deviation costs",
-        tables.deviations_table(records),
     )
     return "\n\n".join(parts) + "\n"
 
@@ -176,10 +179,10 @@ def readme_block(records: list[Record], quick: list[Record]) -> str:
 
 
 def with_block(text: str, marks: tuple[str, str], block: str) -> str:
-    """The text with what is between two marks replaced. Raises ValueError where it does not have both in order."""
+    """The text with what is between two marks replaced. Raises ValueError where it has not both, in order."""
     begin, end = marks
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise ValueError(f"README.md must have the marks {begin} and {end} once each, in this order; put them back")
+        raise ValueError(f"the page must have the marks {begin} and {end} once each, in this order; put them back")
     return f"{text.split(begin)[0]}{begin}\n{block}\n{end}{text.split(end)[1]}"
 
 

@@ -151,7 +151,7 @@ BEGIN, END = README_MARKS
     ["", "no marks", BEGIN, END, f"{BEGIN}\n{BEGIN}\n{END}", f"{BEGIN}\n{END}\n{END}", f"{END}\nswapped\n{BEGIN}"],
 )
 def test_results_without_their_marks_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"README.md must have the marks .* once each, in this order; put them back"):
+    with pytest.raises(ValueError, match=r"the page must have the marks .* once each, in this order; put them back"):
         with_block(text, README_MARKS, "block")
 
 
@@ -160,6 +160,7 @@ def test_publishing_writes_both_tables(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(reproduce.store, "load_all", lambda folder: [])
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    (tmp_path / "REPRODUCTION.md").write_text("\n".join(reproduce.DEVIATION_MARKS))
     reproduce.write_tables()
     assert (tmp_path / "README.md").read_text() == f"before\n{BEGIN}\n{reproduce.readme_block([], [])}\n{END}\nafter\n"
     assert (tmp_path / "results" / "README.md").read_text() == reproduce.results_page([], [])
