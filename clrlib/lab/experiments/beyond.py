@@ -106,6 +106,6 @@ def search(iterations: int) -> Experiment:
     return replace(row, settings={**row.settings, "test_on": "validation"})
 
 
-SEARCH = tuple(search(iterations) for iterations in (5_000, 7_500, 10_000))
+SEARCH = tuple(search(iterations) for iterations in (10_000, 12_500, 15_000))
 
 BEYOND = (ONE_CYCLE, WARM_RESTARTS, KEPT_CYCLES, *SEARCH, *TUNING)
