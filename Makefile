@@ -50,7 +50,7 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
 
-publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (14 h a seed on 2 cores; BUDGET=25m ROWS=exp)
+publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (15 h on 2 cores; BUDGET=25m ROWS=exp)
 	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
 
 bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (15 min); leave the machine alone meanwhile

@@ -356,6 +356,14 @@ def test_first_what_each_row_asks_for_then_seed_by_seed(seeds: int, expected: st
     assert " ".join(f"{run.experiment}{run.seed}" for run in found) == expected
 
 
+@pytest.mark.parametrize(("profile", "seeds", "expected"), [("paper", 1, 3), ("paper", 5, 5), ("quick", 1, 1)])
+def test_the_headline_comes_first_with_all_its_seeds(profile: str, seeds: int, expected: int) -> None:
+    found = [f"{run.experiment}{run.seed}" for run in runs(profile, "cifar10", "float32", seeds)]
+    headline = [f"{name}{seed}" for name in ("fixed", "clr-table2") for seed in range(expected)]
+    assert found[: 2 * expected] == headline and found[2 * expected] == "range-test0"
+    assert len(set(found)) == len(found)
+
+
 def test_seeds_may_begin_later() -> None:
     """For what is confirmed on seeds that chose nothing."""
     found = runs("smoke", "digits", "float32", 3, (row("a", 2, first_seed=5),))
