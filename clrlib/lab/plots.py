@@ -1,5 +1,6 @@
 """Figures, from records and policies only: nothing here trains."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -144,7 +145,7 @@ def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_pape
 
 def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figure:
     """Each comparison a line: every seed's difference a dot, their mean a bar; in grey what passes for "equivalent"."""
-    figure, (axes,) = new_figure(height=0.32 * len(claims) + 1.3)
+    figure, (axes,) = new_figure(height=0.4 * len(claims) + 1.3)
     axes.axvspan(-TOLERANCE, TOLERANCE, color="0.92", zorder=0)
     axes.axvline(0, color="0.4", linewidth=1)
     for place, claim in enumerate(claims):
@@ -155,11 +156,11 @@ def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figu
         style = {"color": STYLE[type(claim.row.policy)]["color"], "linestyle": "none"}
         axes.plot(measured.values, [place] * len(measured.values), marker="o", zorder=3, **style)
         axes.plot(measured.mean, place, marker="|", markersize=14, zorder=2, **style)
-    axes.set_yticks(range(len(claims)), [claim.text for claim in claims], fontsize=7.5)
+    axes.set_yticks(range(len(claims)), [textwrap.fill(claim.text, 48) for claim in claims], fontsize=8)
     axes.set_ylim(len(claims) - 0.5, -0.5)
-    axes.set_xlabel("difference in test accuracy (percentage points)")
+    axes.set_xlabel("difference in test accuracy (points)")
     if records:
-        axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
+        figure.suptitle(_what_on_what(records), x=0.01, ha="left", fontsize=9, color="0.35")
     return figure
 
 

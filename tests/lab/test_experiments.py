@@ -16,6 +16,7 @@ from clrlib.lab.experiments import (
     CLR_TRIANGULAR,
     CYCLE,
     DEVIATIONS,
+    FIXED,
     ONE_CYCLE,
     RANGE_TEST,
     SEARCH,
@@ -247,7 +248,9 @@ def test_one_cycle_is_smiths() -> None:
 
 def test_the_search_has_smiths_shape_and_nothing_else() -> None:
     """As ONE_CYCLE at its share of the training, on the validation split, with the batch and decay of table 1."""
-    for row in SEARCH:
+    target, *lengths = SEARCH
+    assert (target.policy, target.iterations) == (FIXED.policy, 70_000) and target.settings == {"test_on": "validation"}
+    for row in lengths:
         run = row.run("paper", 0, "cifar10", "float32")
         assert (run.test_on, run.batch, run.weight_decay, run.optimizer) == ("validation", 100, 0.004, "caffe_sgd")
         assert isinstance(run.momentum, Policy) and isinstance(ONE_CYCLE.settings["momentum"], Policy)

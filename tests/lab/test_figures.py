@@ -169,7 +169,7 @@ def test_advice_is_drawn_as_the_differences_of_its_claims() -> None:
     records = [*seeds(CLR_TRIANGULAR, 80.0, 81.0), *seeds(WELCH, 80.5, 80.0)]
     figure, alt = figures.choosing_the_cycle(records)
     (axes,) = figure.axes
-    texts = [text.get_text() for text in axes.get_yticklabels()]
+    texts = [text.get_text().replace("\n", " ") for text in axes.get_yticklabels()]
     assert texts == [claim.text for claim in GUIDANCE]
     place = texts.index("Welch window does as well as triangular")
     measured = GUIDANCE[place].measured(records)

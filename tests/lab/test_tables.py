@@ -17,6 +17,8 @@ from clrlib.lab.experiments import (
     DEVIATIONS,
     FIXED,
     RANGE_TEST,
+    SEARCH,
+    TUNING,
     WELCH,
 )
 from clrlib.lab.runs import Record
@@ -236,3 +238,21 @@ def test_every_headline_is_a_sentence_with_and_without_records(sentence: Callabl
         text = sentence(records)
         assert text.endswith(".") and "**" in text and "nan" not in text
     assert "not run" in sentence([]) and "not run" not in sentence(everything)
+
+
+def test_the_best_rate_of_each_schedule_is_bold() -> None:
+    low, middle, high = (row for row in TUNING if row.name.startswith("tune-cosine-"))
+    records = [*seeds(low, None), *seeds(middle, 62.0, 62.4), *seeds(high, 60.0), *seeds(FIXED, 99.0, 99.0, 99.0)]
+    found = rows(tables.tuning_table(records))
+    assert found["cosine to zero"] == ["(1 of 1 diverged)", "**62.2 ± 0.3 (n = 2)**", "60.0 (n = 1)"]
+    assert found["linear to zero"] == ["not run"] * 3
+    assert len(found) == 6 and len(rows(tables.tuning_table([]))) == 6
+
+
+def test_the_search_for_the_fewest_is_shown_with_its_target_first() -> None:
+    target, shortest, *_ = SEARCH
+    found = rows(tables.fewest_table([*seeds(target, 79.0), *seeds(shortest, 78.5), *seeds(FIXED, 81.0, 81.0)]))
+    assert list(found) == [row.title for row in SEARCH]
+    assert found[target.title] == ["70,000", "79.0 (n = 1)"], "on the validation split, not on the test images"
+    assert found[shortest.title] == ["10,000", "78.5 (n = 1)"]
+    assert {cells[1] for title, cells in found.items() if title not in (target.title, shortest.title)} == {"not run"}
