@@ -59,9 +59,9 @@ class ScheduleLR(LRScheduler):
     def _update_lr(self, epoch: int | None = None) -> None:
         """torch's, called by step(), without the copies that make a step dear where there are many groups."""
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        _write(self.optimizer, self.get_lr())
-        if self.momentum is not None:
+        if self.momentum is not None:  # first, for it may refuse the value: then neither has changed
             set_momentum(self.optimizer, self.momentum(self.last_epoch))
+        _write(self.optimizer, self.get_lr())
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rates as they are in the optimizer now, whoever set them; tensors are copies."""

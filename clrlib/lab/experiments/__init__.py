@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from clrlib.lab.experiments.beyond import BEYOND, KEPT_CYCLES, ONE_CYCLE, SEARCH, TUNING, WARM_RESTARTS
 from clrlib.lab.experiments.cycle import (
+    AS_FOUND,
     BASE_QUARTER,
     BASE_TENTH,
     BASE_THIRD,
@@ -18,7 +19,7 @@ from clrlib.lab.experiments.cycle import (
 )
 from clrlib.lab.experiments.deviations import AS_CAFFE, DEVIATIONS
 from clrlib.lab.experiments.experiment import Experiment, shortened
-from clrlib.lab.experiments.sigmoid import SIGMOID_CLR, SIGMOID_FIXED, SIGMOID_RANGE_TEST
+from clrlib.lab.experiments.sigmoid import SIGMOID_CLR, SIGMOID_FIXED, SIGMOID_FIXED_AT_BASE, SIGMOID_RANGE_TEST
 from clrlib.lab.experiments.table_1 import (
     CLR_TABLE_2,
     CLR_TRIANGULAR,
@@ -37,6 +38,7 @@ from clrlib.lab.runs import Run
 
 __all__ = [
     "AS_CAFFE",
+    "AS_FOUND",
     "BASE_QUARTER",
     "BASE_TENTH",
     "BASE_THIRD",
@@ -64,6 +66,7 @@ __all__ = [
     "SEARCH",
     "SIGMOID_CLR",
     "SIGMOID_FIXED",
+    "SIGMOID_FIXED_AT_BASE",
     "SIGMOID_RANGE_TEST",
     "STEP_2_EPOCHS",
     "STEP_8_EPOCHS",
@@ -90,7 +93,7 @@ CATALOGUE = (
     *TABLE_3,
     *BEYOND,
     *(AS_CAFFE, *DEVIATIONS),
-    *(SIGMOID_RANGE_TEST, SIGMOID_FIXED, SIGMOID_CLR),
+    *(SIGMOID_RANGE_TEST, SIGMOID_FIXED, SIGMOID_CLR, SIGMOID_FIXED_AT_BASE),
     *TABLE_3_CONSTANT,
 )
 

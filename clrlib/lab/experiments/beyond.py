@@ -1,14 +1,14 @@
 """What came after the paper, on the same net.
 
 Six schedules at an equal budget: 2,000 iterations, and three tuning runs each, whose rates are compared on a validation
-split. Smith's 1cycle as he published it. Warm restarts and triangular cycles whose ends are kept, for an ensemble and
-for an average of the weights. And the fewest iterations in which schedules alone, of the rate and of the momentum, do
-what the fixed schedule does in 70,000: searched for on the validation split.
+split. Smith's 1cycle, by a second-hand reading of his report; how its last three epochs fall is ours. Warm restarts and
+triangular cycles whose ends are kept, for an ensemble and for an average of the weights. And the fewest iterations in
+which schedules alone, of the rate and of the momentum, do what the fixed schedule does in 70,000: the shortest that is
+no worse on the validation split, to be confirmed on the test images with seeds 5 to 9.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from clrlib.lab.experiments.experiment import Experiment
 from clrlib.lab.experiments.table_1 import FIXED
@@ -30,7 +30,7 @@ TITLES = {
     "cosine": "cosine to zero",
     "linear": "linear to zero",
     "wsd": "warmup-stable-decay",
-    "1cycle": "1cycle",
+    "1cycle": "1cycle, constant momentum",
     "triangular2": "triangular2, 4 cycles",
     "schedule-free": "schedule-free SGD",
 }
@@ -89,20 +89,18 @@ KEPT_CYCLES = Experiment(
 )
 
 
-def one_cycle_in(iterations: int) -> dict[str, Any]:
-    """Smith's 1cycle at another length: policy, iterations and the momentum as settings; all else as in table 1."""
-    rise, down = 44 * iterations // 100, 88 * iterations // 100
-    return {
-        "policy": PiecewiseLinear(((0, 5e-4), (rise, 5e-3), (down, 5e-4), (iterations, 5e-6))),
-        "iterations": iterations,
-        "settings": {"momentum": PiecewiseLinear(((0, 0.95), (rise, 0.85), (down, 0.95)))},
-    }
-
-
 def search(iterations: int) -> Experiment:
-    """Is this many iterations enough?"""
-    title = f"1cycle in {iterations:,} iterations, validation"
-    return on_validation(Experiment(f"search-{iterations}", title, **one_cycle_in(iterations)))
+    """Smith's 1cycle, rate and momentum, stretched to a length; all else as in table 1."""
+    rise, down = 44 * iterations // 100, 88 * iterations // 100
+    row = Experiment(
+        f"search-{iterations}",
+        f"1cycle in {iterations:,} iterations, validation",
+        PiecewiseLinear(((0, 5e-4), (rise, 5e-3), (down, 5e-4), (iterations, 5e-6))),
+        iterations,
+        shorter=PAPER_ALONE,
+        settings={"momentum": PiecewiseLinear(((0, 0.95), (rise, 0.85), (down, 0.95)))},
+    )
+    return on_validation(row)
 
 
 def on_validation(row: Experiment) -> Experiment:
@@ -110,7 +108,15 @@ def on_validation(row: Experiment) -> Experiment:
     return replace(row, settings={**row.settings, "test_on": "validation"})
 
 
-TARGET = replace(on_validation(FIXED), name="search-fixed", title=f"{FIXED.title}, validation", paper=None, source="")
+PAPER_ALONE = {"paper": 1}
+TARGET = replace(
+    on_validation(FIXED),
+    name="search-fixed",
+    title=f"{FIXED.title}, validation",
+    paper=None,
+    source="",
+    shorter=PAPER_ALONE,
+)
 SEARCH = (TARGET, *(search(iterations) for iterations in (10_000, 12_500, 15_000, 20_000)))
 
 BEYOND = (ONE_CYCLE, WARM_RESTARTS, KEPT_CYCLES, *SEARCH, *TUNING)

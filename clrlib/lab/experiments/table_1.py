@@ -12,7 +12,13 @@ TABLE_2 = Stages(
 
 
 FIXED = Experiment(
-    "fixed", "fixed, drops at 60k and 65k", MultiStep(1e-3, (60_000, 65_000)), 70_000, 81.4, "Table 1, fixed"
+    "fixed",
+    "fixed, drops at 60k and 65k",
+    MultiStep(1e-3, (60_000, 65_000)),
+    70_000,
+    81.4,
+    "Table 1, fixed",
+    evaluate_every={"paper": 500, "quick": 200, "smoke": 20},
 )
 CLR_TABLE_2 = Experiment("clr-table2", "CLR as in table 2", TABLE_2, 25_000, 81.4, "Table 1, triangular2; Table 2")
 CLR_TRIANGULAR = Experiment(
@@ -22,7 +28,7 @@ CLR_TRIANGULAR = Experiment(
     25_000,
     81.4,
     "section 3.1 on Figure 1: triangular, 0.001-0.006, stepsize 2000",
-    evaluate_every={"paper": 500, "quick": 100, "smoke": 25},  # at the ends, tops and middles of its cycles
+    evaluate_every={"paper": 500, "quick": 100, "smoke": 10},  # at the ends, tops and middles of its cycles
 )
 CLR_TRIANGULAR2 = Experiment(
     "clr-triangular2", "CLR triangular2 0.001-0.006", Triangular2(1e-3, 6e-3, 2000), 25_000, None, "neither text"
