@@ -97,7 +97,8 @@ def adaptive_methods(records: Sequence[Record]) -> Drawn:
 
 def sigmoid_batchnorm(records: Sequence[Record]) -> Drawn:
     """Figure 6."""
-    return _training(records, (experiments.SIGMOID_FIXED, experiments.SIGMOID_CLR), {})
+    rows = (experiments.SIGMOID_FIXED, experiments.SIGMOID_FIXED_AT_BASE, experiments.SIGMOID_CLR)
+    return _training(records, rows, {})
 
 
 def choosing_the_cycle(records: Sequence[Record]) -> Drawn:

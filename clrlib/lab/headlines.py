@@ -48,7 +48,7 @@ def _verdicts(claims: Sequence[Claim], group: Sequence[Record]) -> str:
     >>> _verdicts([], [])
     'nothing to judge'
     """
-    counted = Counter(verdict(claim, group) for claim in claims)
+    counted = Counter(verdict(claim, group).split(":")[0] for claim in claims)
     return ", ".join(f"{count} x {verdict}" for verdict, count in counted.items()) or "nothing to judge"
 
 
@@ -112,6 +112,6 @@ def choosing_the_cycle(records: Sequence[Record]) -> str:
 
 def beyond(records: Sequence[Record]) -> str:
     """Notebook 11 in one sentence."""
-    group = main_group(records)
+    group = main_group([r for r in records if r.run.test_on == "test"])
     judged, ours = verdict(LATER[0], group), measured(LATER[0], group).replace(" (", " % (")
     return f"1cycle with momentum: {ours}; its author published {ONE_CYCLE.paper} %. Verdict: **{judged}**."

@@ -144,11 +144,12 @@ def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_pape
 
 
 def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figure:
-    """Each comparison a line: every seed's difference a dot, their mean a bar; in grey what passes for "equivalent"."""
+    """Each comparison a line: every seed's difference a dot, their mean a bar; grey what passes for "equivalent"."""
     figure, (axes,) = new_figure(height=0.4 * len(claims) + 1.3)
-    axes.axvspan(-TOLERANCE, TOLERANCE, color="0.92", zorder=0)
     axes.axvline(0, color="0.4", linewidth=1)
     for place, claim in enumerate(claims):
+        if claim.said is not None:
+            axes.broken_barh([(claim.said - TOLERANCE, 2 * TOLERANCE)], (place - 0.4, 0.8), color="0.9", zorder=0)
         measured = claim.measured(records)
         if measured is None:
             axes.annotate(" not run", (0, place), xycoords=("axes fraction", "data"), fontsize=8.5, va="center")

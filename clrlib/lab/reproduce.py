@@ -113,12 +113,13 @@ def publish(
 ) -> None:
     """Train what is missing, as far as the budget goes (seconds), then publish what is finished.
 
-    The short runs of the quick profile come first, then those of the paper's size. Published are the records, table,
+    The headline comes first, then the short runs of the quick profile, then all else. Published are the records, table,
     figures, README and executed notebooks.
     """
     until = None if budget is None else time.time() + budget
-    for profile, some in (("quick", 1), ("paper", seeds)):
-        train(profile, some, jobs, until and max(1.0, until - time.time()), rows)
+    headline = [row for row in rows if row in experiments.HEADLINE]
+    for profile, some, part in (("paper", seeds, headline), ("quick", 1, rows), ("paper", seeds, rows)):
+        train(profile, some, jobs, until and max(1.0, until - time.time()), part)
     publish_finished()
 
 

@@ -73,8 +73,9 @@ class Record:
     """What a run produced: curves, one value for each evaluation, and where they come from.
 
     curves: "iteration" (steps done), "lr" (as read from the optimizer at the step just done), "test_accuracy"
-    (fraction), "test_loss", "train_loss" (mean over the batches since the evaluation before); where the run keeps
-    snapshots, one value for each of them so far: "snapshot_iteration", "ensemble_accuracy", "average_accuracy".
+    (fraction; of the images that the run was tested on, see test_on), "test_loss", "train_loss" (mean over the batches
+    since the evaluation before); where the run keeps snapshots, one value for each of them so far:
+    "snapshot_iteration", "ensemble_accuracy", "average_accuracy".
     diverged_at: the first iteration whose loss was not finite, else None; the curves end before it.
     seconds: of training and evaluating, over all sittings; iterations_per_second counts both.
     commits: of the code, one for each sitting that differed.
@@ -93,13 +94,15 @@ class Record:
 
     @property
     def accuracy(self) -> float:
-        """Test accuracy (fraction) at the end of training; NaN where the run diverged."""
+        """Accuracy (fraction) at the end, on the images that it was tested on; NaN where the run diverged."""
         return math.nan if self.diverged_at is not None else self.curves["test_accuracy"][-1]
 
-    def accuracy_at(self, iteration: int) -> float:
-        """Test accuracy (fraction) at the last evaluation up to an iteration; NaN before the first."""
-        before = [k for k, done in enumerate(self.curves["iteration"]) if done <= iteration]
-        return self.curves["test_accuracy"][before[-1]] if before else math.nan
+    def accuracy_at(self, iteration: int, curve: str = "test_accuracy") -> float:
+        """Accuracy (fraction) after an iteration. Raises ValueError where none was measured there."""
+        measured = self.curves["iteration" if curve == "test_accuracy" else "snapshot_iteration"]
+        if iteration not in measured:
+            raise ValueError(f"{self.run.name} was not evaluated after {iteration} iterations; take one of {measured}")
+        return self.curves[curve][measured.index(iteration)]
 
     def to_json(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "run": self.run.to_json()}

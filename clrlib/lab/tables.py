@@ -79,10 +79,14 @@ def comparison_table(published: Sequence[Record], yours: Sequence[Record]) -> st
 def count_of_verdicts(records: Sequence[Record]) -> str:
     """One sentence: how many claims there are and how often each verdict was reached."""
     group = main_group(records)
-    verdicts = [claim.verdict(claim.measured(group)) for claim in CLAIMS]
-    judged = {kind: verdicts.count(kind) for kind in ("reproduced", "direction only", "not reproduced", "not run")}
-    counts = ", ".join(f"{count} {kind}" for kind, count in judged.items())
-    return f"Of {len(CLAIMS)} claims about accuracy: {counts}, {verdicts.count('-')} measured without a number to meet."
+    found = [(claim.verdict(ours), ours) for claim in CLAIMS for ours in [claim.measured(group)]]
+    counts = []
+    for kind in ("reproduced", "direction only", "not reproduced"):
+        seeds = [len(ours.values) for verdict, ours in found if verdict == kind and ours]
+        counts.append(f"{len(seeds)} {kind} ({seeds.count(1)} of them with one seed)")
+    verdicts = [verdict for verdict, _ in found]
+    rest = f"{verdicts.count('not run')} not run, {verdicts.count('-')} measured without a number to meet"
+    return f"Of {len(CLAIMS)} claims about accuracy: {', '.join(counts)}, {rest}."
 
 
 def measured_on(records: Sequence[Record]) -> str:
@@ -99,23 +103,25 @@ def measured_on(records: Sequence[Record]) -> str:
 
 
 def deviations_table(records: Sequence[Record]) -> str:
-    """What each deviation costs: accuracy, and the difference to the same seeds without it. Precisions stand together.
+    """What deviations cost: accuracy, and the difference to the same seeds without.
 
-    The rows are no claims: nobody published a number for them.
+    The rows are no claims: nobody published a number for them. Only here two precisions stand together.
     """
-    names = {row.name for row in (AS_CAFFE, *DEVIATIONS)}
+    names = [row.name for row in (AS_CAFFE, *DEVIATIONS)]
     table = groups(r for r in records if r.run.experiment in names)
-    alike = [group for kind, group in table.items() if kind[:-1] == next(iter(table))[:-1]]  # all but the precision
-    own = {(r.run.experiment, r.run.seed): 100 * r.accuracy for group in alike for r in group}
+    kind = max(table, key=lambda kind: [r.run.experiment for r in table[kind]].count(AS_CAFFE.name), default=())
+    usual = table.get(kind, [])
+    float32 = [r for k, group in table.items() if k[:-1] == kind[:-1] for r in group if r.run.precision == "float32"]
+    own = {**by_seed(usual), **{k: v for k, v in by_seed(float32).items() if k == names[1]}}
     rows = []
     for row in (AS_CAFFE, *DEVIATIONS):
-        seeds = sorted(seed for name, seed in own if name == row.name)
-        ends = Summary(tuple(own[row.name, seed] for seed in seeds))
-        paired = [seed for seed in seeds if (AS_CAFFE.name, seed) in own]
-        change = Summary(tuple(own[row.name, seed] - own[AS_CAFFE.name, seed] for seed in paired))
-        told = change.text("+") if paired and row is not AS_CAFFE else "-"
-        spread = f"{change.interval[0]:.1f} to {change.interval[1]:.1f}" if told != "-" and change.interval else "-"
-        rows.append([row.title, ends.text() if seeds else "not run", told, spread])
+        ends = {seed: 100 * record.accuracy for seed, record in own.get(row.name, {}).items()}
+        plain = {seed: 100 * record.accuracy for seed, record in own.get(AS_CAFFE.name, {}).items()}
+        change = Summary(tuple(ends[seed] - plain[seed] for seed in sorted(ends) if seed in plain))
+        paired = change.values and row is not AS_CAFFE
+        spread = f"{change.interval[0]:.1f} to {change.interval[1]:.1f}" if paired and change.interval else "-"
+        told = Summary(tuple(ends[seed] for seed in sorted(ends))).text() if ends else "not run"
+        rows.append([row.title, told, change.text("+") if paired else "-", spread])
     return markdown(["table 2 in a tenth of its length", "accuracy (%)", "change", "95 % interval"], rows)
 
 
@@ -185,13 +191,15 @@ def verdict(claim: Claim, group: Sequence[Record]) -> str:
     judged = claim.verdict(found)
     if found is None:
         rows = dict.fromkeys(row.name for row in (claim.row, claim.rival) if row is not None)
-        return f"not run: `make publish ROWS={','.join(rows)}`"
+        seeds = f" SEEDS={claim.first_seed + 1}" if claim.first_seed else ""
+        return f"not run: `make publish ROWS={','.join(rows)}{seeds}`"
     return f"{judged} (one seed)" if len(found.values) == 1 and judged != "-" else judged
 
 
 def _paper(claim: Claim) -> str:
     if claim.better or claim.said == 0:
-        return "better" if claim.better else "equivalent"
+        words = "better" if claim.better else "equivalent"
+        return f"{words} (our reading)" if claim.reading else words
     return "-" if claim.paper is None else f"{claim.paper:{_sign(claim)}.1f}"
 
 

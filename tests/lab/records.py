@@ -1,5 +1,7 @@
 """Records as trainings would have left them, made up in no time."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from clrlib.lab.experiments import RANGE_TEST, SIGMOID_RANGE_TEST, Experiment
@@ -17,16 +19,20 @@ def record(
     sha256: str = "1234567890ab" + 52 * "0",
     device: str = "cpu",
     precision: str = "float32",
-    evaluations: int = 20,
+    test_on: str = "test",
 ) -> Record:
     """A record that ends at an accuracy in percent; None: diverged at three quarters of its iterations."""
     run = row.run(profile, seed, data, precision)
-    iteration = np.linspace(run.iterations / evaluations, run.iterations, evaluations).astype(int)
+    if test_on != "test":
+        run = replace(run, test_on=test_on)
+    is_range_test = row in (RANGE_TEST, SIGMOID_RANGE_TEST)
+    every = run.iterations // 20 if is_range_test else run.evaluate_every
+    iteration = np.arange(every, run.iterations + 1, every)
+    evaluations = len(iteration)
     lr = np.array([run.policy(int(t) - 1) for t in iteration])
-    if row in (RANGE_TEST, SIGMOID_RANGE_TEST):  # up to half of its rates in a straight line, then level
+    height = np.linspace(0, 1, evaluations) ** 0.5
+    if is_range_test:  # up to half of its rates in a straight line, then level
         height = np.minimum(np.linspace(0, 2, evaluations), 1)
-    else:
-        height = np.linspace(0, 1, evaluations) ** 0.5
     test_accuracy = 0.1 + ((accuracy or 70) / 100 - 0.1) * height
     test_accuracy[-1] = (accuracy or 70) / 100
     done = evaluations if accuracy is not None else 3 * evaluations // 4

@@ -15,6 +15,7 @@ from clrlib.lab.claims import AS_GOOD, CLAIMS, GUIDANCE, LATER, ONLY_THE_FALL, T
 from clrlib.lab.experiments import (
     CATALOGUE,
     CLR_TABLE_2,
+    CLR_TRIANGULAR,
     CLR_TRIANGULAR2,
     CYCLE,
     DECAY_4000,
@@ -197,6 +198,7 @@ OTHERS = {
     "profile": {"profile": "quick"},
     "data": {"data": "cifar10-jpeg", "label": "CIFAR-10, JPEG copy"},
     "bytes": {"sha256": 64 * "f"},
+    "images": {"test_on": "validation"},
     "device": {"device": "cuda"},
     "precision": {"precision": "bfloat16"},
 }
@@ -245,12 +247,13 @@ def test_paper_numbers_are_those_of_table_1(row: Experiment) -> None:
 
 def test_every_row_has_a_claim_with_the_papers_number() -> None:
     sigmoid = {"sigmoid-fixed": (60_000, 60.8), "sigmoid-clr": (60_000, 72.2)}  # section 4.1.1 on figure 6
+    sigmoid["sigmoid-fixed-at-base"] = (60_000, None)
     typed = TABLE_1 | TABLE_3 | sigmoid
     papers = [claim for claim in CLAIMS if claim not in GUIDANCE and claim not in LATER]
-    assert {claim.row.name for claim in papers} == set(typed)
+    assert {row.name for claim in papers for row in (claim.row, claim.rival) if row} == set(typed)
     for claim in papers:
         accuracy, rival = typed[claim.row.name][1], claim.rival and typed[claim.rival.name][1]
-        wanted = accuracy if claim.rival is None or accuracy is None or rival is None else accuracy - rival
+        wanted = accuracy if claim.rival is None else None if None in (accuracy, rival) else accuracy - rival
         assert claim.paper == wanted
     assert AS_GOOD.paper == 0.0
     assert ONLY_THE_FALL.paper == pytest.approx(-2.9)
@@ -369,6 +372,7 @@ def test_advice_is_compared_after_as_many_iterations() -> None:
         assert claim.rival is not None and claim.paper == claim.said
         at, rival_at = claim.at or claim.row.iterations, claim.rival_at or claim.rival.iterations
         assert (at == rival_at) == (claim.row is not claim.rival), claim.text
+        assert (claim.first_seed == 1) == (claim.row is CLR_TRIANGULAR), "asked after its seed 0 was there"
         for number in re.findall(r"\d\d,\d{3}", claim.text):
             assert int(number.replace(",", "")) in (at, rival_at), claim.text
 
@@ -376,8 +380,8 @@ def test_advice_is_compared_after_as_many_iterations() -> None:
 @pytest.mark.parametrize(
     ("ours", "verdict"),
     [
-        ((0.6,), "reproduced"),
-        ((0.5,), "not reproduced"),
+        ((1.1,), "reproduced"),
+        ((1.0,), "not reproduced"),  # one seed: more than the tolerance
         ((-3.0,), "not reproduced"),
         ((1.0, 1.1, 1.2), "reproduced"),
         ((0.0, 3.0), "not reproduced"),
@@ -396,6 +400,39 @@ def test_better_without_a_number_needs_the_sign_beyond_doubt(ours: tuple[float, 
 def test_equivalent_is_a_difference_of_zero_within_the_tolerance(ours: tuple[float, ...], verdict: str) -> None:
     claim = Claim("equivalent", WELCH, "10", FIXED, said=0.0)
     assert claim.paper == 0.0 and claim.verdict(Summary(ours)) == verdict
+
+
+def test_does_not_improve_holds_for_a_loss_too() -> None:
+    (claim,) = (claim for claim in CLAIMS if "does not improve" in claim.text)
+    found = {d: claim.verdict(Summary((d,))) for d in (-5.0, 0.0, 1.0, 1.1)}
+    assert found == {-5.0: "reproduced", 0.0: "reproduced", 1.0: "reproduced", 1.1: "not reproduced"}
+
+
+def test_a_side_that_diverged_counts_as_chance_where_only_better_or_worse_is_asked() -> None:
+    (claim,) = (claim for claim in GUIDANCE if claim.rival and claim.rival.name == "bounds-double")
+    assert claim.rival is not None
+    for ours, theirs, difference in ((80.0, None, 70.0), (None, 80.0, -70.0), (None, None, 0.0)):
+        measured = claim.measured([*seeds(claim.row, ours), *seeds(claim.rival, theirs)])
+        assert measured is not None and measured.values == pytest.approx((difference,))
+    assert claim.verdict(claim.measured([*seeds(claim.row, 80.0), *seeds(claim.rival, None)])) == "reproduced"
+
+
+def test_seeds_seen_before_the_question_do_not_count() -> None:
+    claim = next(claim for claim in GUIDANCE if claim.first_seed)
+    assert claim.measured(seeds(claim.row, 80.0)) is None
+    later = claim.measured(seeds(claim.row, 80.0, 81.0, 82.0))
+    assert later is not None and len(later.values) == 2
+    assert claim.measured(seeds(claim.row, 80.0, profile="quick")) is not None
+
+
+@pytest.mark.parametrize("profile", ["paper", "quick", "smoke"])
+def test_every_claim_looks_where_its_rows_are_evaluated(profile: str) -> None:
+    for claim in CLAIMS:
+        for row, at in ((claim.row, claim.at), (claim.rival, claim.rival_at)):
+            if row is not None and at is not None:
+                run = row.run(profile, 0, "digits", "float32")
+                assert at * run.iterations % row.iterations == 0, claim.text
+                assert at * run.iterations // row.iterations % run.evaluate_every == 0, claim.text
 
 
 def test_an_ensembles_claim_reads_the_ensembles_accuracy() -> None:

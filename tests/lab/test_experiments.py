@@ -31,7 +31,6 @@ from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
 from clrlib.range_test import range_test_policy
 from clrlib.schedules import (
-    Cyclical,
     Exponential,
     ExpRange,
     Fixed,
@@ -190,35 +189,53 @@ def test_every_entry_makes_a_run_that_trains(row: Experiment, profile: str, few:
 
 @ROWS
 def test_the_paper_profile_is_the_papers_size_with_caffes_solver(row: Experiment) -> None:
+    """What a row has other than Caffe's solver file (paper.md 4.2) stands in its settings; few rows have any."""
     run = row.run("paper", 0, "cifar10", "bfloat16")
     assert (run.policy, run.iterations) == (row.policy, row.iterations)
-    usual = replace(run, net="caffe_cifar10_full", weight_decay=0.004, batch=100, shuffle="once", precision="bfloat16")
-    usual = replace(usual, optimizer="caffe_sgd", momentum=0.9, test_on="test", snapshots=())
-    assert run == replace(usual, **row.settings), "what a row has of its own stands in its settings"
-    if row.name in TABLE_1 or row in CYCLE:
-        assert run == usual
+    caffes = {"net": "caffe_cifar10_full", "optimizer": "caffe_sgd", "momentum": 0.9, "weight_decay": 0.004}
+    caffes |= {"batch": 100, "shuffle": "once", "precision": "bfloat16", "test_on": "test", "snapshots": ()}
+    assert {name: getattr(run, name) for name in caffes} == caffes | dict(row.settings)
+    if row.name in SOLVERS_ROWS:
+        assert row.settings.keys() == {"optimizer", "momentum"}
+    elif row in SIGMOID_ROWS:  # paper.md 4.5
+        assert row.settings == {"net": "caffe_cifar10_sigmoid_bn", "weight_decay": 0.0}
+    elif row in TUNING:
+        assert row.settings.keys() <= {"test_on", "optimizer"}
+    elif row not in (*BEYOND, *DEVIATIONS):
+        assert not row.settings
 
 
-def test_rows_on_choosing_the_cycle_differ_from_the_triangular_one_in_one_thing() -> None:
-    usual = CLR_TRIANGULAR.policy
-    changed = {
-        "step-2-epochs": {"step_size": 1000},
-        "step-8-epochs": {"step_size": 4000},
-        "step-10-epochs": {"step_size": 5000},
-        "base-third": {"base_lr": 0.002},
-        "base-quarter": {"base_lr": 0.0015},
-        "base-tenth": {"base_lr": 0.0006},
-        "bounds-half": {"base_lr": 0.0005, "max_lr": 0.003},
-        "bounds-double": {"base_lr": 0.002, "max_lr": 0.012},
+def test_the_sigmoid_net_is_trained_as_caffes_file_says_and_with_our_bounds() -> None:
+    rows = {row.name: (row.policy, row.iterations, row.paper) for row in SIGMOID_ROWS}
+    assert rows == {
+        "sigmoid-range-test": (range_test_policy(0.0, 0.1, 4000), 4000, None),
+        "sigmoid-fixed": (Fixed(0.001), 60_000, 60.8),
+        "sigmoid-clr": (Triangular(0.0025, 0.05, 2000), 60_000, 72.2),
+        "sigmoid-fixed-at-base": (Fixed(0.0025), 60_000, None),
     }
-    found = {row.name: row.policy for row in CYCLE}
+
+
+def test_rows_on_choosing_the_cycle_differ_in_one_thing() -> None:
+    """Step sizes and windows from CLR_TRIANGULAR, ending with a cycle; bounds from those found, ending at 0.0001."""
+    usual, found = CLR_TRIANGULAR.policy, {row.name: row for row in CYCLE}
     assert isinstance(usual, Triangular)
-    assert found.pop("welch") == Welch(0.001, 0.006, 2000) and found.pop("hann") == Hann(0.001, 0.006, 2000)
-    assert found == {name: replace(usual, **change) for name, change in changed.items()}
-    for row in CYCLE:
-        assert isinstance(row.policy, Cyclical) and row.iterations % (2 * row.policy.step_size) == 0, (
-            "ends with a cycle"
-        )
+    steps = {"step-2-epochs": 1000, "step-8-epochs": 4000, "step-10-epochs": 5000}
+    for name, step_size in steps.items():
+        row = found.pop(name)
+        assert row.policy == replace(usual, step_size=step_size) and row.iterations % (2 * step_size) == 0
+    assert found.pop("welch").policy == Welch(0.001, 0.006, 2000)
+    assert found.pop("hann").policy == Hann(0.001, 0.006, 2000)
+    bounds = {
+        "bounds-as-found": (0.001, 0.006),
+        "base-third": (0.002, 0.006),
+        "base-quarter": (0.0015, 0.006),
+        "base-tenth": (0.0006, 0.006),
+        "bounds-half": (0.0005, 0.003),
+        "bounds-double": (0.002, 0.012),
+    }
+    policies = {name: Stages((8000, Triangular(*both, 2000)), (1000, Fixed(1e-4))) for name, both in bounds.items()}
+    assert {name: row.policy for name, row in found.items()} == policies
+    assert {row.iterations for row in found.values()} == {9000}
 
 
 def test_every_schedule_gets_the_same_budget() -> None:
@@ -292,9 +309,7 @@ def test_profiles_get_shorter() -> None:
     for row in CATALOGUE:
         profiles = [profile for profile in PROFILES if profile in row.shorter]
         lengths = [row.run(profile, 0, "digits", "float32").iterations for profile in profiles]
-        assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == (
-            1 if row in experiments.TABLE_3_CONSTANT else 3
-        )
+        assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == (1 if row in SEARCH else 3)
 
 
 @EACH_ROW_AND_PROFILE

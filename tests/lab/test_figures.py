@@ -171,7 +171,7 @@ def test_advice_is_drawn_as_the_differences_of_its_claims() -> None:
     (axes,) = figure.axes
     texts = [text.get_text().replace("\n", " ") for text in axes.get_yticklabels()]
     assert texts == [claim.text for claim in GUIDANCE]
-    place = texts.index("Welch window does as well as triangular")
+    place = texts.index("Welch window does as well as triangular (8,000)")
     measured = GUIDANCE[place].measured(records)
     assert measured is not None and len(measured.values) == 2
     dots = [line for line in axes.get_lines() if line.get_marker() == "o" and line.get_ydata()[0] == place]

@@ -1,6 +1,6 @@
 """What the paper and its readers claim, what was measured, the verdict."""
 
-from clrlib.lab.claims.claim import TOLERANCE, Claim
+from clrlib.lab.claims.claim import CHANCE, TOLERANCE, Claim
 from clrlib.lab.claims.groups import Group, by_seed, comparable, groups, main_group
 from clrlib.lab.claims.guidance import GUIDANCE
 from clrlib.lab.claims.later import LATER
@@ -10,6 +10,7 @@ from clrlib.lab.claims.summary import Summary
 
 __all__ = [
     "AS_GOOD",
+    "CHANCE",
     "CLAIMS",
     "GUIDANCE",
     "LATER",

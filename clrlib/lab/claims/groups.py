@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from clrlib.lab.runs import Record
 
-Group = tuple[str, ...]  # profile, data label, SHA-256, device, precision: what may be averaged together
+# What may be averaged together: profile, data label, SHA-256, test or validation images, device, precision.
+Group = tuple[str, ...]
 
 
 def by_seed(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
@@ -29,7 +30,8 @@ def groups(records: Iterable[Record]) -> dict[Group, list[Record]]:
     table: dict[Group, list[Record]] = defaultdict(list)
     for record in records:
         run, data = record.run, record.data
-        table[run.profile, data["label"], data["sha256"], record.machine["device"], run.precision].append(record)
+        where = record.machine["device"]
+        table[run.profile, data["label"], data["sha256"], run.test_on, where, run.precision].append(record)
     return dict(sorted(table.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
