@@ -112,6 +112,6 @@ def choosing_the_cycle(records: Sequence[Record]) -> str:
 
 def beyond(records: Sequence[Record]) -> str:
     """Notebook 11 in one sentence."""
-    group = main_group([r for r in records if r.run.test_on == "test"])
+    group = main_group(records)
     judged, ours = verdict(LATER[0], group), measured(LATER[0], group).replace(" (", " % (")
     return f"1cycle with momentum: {ours}; its author published {ONE_CYCLE.paper} %. Verdict: **{judged}**."

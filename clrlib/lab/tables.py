@@ -127,7 +127,7 @@ def deviations_table(records: Sequence[Record]) -> str:
 
 def tuning_table(records: Sequence[Record]) -> str:
     """Validation accuracy (%) of each schedule at each of its rates; the best in bold."""
-    own = by_seed(main_group([r for r in records if r.run.test_on == "validation"]))
+    own = by_seed(main_group(records, "validation"))
     rows = []
     for schedule, title in TITLES.items():
         ends = [Summary(tuple(100 * r.accuracy for r in own[tuning(schedule, lr).name].values())) for lr in RATES]
@@ -141,7 +141,7 @@ def tuning_table(records: Sequence[Record]) -> str:
 
 def fewest_table(records: Sequence[Record]) -> str:
     """How few iterations do what the fixed schedule does in 70,000: validation accuracy of each length."""
-    own = by_seed(main_group([r for r in records if r.run.test_on == "validation"]))
+    own = by_seed(main_group(records, "validation"))
     rows = []
     for row in SEARCH:
         ends = Summary(tuple(100 * record.accuracy for record in own[row.name].values()))

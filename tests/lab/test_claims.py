@@ -230,6 +230,15 @@ def test_only_the_papers_size_and_data_are_compared_with_it(other: dict[str, str
     assert claims.comparable([*seeds(FIXED, 80.0), *seeds(CLR_TABLE_2, 80.0, **other)]) is comparable
 
 
+def test_validation_images_are_a_group_of_their_own_and_only_by_request() -> None:
+    held_out = seeds(FIXED, 70.0, 71.0, 72.0, test_on="validation")
+    test = seeds(FIXED, 80.0)
+    for records in ([*held_out, *test], [*test, *held_out]):
+        assert claims.main_group(records) == test
+        assert claims.main_group(records, "validation") == held_out
+    assert claims.main_group(held_out) == []
+
+
 def test_the_main_group_does_not_depend_on_the_order_of_the_records() -> None:
     records = [record(FIXED, 80.0, **other) for other in ({}, *OTHERS.values())]
     first = {claims.main_group(order)[0].run.name for order in permutations(records, len(records))}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clrlib import Policy
-from clrlib.lab import experiments
+from clrlib.lab import experiments, store
 from clrlib.lab.data import ImageSet
 from clrlib.lab.experiments import (
     AS_CAFFE,
@@ -16,6 +16,7 @@ from clrlib.lab.experiments import (
     CLR_TRIANGULAR,
     CYCLE,
     DEVIATIONS,
+    EQUAL,
     FIXED,
     ONE_CYCLE,
     RANGE_TEST,
@@ -27,6 +28,7 @@ from clrlib.lab.experiments import (
     runs,
     shortened,
 )
+from clrlib.lab.experiments.beyond import tuning
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
 from clrlib.range_test import range_test_policy
@@ -199,7 +201,7 @@ def test_the_paper_profile_is_the_papers_size_with_caffes_solver(row: Experiment
         assert row.settings.keys() == {"optimizer", "momentum"}
     elif row in SIGMOID_ROWS:  # paper.md 4.5
         assert row.settings == {"net": "caffe_cifar10_sigmoid_bn", "weight_decay": 0.0}
-    elif row in TUNING:
+    elif row in (*TUNING, *EQUAL):
         assert row.settings.keys() <= {"test_on", "optimizer"}
     elif row not in (*BEYOND, *DEVIATIONS):
         assert not row.settings
@@ -249,6 +251,18 @@ def test_every_schedule_gets_the_same_budget() -> None:
             assert (run.optimizer, lr.max(), lr[-1]) == ("schedule_free_sgd", 10 * top, 10 * top)
         else:
             assert run.optimizer == "caffe_sgd" and lr.max() == pytest.approx(top) and lr[-1] < top / 5
+
+
+def test_the_chosen_rates_are_the_best_of_the_published_tuning_runs() -> None:
+    """One tuning seed; the seeds that confirm are others."""
+    found = {r.run.experiment: r.accuracy for r in store.load_all(store.folder("published")) if r.run.seed == 0}
+    for row in EQUAL:
+        schedule = row.name.removeprefix("equal-")
+        rates = {lr: found[f"tune-{schedule}-{lr:g}"] for lr in (0.002, 0.004, 0.008)}
+        chosen = max(rates, key=lambda lr: rates[lr])
+        final, tuned = (r.run("paper", 1, "cifar10", "float32") for r in (row, tuning(schedule, chosen)))
+        assert final == replace(tuned, experiment=row.name, test_on="test")
+        assert (row.first_seed, row.seeds) == (1, 3)
 
 
 def test_one_cycle_is_smiths() -> None:

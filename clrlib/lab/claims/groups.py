@@ -35,9 +35,9 @@ def groups(records: Iterable[Record]) -> dict[Group, list[Record]]:
     return dict(sorted(table.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-def main_group(records: Sequence[Record]) -> list[Record]:
-    """The group with the most records; empty where there are none."""
-    return next(iter(groups(records).values()), [])
+def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
+    """The group with the most records on the test images (or "validation"); empty where there are none."""
+    return next(iter(groups(r for r in records if r.run.test_on == images).values()), [])
 
 
 def comparable(records: Sequence[Record]) -> bool:

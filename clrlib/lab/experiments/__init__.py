@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from clrlib.lab.experiments.beyond import BEYOND, KEPT_CYCLES, ONE_CYCLE, SEARCH, TUNING, WARM_RESTARTS
+from clrlib.lab.experiments.beyond import BEYOND, EQUAL, KEPT_CYCLES, ONE_CYCLE, SEARCH, TUNING, WARM_RESTARTS
 from clrlib.lab.experiments.cycle import (
     AS_FOUND,
     BASE_QUARTER,
@@ -53,6 +53,7 @@ __all__ = [
     "DECAY_2000",
     "DECAY_4000",
     "DEVIATIONS",
+    "EQUAL",
     "EXP",
     "EXP_RANGE",
     "EXP_RANGE_AMPLITUDE",
