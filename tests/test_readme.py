@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from clrlib.lab import figures, paths, reproduce, store, tables
+from clrlib.lab import experiments, figures, paths, reproduce, store, tables
 from clrlib.lab.bench import __main__ as bench
 from clrlib.lab.bench import page
 from clrlib.lab.runs import Record
@@ -156,3 +156,20 @@ def test_the_ten_lines_run() -> None:
     assert rates[0] == pytest.approx(bounds.base_lr) and max(rates) == pytest.approx(bounds.max_lr)
     right = torch.cat([model(x).argmax(1) == y for x, y in heldout_loader]).float().mean()
     assert right > 0.7
+
+
+def test_the_iterations_that_the_readme_promises_are_the_catalogues() -> None:
+    total = {profile: sum(r.iterations for r in experiments.runs(profile, "", "")) for profile in ("quick", "paper")}
+    assert f"({total['quick'] // 1000:,},000 iterations in all)" in README
+    assert f"({total['paper'] / 1e6:.1f} million iterations)" in README
+
+
+def test_the_hours_that_the_readme_promises_are_those_of_the_records(quick: list[Record]) -> None:
+    """Two trainings side by side, as the records say that they ran, give or take a quarter."""
+    minutes = sum(r.seconds for r in quick) / 2 / 60
+    (promised,) = re.findall(r"about (\d+) min, by the published records", README)
+    assert 0.75 < minutes / int(promised) < 1.25
+    rate = 2 * sum(r.run.iterations for r in quick) / sum(r.seconds for r in quick)
+    hours = sum(r.iterations for r in experiments.runs("paper", "", "")) / rate / 3600
+    (promised,) = re.findall(r"about (\d+) h for three seeds", README)
+    assert 0.75 < hours / int(promised) < 1.25
