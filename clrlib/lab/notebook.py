@@ -31,6 +31,16 @@ def collect(profile: str, *rows: Experiment) -> list[Record]:
     return [r for r in records if r.run == known[r.run.experiment].run(profile, r.run.seed, images.name, precision)]
 
 
+def or_short(records: list[Record], *rows: Experiment) -> list[Record]:
+    """The records of some rows; where there are none, the published short runs, and a sentence that says so."""
+    names = [row.name for row in rows]
+    found = [r for r in records if r.run.experiment in names]
+    if not found:
+        found = [r for r in store.load_all(store.folder("published quick")) if r.run.experiment in names]
+        say("*Nothing of the paper's size was trained yet. The figure shows the short trainings of profile `quick`.*")
+    return found
+
+
 def images_for(profile: str, download: bool = False) -> data.ImageSet:
     """The image set of a profile: digits for smoke; CIFAR-10 for quick, or digits where it cannot be had; CIFAR-10."""
     if profile == "smoke":

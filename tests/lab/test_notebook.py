@@ -1,0 +1,52 @@
+"""What a notebook opens with, on records made up for the purpose."""
+
+from pathlib import Path
+
+import pytest
+from records import record, seeds
+
+from clrlib.lab import notebook, store
+from clrlib.lab.experiments import DECAY_4000, EXP, FIXED
+from clrlib.lab.runs import Record
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a notebook says, with folders of its own for published records."""
+    found: list[str] = []
+    monkeypatch.setattr(notebook, "say", found.append)
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    return found
+
+
+def published(*records: Record, profile: str = "published") -> None:
+    for made in records:
+        store.save(made, store.folder(profile))
+
+
+def test_published_records_are_those_of_the_rows_and_nothing_trains(said: list[str]) -> None:
+    published(*seeds(FIXED, 80.0, 81.0), record(EXP))
+    published(record(FIXED, profile="quick"), profile="published quick")
+    assert [(r.run.experiment, r.run.seed) for r in notebook.collect("published", FIXED)] == [
+        ("fixed", 0),
+        ("fixed", 1),
+    ]
+    assert notebook.collect("published", DECAY_4000) == []
+    with pytest.raises(ValueError, match="profile is 'huge'; give one of published, smoke, quick, paper"):
+        notebook.collect("huge", FIXED)
+
+
+def test_short_trainings_stand_in_only_where_there_is_nothing_and_say_so(said: list[str]) -> None:
+    short = record(EXP, profile="quick")
+    published(short, record(FIXED, profile="quick"), profile="published quick")
+    whole = [record(FIXED), record(DECAY_4000)]
+    assert notebook.or_short(whole, FIXED, EXP) == [whole[0]] and not said
+    assert notebook.or_short(whole, EXP) == [short]
+    assert len(said) == 1 and "profile `quick`" in said[0]
+
+
+def test_many_records_are_folded(said: list[str]) -> None:
+    for count, folded in ((12, False), (13, True)):
+        notebook.provenance(seeds(FIXED, *[80.0] * count))
+        assert said[-1].startswith("<details>") == folded
+        assert said[-1].count("fixed-multistep-seed") == count
