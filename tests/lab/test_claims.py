@@ -438,7 +438,7 @@ def test_seeds_seen_before_the_question_do_not_count() -> None:
 def test_every_claim_looks_where_its_rows_are_evaluated(profile: str) -> None:
     for claim in CLAIMS:
         for row, at in ((claim.row, claim.at), (claim.rival, claim.rival_at)):
-            if row is not None and at is not None:
+            if row is not None and at is not None and profile in row.shorter:
                 run = row.run(profile, 0, "digits", "float32")
                 assert at * run.iterations % row.iterations == 0, claim.text
                 assert at * run.iterations // row.iterations % run.evaluate_every == 0, claim.text

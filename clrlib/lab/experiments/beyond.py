@@ -45,7 +45,7 @@ def tuning(schedule: str, lr: float) -> Experiment:
 def _row(name: str, title: str, schedule: str, lr: float, **settings: str) -> Experiment:
     if schedule == "schedule-free":
         settings["optimizer"] = "schedule_free_sgd"
-    every, by = {"paper": 500, "quick": 200, "smoke": 20}, {"paper": 1, "quick": 5, "smoke": 50}
+    every, by = {"paper": 500, "quick": 200}, {"paper": 1, "quick": 5}
     policy = SCHEDULES[schedule](lr)
     return Experiment(name, title, policy, BUDGET, evaluate_every=every, shorter=by, settings=settings)
 

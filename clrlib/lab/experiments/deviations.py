@@ -13,8 +13,8 @@ def _row(name: str, title: str, **settings: Any) -> Experiment:
         shortened(TABLE_2, 10),
         2_500,
         seeds=3,
-        evaluate_every={"paper": 500, "quick": 125, "smoke": 25},
-        shorter={"paper": 1, "quick": 10, "smoke": 50},
+        evaluate_every={"paper": 500, "quick": 125},
+        shorter={"paper": 1, "quick": 10},
         settings=settings,
     )
 

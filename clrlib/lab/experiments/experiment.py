@@ -70,6 +70,7 @@ VERY_LONG: dict[str, Any] = {
     "shorter": {"paper": 1, "quick": 50, "smoke": 500},
     "evaluate_every": {"paper": 500, "quick": 700, "smoke": 70},
 }
+NOT_IN_SMOKE: dict[str, Any] = {**VERY_LONG, "shorter": {"paper": 1, "quick": 50}}
 
 
 def shortened(policy: Policy, by: int) -> Policy:

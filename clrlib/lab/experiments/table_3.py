@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clrlib.lab.experiments.experiment import VERY_LONG, Experiment
+from clrlib.lab.experiments.experiment import NOT_IN_SMOKE, VERY_LONG, Experiment
 from clrlib.policy import Policy
 from clrlib.schedules import Fixed, MultiStep, Stages, Triangular
 
@@ -47,7 +47,7 @@ def table_3(drops: bool) -> tuple[Experiment, ...]:
                     accuracy,
                     "Table 3",
                     settings={"optimizer": f"caffe_{solver.name}", "momentum": solver.momentum},
-                    **VERY_LONG,
+                    **(VERY_LONG if drops else NOT_IN_SMOKE),
                 )
             )
     return tuple(rows)
