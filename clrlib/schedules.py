@@ -168,10 +168,11 @@ def _knots(name: str, knots: Any) -> tuple[tuple[int, float], ...]:
 
 @dataclass(frozen=True)
 class Stages(Policy):
-    """Policies one after the other, each counting from its own start: the paper's table 2, where the cycle restarts.
+    """Policies one after the other: the paper's table 2, where the cycle starts again with each stage.
 
     policy(t) = policy_k(t - start_k) for the stage k that holds t, start_k = sum of the iterations before it; past
-    the end the last stage's policy goes on. stages: pairs of (iterations, policy).
+    the end the last stage's policy goes on. With restart=False the stages count on, policy(t) = policy_k(t): bounds
+    that drop while the cycle goes its way (section 4.1.2). stages: pairs of (iterations, policy).
     Raises ValueError for no stages or iterations below 1, TypeError for a stage that is not such a pair.
 
     >>> policy = Stages((16_000, Triangular2(0.001, 0.005, 2000)), (6_000, Triangular2(0.0001, 0.0005, 1000)))
@@ -180,18 +181,21 @@ class Stages(Policy):
     """
 
     stages: tuple[tuple[int, Policy], ...]
+    restart: bool = True
 
-    def __init__(self, *stages: tuple[int, Policy]) -> None:
+    def __init__(self, *stages: tuple[int, Policy], restart: bool = True) -> None:
         if not stages:
             raise ValueError("Stages() is empty; give at least one (iterations, policy) pair")
         object.__setattr__(self, "stages", tuple(_stage(k, stage) for k, stage in enumerate(stages)))
+        object.__setattr__(self, "restart", bool(restart))
 
     def __repr__(self) -> str:
-        return f"Stages{self.stages!r}" if len(self.stages) > 1 else f"Stages({self.stages[0]!r})"
+        told = [repr(stage) for stage in self.stages] + ([] if self.restart else ["restart=False"])
+        return f"Stages({', '.join(told)})"
 
     def rate(self, t: Any) -> Any:
         ends = np.cumsum([iterations for iterations, _ in self.stages])
-        starts = ends - [iterations for iterations, _ in self.stages]
+        starts = (ends - [iterations for iterations, _ in self.stages]) * self.restart
         k = np.searchsorted(ends[:-1], t, side="right")
         if np.ndim(t) == 0:
             return self.stages[k][1].rate(t - int(starts[k]))

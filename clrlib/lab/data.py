@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clrlib.lab import cifar_archive, paths
+from clrlib.lab import cifar_archive, imagenette, paths
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
 from clrlib.lab.order import generator
 from clrlib.lab.paths import shown
@@ -63,6 +63,11 @@ class ImageSet:
             test_labels=self.train_labels[test],
         )
 
+    def without_validation(self) -> "ImageSet":
+        """The same set without that tenth."""
+        split = self.validation_split()
+        return replace(split, test_images=self.test_images, test_labels=self.test_labels)
+
     def mean_image(self) -> torch.Tensor:
         """The mean of the training images, pixel by pixel: (3, H, W) float32, from an exact sum."""
         total = torch.zeros_like(self.train_images[0], dtype=torch.int64)
@@ -72,7 +77,7 @@ class ImageSet:
 
 
 def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = False) -> ImageSet:
-    """Load "cifar10" or "digits", and say in one line what came from where.
+    """Load "cifar10", "imagenette", "digits" or "digits-64" (64 px a side), and say in one line what came from where.
 
     Sources of CIFAR-10, in order: CLRLIB_DATA ("digits" asks for those instead), data/, the network (only with
     download=True). fallback=True gives the digits, loudly, where CIFAR-10 cannot be had. Raises DataError where it
@@ -82,12 +87,17 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
     data: scikit-learn digits, 32x32: 1437 train and 360 test images, from scikit-learn
     torch.Size([1437, 3, 32, 32])
     """
-    if wanted == "digits" or os.environ.get("CLRLIB_DATA") == "digits":
+    if wanted == "digits-64":
+        images = _digits(side=64)
+    elif wanted == "digits" or os.environ.get("CLRLIB_DATA") == "digits":
         images = _digits()
+    elif wanted == "imagenette":
+        name, label, arrays, source = imagenette.read()
+        images = _image_set(name, label, arrays, shown(source))
     elif wanted == "cifar10":
         images = _cifar10(download, fallback)
     else:
-        raise DataError(f"data set {wanted!r} is not known; give 'cifar10' or 'digits'")
+        raise DataError(f"data set {wanted!r} is not known; give 'cifar10', 'imagenette', 'digits' or 'digits-64'")
     counts = f"{len(images.train_labels)} train and {len(images.test_labels)} test images"
     print(f"data: {images.label}: {counts}, from {images.source}")
     return images
@@ -151,16 +161,17 @@ def _checked(read: Callable[[Path], Arrays], source: Path) -> ImageSet:
     return _image_set(*NAMES[arrays.encoding], arrays, shown(source))
 
 
-def _digits() -> ImageSet:
-    """The 8x8 digits of scikit-learn, each pixel drawn as 4x4; every fifth image is a test image."""
+def _digits(side: int = 32) -> ImageSet:
+    """The 8x8 digits of scikit-learn, each pixel drawn as a square; every fifth image is a test image."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    grey = np.round(bunch.images * (255 / 16)).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    grey = np.round(bunch.images * (255 / 16)).astype(np.uint8).repeat(side // 8, axis=1).repeat(side // 8, axis=2)
     images, labels = np.repeat(grey[:, None], 3, axis=1), bunch.target.astype(np.int64)
     test = np.arange(len(labels)) % 5 == 0
     arrays = Arrays(tuple("0123456789"), "original", images[~test], labels[~test], images[test], labels[test])
-    return _image_set("digits", "scikit-learn digits, 32x32", arrays, "scikit-learn")
+    name = "digits" if side == 32 else f"digits-{side}"
+    return _image_set(name, f"scikit-learn digits, {side}x{side}", arrays, "scikit-learn")
 
 
 def _image_set(name: str, label: str, arrays: Arrays, source: str) -> ImageSet:

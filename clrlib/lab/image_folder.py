@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from clrlib.lab import paths
@@ -56,18 +56,20 @@ class Arrays:
         return digest.hexdigest()
 
 
-def read_image_folder(source: Path, size: int | None = None) -> Arrays:
+def read_image_folder(source: Path, size: int | None = None, fit: bool = False) -> Arrays:
     """Decode a tree of train/<class>/* and test/<class>/* (or val/ for test/) to RGB, or take the verified cache.
 
     source: the folder that holds train/, or a .tar.xz or .tar.gz of such a tree. size: side of the square images in
-    pixels; None takes the first image's width and height for all. Classes in alphabetical order, files sorted.
+    pixels; None takes the first image's width and height for all. fit: scale each image's shorter side to that size and
+    cut it to its centre, instead of refusing it. Classes in alphabetical order, files sorted.
     Raises DataError for a source, an archive member or an image that is broken or of another size.
     """
-    cache = paths.DATA / "cache" / f"{_key(source)}.npz"
+    fitted = f"-{size}" if fit else ""
+    cache = paths.DATA / "cache" / f"{_key(source)}{fitted}.npz"
     arrays = _from_cache(cache)
     if arrays is None:
         files = _folder_files(source) if source.is_dir() else _archive_files(source)
-        arrays = _decode_tree(source, files, size)
+        arrays = _decode_tree(source, files, size, fit)
         _to_cache(cache, arrays)
     height, width = arrays.train_images.shape[2:]
     if size is not None and (height, width) != (size, size):
@@ -161,7 +163,7 @@ def _by_split(source: Path, names: list[str]) -> tuple[tuple[str, ...], dict[str
 # --- decoding ------------------------------------------------------------------------------------------------------
 
 
-def _decode_tree(source: Path, files: Files, size: int | None) -> Arrays:
+def _decode_tree(source: Path, files: Files, size: int | None, fit: bool) -> Arrays:
     names, read = files
     classes, splits = _by_split(source, names)
     pairs = splits["train"] + splits["test"]
@@ -169,7 +171,7 @@ def _decode_tree(source: Path, files: Files, size: int | None) -> Arrays:
     images = np.empty((0, 3, 0, 0), np.uint8)
     progress = tqdm(pairs, f"decoding {shown(source)}", unit=" images", mininterval=0.5, leave=False)
     for i, (_, name) in enumerate(progress):
-        pixels = _decode(source, name, read, side)
+        pixels = _decode(source, name, read, side, fit)
         if i == 0:
             side = (pixels.shape[2], pixels.shape[1])
             images = np.empty((len(pairs), *pixels.shape), np.uint8)
@@ -180,16 +182,22 @@ def _decode_tree(source: Path, files: Files, size: int | None) -> Arrays:
     return Arrays(classes, kinds.pop() if len(kinds) == 1 else "mixed", images[:n], labels[:n], images[n:], labels[n:])
 
 
-def _decode(source: Path, name: str, read: Callable[[str], bytes], side: tuple[int, int] | None) -> np.ndarray:
+def _decode(
+    source: Path, name: str, read: Callable[[str], bytes], side: tuple[int, int] | None, fit: bool
+) -> np.ndarray:
     """One image as (3, H, W) uint8 RGB; its size is read from the header and checked before anything is decoded."""
     kind = _format(name)
     try:
         with Image.open(io.BytesIO(read(name)), formats=(kind,)) as image:
             width, height = image.size
-            if max(width, height) > LARGEST_SIDE or (side is not None and (width, height) != side):
+            other = side is not None and not fit and (width, height) != side
+            if max(width, height) > LARGEST_SIDE or other:
                 wanted = f"{side[0]}x{side[1]}" if side else f"at most {LARGEST_SIDE}x{LARGEST_SIDE}"
                 raise DataError(f"{source}: {name} is {width}x{height} pixels, not {wanted}; get the right copy")
-            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+            colours = image.convert("RGB")
+            if fit and side is not None:  # the shorter side scaled to size, then the centre
+                colours = ImageOps.fit(colours, side, Image.Resampling.BICUBIC)
+            return np.asarray(colours).transpose(2, 0, 1)
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise DataError(f"{source}: {name} is not a readable {kind} image; get it again") from error
 

@@ -1,6 +1,7 @@
 """Caffe's update rules (src/caffe/solvers), which differ from torch's where the rate moves."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -171,5 +172,6 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "caffe_adagrad": CaffeAdaGrad,
     "caffe_adadelta": CaffeAdaDelta,
     "torch_sgd": torch.optim.SGD,
+    "torch_nesterov": partial(torch.optim.SGD, nesterov=True),
     "schedule_free_sgd": schedule_free_sgd,
 }

@@ -25,6 +25,8 @@ class Run:
     (Caffe: one order, the same in each epoch) or "each epoch". precision: "float32" or "bfloat16" (the forward and
     backward pass; weights stay float32). test_on: "test", or "validation": a tenth of the training images, held out.
     snapshots: iterations after which the net is kept for the ensemble and the average of clrlib.lab.snapshots.
+    hold_out: train without that tenth, though tested on the test images. Of the images, in training: flip: every
+    second one is mirrored; shift: by up to so many pixels each way; crop: a part of so many pixels a side (0: all).
     """
 
     experiment: str
@@ -43,6 +45,10 @@ class Run:
     evaluate_every: int = 500
     test_on: str = "test"
     snapshots: tuple[int, ...] = ()
+    hold_out: bool = False
+    flip: bool = False
+    shift: int = 0
+    crop: int = 0
 
     @property
     def name(self) -> str:
@@ -122,7 +128,8 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
     """
     name = {"name": type(policy).__name__}
     if isinstance(policy, Stages):
-        return {**name, "stages": [[n, policy_to_json(p)] for n, p in policy.stages]}
+        on = {} if policy.restart else {"restart": False}
+        return {**name, "stages": [[n, policy_to_json(p)] for n, p in policy.stages], **on}
     numbers = {f.name: getattr(policy, f.name) for f in dataclasses.fields(policy)}  # type: ignore[arg-type]
     return {**name, **{k: _plain(v) for k, v in numbers.items()}}
 
@@ -139,5 +146,5 @@ def policy_from_json(content: dict[str, Any]) -> Policy:
     if not (isinstance(kind, type) and issubclass(kind, Policy)):
         raise ValueError(f"policy {name!r} is not one of clrlib.schedules; was the record made by a newer clrlib?")
     if kind is Stages:
-        return Stages(*((n, policy_from_json(p)) for n, p in numbers["stages"]))
+        return Stages(*((n, policy_from_json(p)) for n, p in numbers["stages"]), restart=numbers.get("restart", True))
     return kind(**numbers)

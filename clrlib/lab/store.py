@@ -70,5 +70,5 @@ def load_or_train(run: Run, folder: Path, until: float | None = None) -> Record:
 @cache
 def _images(name: str) -> data.ImageSet:
     """The run's images on the device, once a process."""
-    wanted = "digits" if name == "digits" else "cifar10"
+    wanted = name if name.startswith("digits") else name.split("-")[0]
     return data.load(wanted).to(device.pick_device())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from clrlib.lab import checkpoints, provenance, snapshots
 from clrlib.lab.data import ImageSet
 from clrlib.lab.device import keep_freed_memory
-from clrlib.lab.models import NETS
+from clrlib.lab.models import build
 from clrlib.lab.optimizers import OPTIMIZERS
 from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.runs import Record, Run
@@ -79,9 +79,11 @@ class Training:
             raise ValueError(f"snapshot at {missed[0]} is no evaluation; give multiples of {run.evaluate_every}")
         if run.test_on == "validation":
             images = images.validation_split()
+        elif run.hold_out:
+            images = images.without_validation()
         self.run, self.images, self.device = run, images, images.train_images.device
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
-        net = NETS[run.net](images.mean_image(), generator(run.seed, "init"), classes=len(images.classes))
+        net = build(run, images)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         groups = net.parameter_groups(run.weight_decay)
         momentum = run.momentum if isinstance(run.momentum, Policy) else None
@@ -141,7 +143,7 @@ class Training:
         batch = self.order(t).to(self.device)
         with precision(self.run.precision, self.device):
             scores = self.net(self.images.train_images[batch])
-        loss = F.cross_entropy(scores.float(), self.images.train_labels[batch])
+        loss = mean_loss(scores, self.images.train_labels[batch])
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()
@@ -169,6 +171,15 @@ def predict(net: nn.Module, images: Tensor, precision_name: str, batch: int = 50
     net.eval()
     with precision(precision_name, images.device):
         return torch.cat([net(x).float() for x in torch.split(images, batch)])
+
+
+def mean_loss(scores: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
+    """Mean cross entropy; of several classifiers (GoogLeNet's) the first counts whole, each other 0.3 times."""
+    first, *auxiliary = scores if isinstance(scores, tuple) else (scores,)
+    loss = F.cross_entropy(first.float(), labels)
+    for other in auxiliary:
+        loss = loss + 0.3 * F.cross_entropy(other.float(), labels)
+    return loss
 
 
 def accuracy_and_loss(scores: Tensor, labels: Tensor) -> tuple[float, float]:

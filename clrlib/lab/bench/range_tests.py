@@ -18,7 +18,7 @@ from torch import nn
 from clrlib import lr_range_test
 from clrlib.lab.bench.contenders import Iteration, images, plain_net, usual_loader
 from clrlib.lab.device import keep_freed_memory, pick_device
-from clrlib.lab.models import NETS
+from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 from clrlib.lab.optimizers import CaffeSGD
 from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.training import precision
@@ -31,7 +31,7 @@ class _Trainer(nn.Module):
 
     def __init__(self, precision_name: str) -> None:
         super().__init__()
-        net = NETS["caffe_cifar10_full"](images().mean_image(), generator(0, "init"), classes=10)
+        net = CaffeCifar10Full(images().mean_image(), generator(0, "init"))
         self.net, self.precision = net.to(memory_format=torch.channels_last), precision_name
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:

@@ -25,6 +25,7 @@ class Experiment:
     paper: test accuracy in percent, or None for a variant that the paper has no number for. source: where it says so.
     seeds: the least number of seeds, from first_seed on. shorter: by what each profile divides the iterations; a
     profile that is not there leaves the row out. settings: what its Run has other than the defaults (net ...).
+    instead: what a smaller profile has in their place. data: the kind of images, "cifar10", "imagenette" ...
     """
 
     name: str
@@ -38,11 +39,13 @@ class Experiment:
     evaluate_every: Mapping[str, int] = field(default_factory=lambda: {"paper": 500, "quick": 250, "smoke": 25})
     shorter: Mapping[str, int] = field(default_factory=lambda: {"paper": 1, "quick": 10, "smoke": 100})
     settings: Mapping[str, Any] = field(default_factory=dict)
+    instead: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    data: str = "cifar10"
 
     def run(self, profile: str, seed: int, data: str, precision: str) -> Run:
         """This row as a run of the given profile."""
         by = self.shorter[profile]
-        settings = {"batch": 100, "precision": precision, **self.settings}
+        settings = {"batch": 100, "precision": precision, **self.settings, **self.instead.get(profile, {})}
         if profile == "smoke":
             settings["batch"] = 25
         if isinstance(momentum := settings.get("momentum"), Policy):
@@ -82,7 +85,8 @@ def shortened(policy: Policy, by: int) -> Policy:
     """
     match policy:
         case Stages():
-            return Stages(*((iterations // by, shortened(stage, by)) for iterations, stage in policy.stages))
+            stages = ((iterations // by, shortened(stage, by)) for iterations, stage in policy.stages)
+            return Stages(*stages, restart=policy.restart)
         case MultiStep():
             return replace(policy, milestones=tuple(m // by for m in policy.milestones))
         case LinearDecay():

@@ -1,15 +1,56 @@
-"""The nets, by the name that a Run has for them."""
+"""The nets, by the name that a Run has for them, and what a Run makes of them."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from torch import Tensor
+
+from clrlib.lab.data import ImageSet
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 from clrlib.lab.models.caffe_sigmoid_bn import CaffeCifar10SigmoidBN
+from clrlib.lab.models.densenet import DenseNet
+from clrlib.lab.models.imagenet import AlexNet, GoogLeNet
+from clrlib.lab.models.inputs import FromImages, mean_colour, per_channel, per_pixel, per_pixel_one_std
+from clrlib.lab.models.resnet import ResNet
+from clrlib.lab.order import generator
+from clrlib.lab.runs import Run
 
-NETS: dict[str, Callable[..., Any]] = {  # called with the mean image, a generator and the number of classes
+CAFFE_CIFAR10: dict[str, Callable[..., Any]] = {  # they take raw images, none of them augmented
     "caffe_cifar10_full": CaffeCifar10Full,
     "caffe_cifar10_full_without_lrn": partial(CaffeCifar10Full, lrn=False),
     "caffe_cifar10_full_scaled_inputs": partial(CaffeCifar10Full, scale=1 / 255),
     "caffe_cifar10_sigmoid_bn": CaffeCifar10SigmoidBN,
 }
+Normalisation = Callable[[ImageSet], tuple[Tensor, Tensor]]
+FOR_32_PIXELS: dict[str, tuple[Callable[..., Any], Normalisation]] = {
+    **{f"resnet{depth}": (partial(ResNet, depth), per_channel) for depth in (8, 20, 56, 110)},
+    **{f"resnet{depth}_sd": (partial(ResNet, depth, survival=0.5), per_pixel_one_std) for depth in (8, 20, 56, 110)},
+    **{f"densenet{depth}": (partial(DenseNet, depth), per_channel) for depth in (7, 22, 40)},
+}
+OF_ANY_SIZE: dict[str, tuple[Callable[..., Any], Normalisation]] = {
+    "alexnet": (AlexNet, per_pixel),
+    "googlenet": (GoogLeNet, mean_colour),
+}
+
+
+def build(run: Run, images: ImageSet) -> Any:
+    """The run's net for these images, its weights drawn from the seed.
+
+    Raises ValueError for a net that is not known, or images augmented for one that takes them as they are.
+    """
+    first, classes = generator(run.seed, "init"), len(images.classes)
+    if run.net in CAFFE_CIFAR10:
+        if run.flip or run.shift or run.crop:
+            raise ValueError(f"{run.net} takes its images as they are; leave flip, shift and crop out")
+        return CAFFE_CIFAR10[run.net](images.mean_image(), first, classes=classes)
+    if run.net in FOR_32_PIXELS:
+        make, normalisation = FOR_32_PIXELS[run.net]
+        net = make(generator=first, classes=classes)
+    elif run.net in OF_ANY_SIZE:
+        make, normalisation = OF_ANY_SIZE[run.net]
+        net = make(size=run.crop or images.train_images.shape[-1], generator=first, classes=classes)
+    else:
+        known = ", ".join((*CAFFE_CIFAR10, *FOR_32_PIXELS, *OF_ANY_SIZE))
+        raise ValueError(f"net is {run.net!r}; give one of {known}")
+    return FromImages(net, *normalisation(images), run.flip, run.shift, run.crop)

@@ -1,0 +1,159 @@
+"""Section 4.2: AlexNet and GoogLeNet on ImageNet, and the same schedules in as many epochs of Imagenette.
+
+The paper gives rates, step sizes, gammas and lengths. It leaves open and we decided: the range falls tenfold where the
+fixed rate does, and the cycle goes on; AlexNet's rate falls every 100,000 iterations (Caffe's solver), GoogLeNet's in
+thirds of its training; GoogLeNet's weight decay is that of Caffe's solver.
+
+Imagenette has 9,469 images. Its rows are the paper's schedules divided by 34: batches of 64 (AlexNet) and 32
+(GoogLeNet) then make as many epochs as 256 and 128 do on ImageNet. They train on random parts of 112 pixels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clrlib.lab.experiments.experiment import Experiment, shortened
+from clrlib.policy import Policy
+from clrlib.range_test import range_test_policy
+from clrlib.schedules import Exponential, ExpRange, MultiStep, Stages, Triangular2
+
+FEWER = 34  # 400,000 iterations of 256 on ImageNet are 80 epochs; 11,764 of 64 on Imagenette are too
+
+
+@dataclass(frozen=True)
+class Net:
+    """One of the two nets: lengths in the paper's iterations, top-1 accuracies (%) of table 1.
+
+    stage: iterations after which rate and range fall tenfold. bounds: the paper's for triangular2; exp_bounds: for
+    exp_range. found: the bounds of its own LR range test on Imagenette.
+    """
+
+    name: str
+    title: str
+    iterations: int
+    stage: int
+    exp_iterations: int
+    gamma: float
+    bounds: tuple[float, float]
+    exp_bounds: tuple[float, float]
+    range_test: tuple[float, float, int]  # first rate, last rate, epochs
+    accuracies: Mapping[str, float]
+    settings: Mapping[str, Any]
+    imagenet: Mapping[str, Any]
+    imagenette: Mapping[str, Any]
+    quick: int  # what quick divides the iterations on Imagenette by
+    found: tuple[float, float] | None = None
+
+    def policies(self) -> dict[str, tuple[str, Policy, int]]:
+        """Every row of table 1: title, policy, iterations."""
+        low, high = self.exp_bounds
+        return {
+            "fixed": ("fixed 0.01", MultiStep(0.01, tuple(range(self.stage, self.iterations, self.stage))), 0),
+            "triangular2": (f"triangular2 {told(self.bounds)}", self.triangular2(self.bounds), 0),
+            "exp": ("exp 0.01", Exponential(0.01, self.gamma), self.exp_iterations),
+            "exp-range": (
+                f"exp_range {told(self.exp_bounds)}",
+                ExpRange(low, high, 30_000, self.gamma),
+                self.exp_iterations,
+            ),
+        }
+
+    def triangular2(self, bounds: tuple[float, float]) -> Stages:
+        """Triangular2 with a step_size of 30,000, between bounds that fall tenfold with each stage."""
+        low, high = bounds
+        stages = range(-(-self.iterations // self.stage))
+        falling = ((self.stage, Triangular2(low / 10**k, high / 10**k, 30_000)) for k in stages)
+        return Stages(*falling, restart=False)
+
+    def on_imagenet(self) -> tuple[Experiment, ...]:
+        """The paper's rows."""
+        return tuple(
+            Experiment(
+                f"{self.name}-{name}",
+                f"{self.title} on ImageNet, {title}",
+                policy,
+                iterations or self.iterations,
+                self.accuracies[name],
+                "Table 1",
+                evaluate_every={"paper": 5_000},
+                shorter={"paper": 1},
+                settings={**self.settings, **self.imagenet},
+                data="imagenet",
+            )
+            for name, (title, policy, iterations) in self.policies().items()
+        )
+
+    def on_imagenette(self) -> tuple[Experiment, ...]:
+        """The LR range test, then the same rows and triangular2 between the range test's own bounds."""
+        rows = self.policies()
+        if self.found is not None:
+            rows["triangular2-own"] = (f"triangular2 {told(self.found)}, own bounds", self.triangular2(self.found), 0)
+        return (self._range_test(), *(self._small(name, *row) for name, row in rows.items()))
+
+    def _small(self, name: str, title: str, policy: Policy, iterations: int) -> Experiment:
+        return self._imagenette(
+            name, title, shortened(policy, FEWER), (iterations or self.iterations) // FEWER, self.quick, 400, 210
+        )
+
+    def _range_test(self) -> Experiment:
+        first, last, epochs = self.range_test
+        iterations = epochs * 9_469 // self.imagenette["batch"]
+        policy = range_test_policy(first, last, iterations)
+        return self._imagenette("range-test", f"LR range test, {first:g}-{last:g}", policy, iterations, 2, 60, 49)
+
+    def _imagenette(
+        self, name: str, title: str, policy: Policy, iterations: int, quick: int, smoke: int, every: int
+    ) -> Experiment:
+        return Experiment(
+            f"{self.name}-imagenette-{name}",
+            f"{self.title} on Imagenette, {title}",
+            policy,
+            iterations,
+            evaluate_every={"paper": every, "quick": every, "smoke": 10},
+            shorter={"paper": 1, "quick": quick, "smoke": smoke},
+            settings={**self.settings, **self.imagenette},
+            instead={"smoke": {"crop": 0}},
+            data="imagenette",
+        )
+
+
+def told(bounds: tuple[float, float]) -> str:
+    """0.01-0.015"""
+    return f"{bounds[0]:g}-{bounds[1]:g}"
+
+
+ALEXNET = Net(
+    name="alexnet",
+    title="AlexNet",
+    iterations=400_000,
+    stage=100_000,
+    exp_iterations=300_000,
+    gamma=0.999995,
+    bounds=(0.01, 0.015),
+    exp_bounds=(0.006, 0.014),
+    range_test=(0.0, 0.04, 8),  # figure 7, as far as its axis goes
+    accuracies={"fixed": 58.0, "triangular2": 58.4, "exp": 56.0, "exp-range": 56.5},
+    settings={"net": "alexnet", "weight_decay": 5e-4, "flip": True},
+    imagenet={"batch": 256, "crop": 227},
+    imagenette={"batch": 64, "crop": 112},
+    quick=7,  # 11 epochs
+)
+GOOGLENET = Net(
+    name="googlenet",
+    title="GoogLeNet",
+    iterations=420_000,
+    stage=140_000,
+    exp_iterations=240_000,
+    gamma=0.99998,
+    bounds=(0.01, 0.026),
+    exp_bounds=(0.01, 0.026),
+    range_test=(0.001, 0.065, 4),  # figure 11
+    accuracies={"fixed": 63.0, "triangular2": 64.4, "exp": 58.2, "exp-range": 60.2},
+    settings={"net": "googlenet", "weight_decay": 2e-4, "flip": True},
+    imagenet={"batch": 128, "crop": 224},
+    imagenette={"batch": 32, "crop": 112},
+    quick=14,  # 3 epochs
+)
+NETS = (ALEXNET, GOOGLENET)
+IMAGENETTE = tuple(row for net in NETS for row in net.on_imagenette())
+IMAGENET = tuple(row for net in NETS for row in net.on_imagenet())
