@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace) -> None:
     seeds = options.seeds or (5 if on_gpu and profile == "paper" else 1)
     match options.command:
         case "data":
-            notebook.images_for(profile, download=True)
+            notebook.data_for(profile, download=True)
         case "train":
             reproduce.train(profile, seeds, options.jobs, options.budget, rows=_rows(options.rows))
         case "notebooks":

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clrlib.lab import cifar_archive, imagenette, paths
+from clrlib.lab import cifar100, cifar_archive, imagenette, paths
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
 from clrlib.lab.order import generator
 from clrlib.lab.paths import shown
@@ -27,6 +27,7 @@ NAMES = {
     "jpeg": ("cifar10-jpeg", "CIFAR-10, JPEG copy"),
     "png": ("cifar10-png", "CIFAR-10, PNG copy"),
 }
+SETS = ("cifar10", "cifar100", "imagenette", "digits", "digits-64")
 REMEDY = "Put it there, set CLRLIB_DATA, or run with DATA=digits."
 
 
@@ -77,7 +78,7 @@ class ImageSet:
 
 
 def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = False) -> ImageSet:
-    """Load "cifar10", "imagenette", "digits" or "digits-64" (64 px a side), and say in one line what came from where.
+    """Load one of SETS ("digits-64": 64 pixels a side), and say in one line what came from where.
 
     Sources of CIFAR-10, in order: CLRLIB_DATA ("digits" asks for those instead), data/, the network (only with
     download=True). fallback=True gives the digits, loudly, where CIFAR-10 cannot be had. Raises DataError where it
@@ -94,10 +95,13 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
     elif wanted == "imagenette":
         name, label, arrays, source = imagenette.read()
         images = _image_set(name, label, arrays, shown(source))
+    elif wanted == "cifar100":
+        arrays, source = cifar100.read()
+        images = _image_set("cifar100", "CIFAR-100", arrays, shown(source))
     elif wanted == "cifar10":
         images = _cifar10(download, fallback)
     else:
-        raise DataError(f"data set {wanted!r} is not known; give 'cifar10', 'imagenette', 'digits' or 'digits-64'")
+        raise DataError(f"data set {wanted!r} is not known; give one of {', '.join(SETS)}")
     counts = f"{len(images.train_labels)} train and {len(images.test_labels)} test images"
     print(f"data: {images.label}: {counts}, from {images.source}")
     return images

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from clrlib.lab import experiments, files, paper, plots
 from clrlib.lab.claims import GUIDANCE, comparable, finished_range_tests, main_group, read_range_test
 from clrlib.lab.experiments import Experiment
+from clrlib.lab.experiments.imagenet import Net
+from clrlib.lab.experiments.residual import Family
 from clrlib.lab.runs import Record
 from clrlib.schedules import (
     Exponential,
@@ -42,15 +44,16 @@ def schedules(records: Sequence[Record]) -> Drawn:
 
 def lr_range_test(records: Sequence[Record]) -> Drawn:
     """Figure 3."""
-    return _range_test(records, experiments.RANGE_TEST)
+    return range_test(records, experiments.RANGE_TEST)
 
 
 def sigmoid_range_test(records: Sequence[Record]) -> Drawn:
     """What figure 6 needs first: the bounds for the sigmoid net."""
-    return _range_test(records, experiments.SIGMOID_RANGE_TEST)
+    return range_test(records, experiments.SIGMOID_RANGE_TEST)
 
 
-def _range_test(records: Sequence[Record], row: Experiment) -> Drawn:
+def range_test(records: Sequence[Record], row: Experiment) -> Drawn:
+    """The LR range test of one row."""
     own = finished_range_tests(_of(records, row), row)
     if not own:
         return plots.new_figure()[0], "An empty figure: no LR range test was run to its end yet."
@@ -89,16 +92,40 @@ def exponential(records: Sequence[Record]) -> Drawn:
 
 def adaptive_methods(records: Sequence[Record]) -> Drawn:
     """Table 3, with the drops of tables 1 and 2."""
-    own = _of(records, *experiments.TABLE_3)
+    return _ends_of(records, experiments.TABLE_3)
+
+
+def _ends_of(records: Sequence[Record], rows: Sequence[Experiment]) -> Drawn:
+    own = _of(records, *rows)
     beside_paper = bool(own) and comparable(own)
-    alt = f"Test accuracy at the end, a line for each row of table 3: {_ends(own)}."
-    return plots.draw_ends(own, experiments.TABLE_3, beside_paper), alt
+    alt = f"Test accuracy at the end, a line for each of {len(rows)} rows: {_ends(own)}."
+    return plots.draw_ends(own, rows, beside_paper), alt
 
 
 def sigmoid_batchnorm(records: Sequence[Record]) -> Drawn:
     """Figure 6."""
     rows = (experiments.SIGMOID_FIXED, experiments.SIGMOID_FIXED_AT_BASE, experiments.SIGMOID_CLR)
     return _training(records, rows, {})
+
+
+def residual_nets(records: Sequence[Record]) -> Drawn:
+    """Table 4 on CIFAR-10."""
+    return _ends_of(records, experiments.TABLE_4)
+
+
+def imagenet_nets(records: Sequence[Record]) -> Drawn:
+    """Section 4.2's schedules on Imagenette."""
+    return _ends_of(records, [row for row in experiments.IMAGENETTE if "range test" not in row.title])
+
+
+def family_training(records: Sequence[Record], family: Family) -> Drawn:
+    """The trainings of one family of table 4."""
+    return _training(records, family.rows(), {})
+
+
+def net_training(records: Sequence[Record], net: Net) -> Drawn:
+    """The trainings of AlexNet or GoogLeNet on Imagenette."""
+    return _training(records, net.on_imagenette()[1:], {})
 
 
 def choosing_the_cycle(records: Sequence[Record]) -> Drawn:
@@ -149,6 +176,8 @@ FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
     "06_adaptive_methods": adaptive_methods,
     "07_sigmoid_batchnorm": sigmoid_batchnorm,
     "07_sigmoid_range_test": sigmoid_range_test,
+    "08_residual_nets": residual_nets,
+    "09_imagenet_nets": imagenet_nets,
     "10_choosing_the_cycle": choosing_the_cycle,
     "11_beyond": beyond,
 }

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from clrlib.lab.claims import (
+    ARCHITECTURES,
     AS_GOOD,
     CLAIMS,
     GUIDANCE,
@@ -23,7 +24,9 @@ from clrlib.lab.experiments import (
     EXP,
     EXP_RANGE,
     EXP_RANGE_AMPLITUDE,
+    FAMILIES,
     FIXED,
+    IMAGENETTE,
     ONE_CYCLE,
     RANGE_TEST,
     SIGMOID_CLR,
@@ -39,6 +42,8 @@ EXP_SAID = {
     EXP_RANGE.name: "exp_range, both bounds falling,",
     EXP_RANGE_AMPLITUDE.name: "exp_range, only the amplitude falling,",
 }
+TABLE_4_DIFFERENCES = [claim for claim in ARCHITECTURES if claim.rival in [f.rows()[1] for f in FAMILIES]]
+IMAGENETTE_DIFFERENCES = [claim for claim in ARCHITECTURES if claim.row in IMAGENETTE and "triangular2" in claim.text]
 EXPONENTIAL = [claim for claim in CLAIMS if claim.row.name in EXP_SAID and claim.rival is None]
 
 
@@ -103,6 +108,22 @@ def sigmoid_batchnorm(records: Sequence[Record]) -> str:
     """Notebook 07 in one sentence."""
     ends = "with sigmoids and batch normalisation the fixed rate ends at {}; CLR at {}."
     return _two_rows(records, ends, SIGMOID_FIXED, SIGMOID_CLR, SIGMOID_GAIN)
+
+
+def residual_nets(records: Sequence[Record]) -> str:
+    """Notebook 08 in one sentence: CLR against the original's rate, net by net."""
+    return f"CLR against the fixed 0.1, in points: {_differences(records, TABLE_4_DIFFERENCES)}."
+
+
+def imagenet_nets(records: Sequence[Record]) -> str:
+    """Notebook 09 in one sentence: triangular2 against the fixed rate."""
+    return f"triangular2 against the fixed rate, in points: {_differences(records, IMAGENETTE_DIFFERENCES)}."
+
+
+def _differences(records: Sequence[Record], claims: Sequence[Claim]) -> str:
+    group = main_group(records)
+    parts = [f"{claim.text.split(', against')[0]} {measured(claim, group)}" for claim in claims]
+    return "; ".join(part.replace(" -", " not run") if part.endswith(" -") else part for part in parts)
 
 
 def choosing_the_cycle(records: Sequence[Record]) -> str:

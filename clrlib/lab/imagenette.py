@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from torchvision.datasets import Imagenette
+
 from clrlib.lab import paths
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
 
@@ -25,6 +27,15 @@ def find() -> tuple[str, Path] | None:
                 if is_archive(path) or (path / "train").is_dir():
                     return name, path
     return None
+
+
+def download() -> None:
+    """fast.ai's imagenette2-160 into data/ (99 MB, once), by torchvision; where that fails a line, nothing else."""
+    try:
+        for split in ("train", "val"):
+            Imagenette(paths.DATA, split, "160px", download=split == "train")
+    except (OSError, RuntimeError) as error:
+        print(f"data: no Imagenette, its trainings are left out: it could not be downloaded ({error}). {REMEDY}")
 
 
 def read() -> tuple[str, str, Arrays, Path]:

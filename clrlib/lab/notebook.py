@@ -1,13 +1,14 @@
 """What a notebook opens with: records, figures with alt text, tables, a footer of provenance."""
 
 import io
+from collections.abc import Mapping
 
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from clrlib.lab import data, device, experiments, store, tables
+from clrlib.lab import cifar100, data, device, experiments, imagenette, store, tables
 from clrlib.lab.experiments import Experiment
-from clrlib.lab.runs import Record
+from clrlib.lab.runs import Record, Run
 
 PROFILES = ("published", "smoke", "quick", "paper")
 
@@ -23,12 +24,17 @@ def collect(profile: str, *rows: Experiment) -> list[Record]:
     known = {row.name: row for row in rows}
     if profile == "published":
         return [r for r in store.load_all(folder) if r.run.experiment in known]
-    images = images_for(profile)
+    names = data_for(profile)
     precision = device.pick_precision(device.pick_device())
-    for run in experiments.runs(profile, images.name, precision, catalogue=rows):
+    for run in experiments.runs(profile, names, precision, catalogue=rows):
         store.load_or_train(run, folder)
     records = [r for r in store.load_all(folder) if r.run.experiment in known]  # more seeds too, where they were run
-    return [r for r in records if r.run == known[r.run.experiment].run(profile, r.run.seed, images.name, precision)]
+    return [r for r in records if r.run == _as_now(r.run, known[r.run.experiment], names, precision)]
+
+
+def _as_now(run: Run, row: Experiment, names: Mapping[str, str], precision: str) -> Run | None:
+    """The row's run as it would be started now, with the same seed; None where its images are not at hand."""
+    return row.run(run.profile, run.seed, names[row.data], precision) if row.data in names else None
 
 
 def or_short(records: list[Record], *rows: Experiment) -> list[Record]:
@@ -46,6 +52,20 @@ def images_for(profile: str, download: bool = False) -> data.ImageSet:
     if profile == "smoke":
         return data.load("digits")
     return data.load("cifar10", download=download, fallback=profile == "quick")
+
+
+def data_for(profile: str, download: bool = False) -> dict[str, str]:
+    """The name of the image set for each kind that is at hand; "cifar10" always is, digits stand in for it in smoke."""
+    names = {"cifar10": images_for(profile, download).name}
+    if names["cifar10"] == "digits":
+        return {**names, "imagenette": "digits-64"} if profile == "smoke" else names
+    if download and imagenette.find() is None:
+        imagenette.download()
+    if found := imagenette.find():
+        names["imagenette"] = found[0]
+    if cifar100.find():
+        names["cifar100"] = "cifar100"
+    return names
 
 
 def show(figure: Figure, alt: str) -> None:

@@ -1,10 +1,10 @@
 """The table of claims as Markdown: paper, published, yours."""
 
-import math
 from collections.abc import Sequence
 
 from clrlib.lab.claims import (
     CLAIMS,
+    KINDS,
     Claim,
     Summary,
     bounds_verdict,
@@ -15,8 +15,7 @@ from clrlib.lab.claims import (
     main_group,
     read_bounds,
 )
-from clrlib.lab.experiments import AS_CAFFE, DEVIATIONS, RANGE_TEST, SEARCH
-from clrlib.lab.experiments.beyond import RATES, TITLES, tuning
+from clrlib.lab.experiments import AS_CAFFE, DEVIATIONS, RANGE_TEST
 from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
 
@@ -29,6 +28,8 @@ NOTEBOOKS = {
     "05": "05_exponential",
     "06": "06_adaptive_methods",
     "07": "07_sigmoid_batchnorm",
+    "08": "08_residual_nets",
+    "09": "09_imagenet_nets",
     "10": "10_choosing_the_cycle",
     "11": "11_beyond",
 }
@@ -94,10 +95,10 @@ def measured_on(records: Sequence[Record]) -> str:
     group = main_group(records)
     if not group:
         return "Nothing was measured yet."
-    first = group[0]
-    data, machine = first.data, first.machine
+    first, machine = group[0], group[0].machine
+    data = dict.fromkeys(f"{r.data['label']} (SHA-256 {r.data['sha256'][:12]}…)" for r in group)
     return (
-        f"Measured on {data['label']} (SHA-256 {data['sha256'][:12]}…), profile `{first.run.profile}`, "
+        f"Measured on {' and '.join(data)}, profile `{first.run.profile}`, "
         f"on {machine['name']} ({machine['device']}), {first.run.precision}, torch {first.versions['torch']}."
     )
 
@@ -123,30 +124,6 @@ def deviations_table(records: Sequence[Record]) -> str:
         told = Summary(tuple(ends[seed] for seed in sorted(ends))).text() if ends else "not run"
         rows.append([row.title, told, change.text("+") if paired else "-", spread])
     return markdown(["table 2 in a tenth of its length", "accuracy (%)", "change", "95 % interval"], rows)
-
-
-def tuning_table(records: Sequence[Record]) -> str:
-    """Validation accuracy (%) of each schedule at each of its rates; the best in bold."""
-    own = by_seed(main_group(records, "validation"))
-    rows = []
-    for schedule, title in TITLES.items():
-        ends = [Summary(tuple(100 * r.accuracy for r in own[tuning(schedule, lr).name].values())) for lr in RATES]
-        best = max((end.mean for end in ends if end.values and not math.isnan(end.mean)), default=None)
-        cells = [end.text() if end.values else "not run" for end in ends]
-        rows.append(
-            [title, *(f"**{c}**" if e.values and e.mean == best else c for c, e in zip(cells, ends, strict=True))]
-        )
-    return markdown(["schedule", *(f"top rate {lr:g}" for lr in RATES)], rows)
-
-
-def fewest_table(records: Sequence[Record]) -> str:
-    """How few iterations do what the fixed schedule does in 70,000: validation accuracy of each length."""
-    own = by_seed(main_group(records, "validation"))
-    rows = []
-    for row in SEARCH:
-        ends = Summary(tuple(100 * record.accuracy for record in own[row.name].values()))
-        rows.append([row.title, f"{row.iterations:,}", ends.text() if ends.values else "not run"])
-    return markdown(["schedule", "iterations", "validation accuracy (%)"], rows)
 
 
 def _claim_row(claim: Claim, group: Sequence[Record], short: Sequence[Record], notebooks: str) -> list[str]:
@@ -186,7 +163,7 @@ def bounds_text(group: Sequence[Record]) -> str:
 def verdict(claim: Claim, group: Sequence[Record]) -> str:
     """The verdict on the records of one group; with what trains it where nothing was measured."""
     found = claim.measured(group)
-    if not comparable(group):
+    if not comparable([r for r in group if KINDS.get(r.run.experiment, "cifar10") == claim.row.data]):
         return NO_VERDICT
     judged = claim.verdict(found)
     if found is None:

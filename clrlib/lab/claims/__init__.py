@@ -1,7 +1,8 @@
 """What the paper and its readers claim, what was measured, the verdict."""
 
+from clrlib.lab.claims.architectures import ARCHITECTURES
 from clrlib.lab.claims.claim import CHANCE, TOLERANCE, Claim
-from clrlib.lab.claims.groups import Group, by_seed, comparable, groups, main_group
+from clrlib.lab.claims.groups import KINDS, Group, by_seed, comparable, groups, main_group
 from clrlib.lab.claims.guidance import GUIDANCE
 from clrlib.lab.claims.later import LATER
 from clrlib.lab.claims.paper import AS_GOOD, ONLY_THE_FALL, PAPER, SIGMOID_GAIN
@@ -9,10 +10,12 @@ from clrlib.lab.claims.range_tests import bounds_verdict, finished_range_tests, 
 from clrlib.lab.claims.summary import Summary
 
 __all__ = [
+    "ARCHITECTURES",
     "AS_GOOD",
     "CHANCE",
     "CLAIMS",
     "GUIDANCE",
+    "KINDS",
     "LATER",
     "ONLY_THE_FALL",
     "SIGMOID_GAIN",
@@ -30,4 +33,4 @@ __all__ = [
     "read_range_test",
 ]
 
-CLAIMS = (*PAPER, *GUIDANCE, *LATER)  # in the paper's order, then its advice, then what came after
+CLAIMS = (*PAPER, *ARCHITECTURES, *GUIDANCE, *LATER)  # in the paper's order, then its advice, then what came after

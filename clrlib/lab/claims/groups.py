@@ -3,7 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from clrlib.lab.experiments import CATALOGUE
 from clrlib.lab.runs import Record
+
+KINDS = {row.name: row.data for row in CATALOGUE}
 
 # What may be averaged together: profile, data label, SHA-256, test or validation images, device, precision.
 Group = tuple[str, ...]
@@ -36,10 +39,17 @@ def groups(records: Iterable[Record]) -> dict[Group, list[Record]]:
 
 
 def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
-    """The group with the most records on the test images (or "validation"); empty where there are none."""
-    return next(iter(groups(r for r in records if r.run.test_on == images).values()), [])
+    """For each kind of images the group with the most records on the test images (or "validation").
+
+    Records of different kinds never meet: a row has one kind, and a comparison is between rows of one kind.
+    """
+    kinds: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.run.test_on == images:
+            kinds[KINDS.get(record.run.experiment, "cifar10")].append(record)
+    return [record for some in kinds.values() for record in next(iter(groups(some).values()))]
 
 
 def comparable(records: Sequence[Record]) -> bool:
-    """Whether these are the paper's experiment: its size, on CIFAR-10. Others get no verdict."""
-    return all(r.run.profile == "paper" and r.data["label"].startswith("CIFAR-10") for r in records)
+    """Whether these are the paper's experiment: its size, on CIFAR or ImageNet. Others get no verdict."""
+    return all(r.run.profile == "paper" and r.data["label"].startswith(("CIFAR-10", "ImageNet")) for r in records)

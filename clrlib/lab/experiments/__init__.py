@@ -1,6 +1,6 @@
 """The catalogue: every row that we measure, as data. Sections, tables and figures are those of arXiv 1506.01186v6."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from clrlib.lab.experiments.beyond import BEYOND, EQUAL, KEPT_CYCLES, ONE_CYCLE, SEARCH, TUNING, WARM_RESTARTS
 from clrlib.lab.experiments.cycle import (
@@ -19,6 +19,16 @@ from clrlib.lab.experiments.cycle import (
 )
 from clrlib.lab.experiments.deviations import AS_CAFFE, DEVIATIONS
 from clrlib.lab.experiments.experiment import Experiment, shortened
+from clrlib.lab.experiments.imagenet import ALEXNET, GOOGLENET, IMAGENET, IMAGENET_NETS, IMAGENETTE
+from clrlib.lab.experiments.residual import (
+    DENSENET,
+    FAMILIES,
+    RESIDUAL_RANGE_TESTS,
+    RESNET,
+    STOCHASTIC_DEPTH,
+    TABLE_4,
+    TABLE_4_CIFAR100,
+)
 from clrlib.lab.experiments.sigmoid import SIGMOID_CLR, SIGMOID_FIXED, SIGMOID_FIXED_AT_BASE, SIGMOID_RANGE_TEST
 from clrlib.lab.experiments.table_1 import (
     CLR_TABLE_2,
@@ -34,9 +44,11 @@ from clrlib.lab.experiments.table_1 import (
     TABLE_2,
 )
 from clrlib.lab.experiments.table_3 import TABLE_3, TABLE_3_CONSTANT
+from clrlib.lab.experiments.tuned import CONTESTS, TUNED, TUNED_TUNING
 from clrlib.lab.runs import Run
 
 __all__ = [
+    "ALEXNET",
     "AS_CAFFE",
     "AS_FOUND",
     "BASE_QUARTER",
@@ -49,21 +61,30 @@ __all__ = [
     "CLR_TABLE_2",
     "CLR_TRIANGULAR",
     "CLR_TRIANGULAR2",
+    "CONTESTS",
     "CYCLE",
     "DECAY_2000",
     "DECAY_4000",
+    "DENSENET",
     "DEVIATIONS",
     "EQUAL",
     "EXP",
     "EXP_RANGE",
     "EXP_RANGE_AMPLITUDE",
+    "FAMILIES",
     "FIXED",
+    "GOOGLENET",
     "HANN",
     "HEADLINE",
     "HEADLINE_SEEDS",
+    "IMAGENET",
+    "IMAGENETTE",
+    "IMAGENET_NETS",
     "KEPT_CYCLES",
     "ONE_CYCLE",
     "RANGE_TEST",
+    "RESIDUAL_RANGE_TESTS",
+    "RESNET",
     "SEARCH",
     "SIGMOID_CLR",
     "SIGMOID_FIXED",
@@ -72,9 +93,14 @@ __all__ = [
     "STEP_2_EPOCHS",
     "STEP_8_EPOCHS",
     "STEP_10_EPOCHS",
+    "STOCHASTIC_DEPTH",
     "TABLE_2",
     "TABLE_3",
     "TABLE_3_CONSTANT",
+    "TABLE_4",
+    "TABLE_4_CIFAR100",
+    "TUNED",
+    "TUNED_TUNING",
     "TUNING",
     "WARM_RESTARTS",
     "WELCH",
@@ -96,6 +122,10 @@ CATALOGUE = (
     *(AS_CAFFE, *DEVIATIONS),
     *(SIGMOID_RANGE_TEST, SIGMOID_FIXED, SIGMOID_CLR, SIGMOID_FIXED_AT_BASE),
     *TABLE_3_CONSTANT,
+    *(*TABLE_4, *RESIDUAL_RANGE_TESTS),
+    *IMAGENETTE,
+    *(*TUNED_TUNING, *TUNED),
+    *(*TABLE_4_CIFAR100, *IMAGENET),
 )
 
 
@@ -109,12 +139,15 @@ def named(names: Sequence[str]) -> tuple[Experiment, ...]:
 
 
 def runs(
-    profile: str, data: str, precision: str, seeds: int = 1, catalogue: Sequence[Experiment] = CATALOGUE
+    profile: str, data: Mapping[str, str], precision: str, seeds: int = 1, catalogue: Sequence[Experiment] = CATALOGUE
 ) -> list[Run]:
-    """Every run of a profile: all seeds of the headline, what the other rows ask for, then seed 1 of all, seed 2 ..."""
-    catalogue = [e for e in catalogue if profile in e.shorter]
+    """Every run of a profile: all seeds of the headline, what the other rows ask for, then seed 1 of all, seed 2 ...
+
+    data: the name of the image set for each kind that is at hand; rows that need another kind are left out.
+    """
+    catalogue = [e for e in catalogue if profile in e.shorter and e.data in data]
     headline = max(seeds, HEADLINE_SEEDS) if profile == "paper" else 1
     least = {e.name: max(e.seeds, headline) if e in HEADLINE else e.seeds for e in catalogue}
     first = [(e, k) for e in sorted(catalogue, key=lambda e: e not in HEADLINE) for k in range(least[e.name])]
     more = [(e, k) for k in range(seeds) for e in catalogue if k >= least[e.name]]
-    return [e.run(profile, e.first_seed + k, data, precision) for e, k in first + more]
+    return [e.run(profile, e.first_seed + k, data[e.data], precision) for e, k in first + more]

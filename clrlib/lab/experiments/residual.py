@@ -26,10 +26,11 @@ TRAINING: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Family:
-    """One of the three nets: its originals' training in iterations, and what table 4 has for it.
+    """One of the three nets: its original's training, in iterations, and what table 4 has for it.
 
     step_size: a twentieth of the training, so that a cycle is a tenth. drops: where the rate or the range falls
-    tenfold. shorter: what quick and smoke divide the iterations by.
+    tenfold. nets: the net of each profile. quick, smoke: what they divide the iterations by. fixed, clr: test accuracy
+    (%) on CIFAR-10 and on CIFAR-100, fixed ones by their rate. found: the bounds of its own LR range test.
     """
 
     name: str
@@ -37,78 +38,111 @@ class Family:
     step_size: int
     drops: tuple[int, int]
     max_lr: float
-    fixed: Mapping[float, float]  # test accuracy (%) by rate
-    cyclical: float
-    shorter: tuple[int, int]
-    nets: tuple[str, str, str]  # for paper, quick, smoke
-    range_test: int  # iterations
+    fixed: Mapping[float, tuple[float, float]]
+    clr: tuple[float, float]
+    nets: Mapping[str, str]
+    quick: int
+    smoke: int
     settings: Mapping[str, Any]
+    found: tuple[float, float] | None = None
 
-    @property
-    def iterations(self) -> int:
-        return 20 * self.step_size
-
-    def row(self, name: str, title: str, policy: Policy, paper: float | None) -> Experiment:
-        """A whole training."""
-        quick, smoke = self.shorter
-        paper_net, quick_net, smoke_net = self.nets
-        return Experiment(
-            f"{self.name}-{name}",
-            f"{self.title}, {title}",
-            policy,
-            self.iterations,
-            paper,
-            "Table 4, CIFAR-10",
-            evaluate_every={"paper": self.step_size, "quick": 2 * self.step_size // quick, "smoke": 10},
-            shorter={"paper": 1, "quick": quick, "smoke": smoke},
-            settings={**TRAINING, **self.settings, "net": paper_net},
-            instead={"quick": {"net": quick_net}, "smoke": {"net": smoke_net}},
+    def rows(self, data: str = "cifar10") -> tuple[Experiment, ...]:
+        """A row of the table after the other: CLR, then the fixed rates."""
+        column = ("cifar10", "cifar100").index(data)
+        clr = self._row("clr", f"CLR 0.1-{self.max_lr:g}", self.cyclical((0.1, self.max_lr)), self.clr[column], data)
+        fixed = (
+            self._row(f"fixed-{lr:g}", f"fixed {lr:g}", self.fixed_policy(lr), accuracies[column], data)
+            for lr, accuracies in self.fixed.items()
         )
+        return (clr, *fixed)
 
-    def fixed_row(self, lr: float) -> Experiment:
-        return self.row(f"fixed-{lr:g}", f"fixed {lr:g}", MultiStep(lr, self.drops), self.fixed[lr])
+    def fixed_policy(self, lr: float) -> MultiStep:
+        """The original's schedule from another rate."""
+        return MultiStep(lr, self.drops)
 
-    def clr_row(self) -> Experiment:
+    def cyclical(self, between: tuple[float, float]) -> Stages:
+        """Triangular cycles between bounds that drop where the fixed rate does; the cycle goes on."""
+        low, high = between
         first, second = self.drops
-        lengths = (first, second - first, self.iterations - second)
-        bounds = [(0.1 / 10**k, self.max_lr / 10**k) for k in range(3)]
-        stages = ((n, Triangular(*b, self.step_size)) for n, b in zip(lengths, bounds, strict=True))
-        return self.row("clr", f"CLR 0.1-{self.max_lr:g}", Stages(*stages, restart=False), self.cyclical)
+        lengths = (first, second - first, 20 * self.step_size - second)
+        bounds = ((low / 10**k, high / 10**k) for k in range(3))
+        stages = ((n, Triangular(*pair, self.step_size)) for n, pair in zip(lengths, bounds, strict=True))
+        return Stages(*stages, restart=False)
 
-    def range_test_row(self) -> Experiment:
+    def range_test(self) -> Experiment:
+        """The net's own LR range test, over some eight epochs (DenseNet: four)."""
+        iterations = 3_200
         return Experiment(
             f"{self.name}-range-test",
             f"{self.title}: LR range test, 0-1",
-            range_test_policy(0.0, 1.0, self.range_test),
-            self.range_test,
-            evaluate_every={"paper": self.range_test // 40, "quick": self.range_test // 64, "smoke": 10},
+            range_test_policy(0.0, 1.0, iterations),
+            iterations,
+            evaluate_every={"paper": 80, "quick": 50, "smoke": 10},
             shorter={"paper": 1, "quick": 4, "smoke": 80},
-            settings=self.row("", "", MultiStep(0.1, ()), None).settings,
-            instead=self.row("", "", MultiStep(0.1, ()), None).instead,
+            **self._nets(),
         )
 
+    def _row(self, name: str, title: str, policy: Policy, paper: float, data: str) -> Experiment:
+        profiles = {"paper": 1, "quick": self.quick, "smoke": self.smoke}
+        on = "" if data == "cifar10" else "-cifar100"
+        return Experiment(
+            f"{self.name}{on}-{name}",
+            f"{self.title}{' on CIFAR-100' if on else ''}, {title}",
+            policy,
+            20 * self.step_size,
+            paper,
+            "Table 4",
+            evaluate_every={"paper": self.step_size, "quick": 2 * self.step_size // self.quick, "smoke": 10},
+            shorter={"paper": 1} if on else profiles,
+            data=data,
+            **self._nets(),
+        )
 
-# ResNet: 164 epochs of 50,000 / 128 iterations, drops after 81 and 122.
+    def _nets(self) -> dict[str, Any]:
+        instead = {profile: {"net": self.nets[profile]} for profile in ("quick", "smoke")}
+        return {"settings": {**TRAINING, **self.settings, "net": self.nets["paper"]}, "instead": instead}
+
+
 RESNET = Family(
-    *("resnet", "ResNet", 3_200, (31_648, 47_648), 0.3, {0.1: 92.8, 0.2: 93.3, 0.3: 91.8}, 93.6),
-    *((32, 1_600), ("resnet56", "resnet20", "resnet8"), 3_200),
+    name="resnet",
+    title="ResNet",
+    step_size=3_200,  # 64,000 iterations of 128: 164 epochs; drops after 81 and 122
+    drops=(31_648, 47_648),
+    max_lr=0.3,
+    fixed={0.1: (92.8, 71.2), 0.2: (93.3, 71.6), 0.3: (91.8, 71.9)},
+    clr=(93.6, 72.5),
+    nets={"paper": "resnet56", "quick": "resnet20", "smoke": "resnet8"},
+    quick=32,
+    smoke=1_600,
     settings={"batch": 128},
 )
-# Stochastic depth: 500 epochs of 45,000 / 128 iterations (a tenth of the images is held out), drops at 50 and 75 %.
 STOCHASTIC_DEPTH = Family(
-    *("sd", "stochastic depth", 8_800, (88_000, 132_000), 0.3, {0.1: 94.6, 0.2: 94.5, 0.3: 94.2}, 94.5),
-    *((80, 4_000), ("resnet110_sd", "resnet20_sd", "resnet8_sd"), 3_200),
+    name="sd",
+    title="stochastic depth",
+    step_size=8_800,  # 176,000 iterations of 128: 500 epochs of 45,000 images, the rest is held out; drops at 50, 75 %
+    drops=(88_000, 132_000),
+    max_lr=0.3,
+    fixed={0.1: (94.6, 75.2), 0.2: (94.5, 75.2), 0.3: (94.2, 74.6)},
+    clr=(94.5, 75.4),
+    nets={"paper": "resnet110_sd", "quick": "resnet20_sd", "smoke": "resnet8_sd"},
+    quick=80,
+    smoke=4_000,
     settings={"batch": 128, "hold_out": True},
 )
-# DenseNet: 300 epochs of 50,000 / 64 iterations, drops at 50 and 75 %.
 DENSENET = Family(
-    *("densenet", "DenseNet", 11_700, (117_000, 175_500), 0.2, {0.1: 94.5, 0.2: 94.5, 0.3: 94.2}, 94.9),
-    *((150, 5_000), ("densenet40", "densenet22", "densenet7"), 3_200),
+    name="densenet",
+    title="DenseNet",
+    step_size=11_700,  # 234,000 iterations of 64: 300 epochs; drops at 50 and 75 %
+    drops=(117_000, 175_500),
+    max_lr=0.2,
+    fixed={0.1: (94.5, 75.2), 0.2: (94.5, 75.3), 0.3: (94.2, 74.5)},
+    clr=(94.9, 75.9),
+    nets={"paper": "densenet40", "quick": "densenet22", "smoke": "densenet7"},
+    quick=150,
+    smoke=5_000,
     settings={"batch": 64},
 )
 FAMILIES = (RESNET, STOCHASTIC_DEPTH, DENSENET)
-RESIDUAL = tuple(
-    row
-    for family in FAMILIES
-    for row in (family.range_test_row(), family.fixed_row(0.1), family.clr_row(), *map(family.fixed_row, (0.2, 0.3)))
-)
+TABLE_4 = tuple(row for family in FAMILIES for row in family.rows())
+TABLE_4_CIFAR100 = tuple(row for family in FAMILIES for row in family.rows("cifar100"))
+RESIDUAL_RANGE_TESTS = tuple(family.range_test() for family in FAMILIES)

@@ -12,10 +12,14 @@ from clrlib.lab.models.caffe_layers import lrn_across_channels
 class AlexNet(nn.Module):
     """Caffe's AlexNet: five convolutions, three of them in two groups, and three linear layers.
 
-    Unlike torchvision's (which is the later one-tower net): 96, 256, 384, 384, 256 channels with groups, local response
-    normalisation across five channels after the first two ReLUs, no padding in the first layer, Gaussian weights, biases
-    0 or 0.1. 60,965,224 parameters for images of 227 pixels and 1,000 classes. Takes images less the mean image,
-    (N, 3, size, size) with values up to 255; gives scores (N, classes).
+    Unlike torchvision's (which is the later one-tower net): 96, 256, 384, 384 and 256 channels, in groups; local
+    response normalisation across five channels after the first two ReLUs; no padding in the first layer; Gaussian
+    weights, biases 0 or 0.1. Takes images less their mean, (N, 3, size, size) with values up to 255; gives scores
+    (N, classes). generator: where the initial weights are drawn from.
+
+    >>> net = AlexNet(227, torch.Generator().manual_seed(0))
+    >>> sum(p.numel() for p in net.parameters())
+    60965224
     """
 
     def __init__(self, size: int, generator: torch.Generator, classes: int = 1000) -> None:
@@ -41,7 +45,7 @@ class AlexNet(nn.Module):
             (self.fc8, 0.01, 0.0),
         ):
             nn.init.normal_(layer.weight, std=std, generator=generator)
-            nn.init.constant_(layer.bias, bias)
+            nn.init.constant_(layer.bias, bias)  # type: ignore[arg-type]
 
     def features(self, x: Tensor) -> Tensor:
         x = pool(lrn_across_channels(F.relu(self.conv1(x))))
@@ -91,8 +95,13 @@ INCEPTION = {
 class GoogLeNet(nn.Module):
     """Caffe's GoogLeNet: nine Inception modules without batch normalisation, two auxiliary classifiers in training.
 
-    Unlike torchvision's: local response normalisation, 5x5 convolutions that are 5x5, Xavier weights, biases 0.2. In
-    training `forward` gives (scores, two auxiliary scores), whose losses count 0.3 each; in evaluation scores alone.
+    Unlike torchvision's: local response normalisation, 5x5 convolutions that are 5x5, Xavier weights, biases 0.2. The
+    paper used another file, Princeton's, which is gone. Takes images less their mean colour, (N, 3, size, size). In
+    training it gives (scores, two auxiliary scores), whose losses count 0.3 each, in evaluation scores (N, classes).
+
+    >>> net = GoogLeNet(224, torch.Generator().manual_seed(0))
+    >>> sum(p.numel() for p in net.parameters())
+    13378280
     """
 
     def __init__(self, size: int, generator: torch.Generator, classes: int = 1000) -> None:
@@ -113,14 +122,14 @@ class GoogLeNet(nn.Module):
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 fan_in = layer.weight[0].numel()  # Caffe's "xavier": uniform with variance 1 / fan_in
                 nn.init.uniform_(layer.weight, -((3 / fan_in) ** 0.5), (3 / fan_in) ** 0.5, generator=generator)
-                nn.init.constant_(layer.bias, 0.2)
+                nn.init.constant_(layer.bias, 0.2)  # type: ignore[arg-type]
         for classifier in (self, *self.auxiliary):
             nn.init.zeros_(classifier.last.bias)
 
     def forward(self, x: Tensor) -> Any:
         x = lrn_across_channels(pool(F.relu(self.conv1(x))))
         x = pool(lrn_across_channels(F.relu(self.conv2(F.relu(self.reduce2(x))))))
-        extra = []
+        extra: list[Tensor] = []
         for name, module in self.modules_by_name.items():
             x = module(x)
             if name in ("3b", "4e"):

@@ -60,7 +60,7 @@ class FromImages(nn.Module):
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """The net's own."""
-        groups: list[dict[str, Any]] = self.net.parameter_groups(weight_decay)  # type: ignore[operator, union-attr]
+        groups: list[dict[str, Any]] = self.net.parameter_groups(weight_decay)  # type: ignore[operator]
         return groups
 
 

@@ -6,7 +6,7 @@ import torch
 from caffe_in_numpy import convolution, pool
 from torch import nn
 
-from clrlib.lab.models import NETS
+from clrlib.lab.models import CAFFE_CIFAR10
 from clrlib.lab.models.caffe_sigmoid_bn import CaffeBatchNorm, CaffeCifar10SigmoidBN
 
 
@@ -74,7 +74,7 @@ def test_saved_and_loaded_it_weighs_the_past_the_same() -> None:
 
 
 def test_parameters_are_caffes() -> None:
-    net = NETS["caffe_cifar10_sigmoid_bn"](torch.zeros(3, 32, 32), seeded(0))
+    net = CAFFE_CIFAR10["caffe_cifar10_sigmoid_bn"](torch.zeros(3, 32, 32), seeded(0))
     assert {name: tuple(p.shape) for name, p in net.named_parameters()} == {
         "conv1.weight": (32, 3, 5, 5),
         "conv2.weight": (32, 32, 5, 5),

@@ -1,0 +1,35 @@
+"""CIFAR-100 as torchvision reads it, where its archive or folder is at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from torchvision.datasets import CIFAR100
+
+from clrlib.lab import paths
+from clrlib.lab.image_folder import Arrays, DataError
+
+FOLDER, ARCHIVE = CIFAR100.base_folder, CIFAR100.filename
+
+
+def find() -> Path | None:
+    """The folder that holds it, unpacked or not: the one that CLRLIB_DATA names, else data/."""
+    named = os.environ.get("CLRLIB_DATA", "")
+    places = ([Path(named).expanduser()] if named else []) + [paths.DATA]
+    return next((place for place in places if (place / FOLDER).is_dir() or (place / ARCHIVE).is_file()), None)
+
+
+def read() -> tuple[Arrays, Path]:
+    """Images and source. Raises DataError where it is not to be had or not as it was published (MD5)."""
+    place = find()
+    if place is None:
+        raise DataError(f"CIFAR-100 is not at {paths.shown(paths.DATA)}/; put {ARCHIVE} there, or set CLRLIB_DATA")
+    unpack = not (place / FOLDER).is_dir()
+    try:
+        train, test = (CIFAR100(place, train=split, download=unpack) for split in (True, False))
+    except (RuntimeError, OSError) as error:
+        raise DataError(f"{place / (ARCHIVE if unpack else FOLDER)} is not whole ({error}); get it again") from error
+    splits = (
+        (np.ascontiguousarray(s.data.transpose(0, 3, 1, 2)), np.array(s.targets, np.int64)) for s in (train, test)
+    )
+    return Arrays(tuple(train.classes), "original", *next(splits), *next(splits)), place / FOLDER
