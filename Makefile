@@ -1,5 +1,5 @@
 # One line of help for each target stands after ##. Settings: PROFILE=auto|smoke|quick|paper SEEDS=n JOBS=n|auto
-# BUDGET=25m (make publish trains that long) ROWS=fixed,exp (make publish trains these alone) LAB_OPTIONS=--allow-root
+# BUDGET=25m (make reproduce and make publish train that long) ROWS=fixed,exp (make publish trains these alone) LAB_OPTIONS=--allow-root
 # DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -32,7 +32,7 @@ data: setup ## CIFAR-10 into data/ (170 MB, once), or what DATA= names
 	$(LAB) data $(OPTIONS)
 
 reproduce: setup ## train, run every notebook, draw the figures, compare (quick: 50 min on 2 cores; paper: hours on a CPU)
-	$(LAB) reproduce $(OPTIONS)
+	$(LAB) reproduce $(OPTIONS) $(if $(BUDGET),--budget $(BUDGET))
 
 figures: setup ## figures/ again from results/ (10 s)
 	$(LAB) figures

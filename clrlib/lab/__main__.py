@@ -45,8 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
         command.add_argument("--seeds", type=_positive, default=None, help="seeds 0 .. N-1 of every row")
-        if name in ("train", "publish"):
+        if name in ("train", "reproduce", "publish"):
             command.add_argument("--budget", type=_seconds, default=None, help="stop training after 90s, 25m or 3h")
+        if name in ("train", "publish"):
             command.add_argument("--rows", default="", help="only these rows, such as fixed,clr-table2")
         command.add_argument("--jobs", type=_jobs, default=None, help="runs side by side, or auto")
     return parser
@@ -64,7 +65,7 @@ def _run(options: argparse.Namespace) -> None:
         case "notebooks":
             reproduce.execute_all(profile)
         case "reproduce":
-            reproduce.reproduce(profile, seeds, options.jobs)
+            reproduce.reproduce(profile, seeds, options.jobs, options.budget)
         case "figures":
             reproduce.draw_published()
         case "publish":

@@ -1,6 +1,7 @@
 """What a notebook opens with: records, figures with alt text, tables, a footer of provenance."""
 
 import io
+import os
 from collections.abc import Mapping
 
 from IPython.display import Image, Markdown, display
@@ -16,6 +17,7 @@ PROFILES = ("published", "smoke", "quick", "paper")
 def collect(profile: str, *rows: Experiment) -> list[Record]:
     """The records of some rows: "published" reads results/ and never trains; other profiles train what is missing.
 
+    CLRLIB_TRAINING=off (set by `make reproduce`, which has trained before) leaves out what is missing instead.
     Raises ValueError for an unknown profile.
     """
     if profile not in PROFILES:
@@ -26,8 +28,9 @@ def collect(profile: str, *rows: Experiment) -> list[Record]:
         return [r for r in store.load_all(folder) if r.run.experiment in known]
     names = data_for(profile)
     precision = device.pick_precision(device.pick_device())
-    for run in experiments.runs(profile, names, precision, catalogue=rows):
-        store.load_or_train(run, folder)
+    if os.environ.get("CLRLIB_TRAINING") != "off":
+        for run in experiments.runs(profile, names, precision, catalogue=rows):
+            store.load_or_train(run, folder)
     records = [r for r in store.load_all(folder) if r.run.experiment in known]  # more seeds too, where they were run
     return [r for r in records if r.run == _as_now(r.run, known[r.run.experiment], names, precision)]
 

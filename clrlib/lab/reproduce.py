@@ -1,5 +1,6 @@
 """The driver behind the Makefile: data, training, notebooks through papermill, figures, the closing table."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,10 +37,17 @@ def train(
     return set(names.values())
 
 
-def reproduce(profile: str, seeds: int, jobs: int | None) -> None:
-    """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours."""
-    data = train(profile, seeds, jobs)
-    execute_all(profile)
+def reproduce(profile: str, seeds: int, jobs: int | None, budget: float | None = None) -> None:
+    """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours.
+
+    budget: seconds after which the training stops; the notebooks then show what is there.
+    """
+    data = train(profile, seeds, jobs, budget)
+    os.environ["CLRLIB_TRAINING"] = "off"  # the notebooks train nothing that was left out
+    try:
+        execute_all(profile)
+    finally:
+        del os.environ["CLRLIB_TRAINING"]
     yours = [r for r in store.load_all(store.folder(profile)) if r.run.data in data]
     figures.draw_all(yours, paths.BUILD / profile / "figures")
     if profile != "smoke":  # tests leave the published figures alone

@@ -4,8 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from clrlib.lab.experiments import RANGE_TEST, SIGMOID_RANGE_TEST, Experiment
+from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record
+
+IMAGES = {
+    "cifar10": ("cifar10", "CIFAR-10"),
+    "cifar100": ("cifar100", "CIFAR-100"),
+    "imagenette": ("imagenette-128", "Imagenette, 128 px"),
+    "imagenet": ("imagenet", "ImageNet"),
+}
 
 
 def record(
@@ -14,18 +21,20 @@ def record(
     seed: int = 0,
     *,
     profile: str = "paper",
-    data: str = "cifar10",
-    label: str = "CIFAR-10",
+    data: str = "",
+    label: str = "",
     sha256: str = "1234567890ab" + 52 * "0",
     device: str = "cpu",
     precision: str = "float32",
     test_on: str = "test",
 ) -> Record:
     """A record that ends at an accuracy in percent; None: diverged at three quarters of its iterations."""
+    usual_data, usual_label = IMAGES[row.data]
+    data, label = data or usual_data, label or usual_label
     run = row.run(profile, seed, data, precision)
     if test_on != "test":
         run = replace(run, test_on=test_on)
-    is_range_test = row in (RANGE_TEST, SIGMOID_RANGE_TEST)
+    is_range_test = "range-test" in row.name
     every = run.iterations // 20 if is_range_test else run.evaluate_every
     iteration = np.arange(every, run.iterations + 1, every)
     evaluations = len(iteration)

@@ -1,4 +1,7 @@
-"""The catalogue against the paper's tables 1 and 2, typed in again here, and its shorter forms against the full one."""
+"""The catalogue against the paper's tables 1 to 3, typed in again here, and its shorter forms against the full one.
+
+The rows of the other nets have a file of their own, test_other_nets.py.
+"""
 
 import json
 from dataclasses import replace
@@ -12,6 +15,7 @@ from clrlib.lab.data import ImageSet
 from clrlib.lab.experiments import (
     AS_CAFFE,
     BEYOND,
+    CAFFE_NET,
     CATALOGUE,
     CLR_TRIANGULAR,
     CYCLE,
@@ -47,10 +51,11 @@ from clrlib.schedules import (
 )
 
 PROFILES = ("paper", "quick", "smoke")
-ROWS = pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+EVERY_KIND = dict.fromkeys(("cifar10", "cifar100", "imagenette", "imagenet"), "digits")
+ROWS = pytest.mark.parametrize("row", CAFFE_NET, ids=lambda row: row.name)
 EACH_ROW_AND_PROFILE = pytest.mark.parametrize(
     ("row", "profile"),
-    [(row, profile) for row in CATALOGUE for profile in PROFILES if profile in row.shorter],
+    [(row, profile) for row in CAFFE_NET for profile in PROFILES if profile in row.shorter],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
 EACH_PROFILE = pytest.mark.parametrize("profile", PROFILES)
@@ -83,7 +88,7 @@ SOLVERS_ROWS = {row.name: row for row in CATALOGUE if row.source == "Table 3"}
 SIGMOID_ROWS = [row for row in CATALOGUE if row.name.startswith("sigmoid-")]
 ELSEWHERE = {row.name for row in (*SOLVERS_ROWS.values(), *SIGMOID_ROWS, *CYCLE, *BEYOND, AS_CAFFE, *DEVIATIONS)}
 SHORT_OF_SMOKE = (*experiments.TABLE_3_CONSTANT, *TUNING, *EQUAL, AS_CAFFE, *DEVIATIONS)
-ROWS_OF_TABLE_1 = [row for row in CATALOGUE if row.name not in ELSEWHERE]
+ROWS_OF_TABLE_1 = [row for row in CAFFE_NET if row.name not in ELSEWHERE]
 
 # base_lr, max_lr, stepsize, start, max_iter
 STAGES = [
@@ -321,7 +326,7 @@ def test_rows_can_be_named() -> None:
 
 
 def test_profiles_get_shorter() -> None:
-    for row in CATALOGUE:
+    for row in CAFFE_NET:
         profiles = [profile for profile in PROFILES if profile in row.shorter]
         lengths = [row.run(profile, 0, "digits", "float32").iterations for profile in profiles]
         assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == len(profiles)
@@ -386,34 +391,40 @@ def row(name: str, seeds: int, first_seed: int = 0) -> Experiment:
 )
 def test_first_what_each_row_asks_for_then_seed_by_seed(seeds: int, expected: str) -> None:
     catalogue = (row("a", 1), row("b", 3), row("c", 1))
-    found = runs("smoke", "digits", "float32", seeds, catalogue)
+    found = runs("smoke", {"cifar10": "digits"}, "float32", seeds, catalogue)
     assert " ".join(f"{run.experiment}{run.seed}" for run in found) == expected
 
 
 @pytest.mark.parametrize(("profile", "seeds", "expected"), [("paper", 1, 3), ("paper", 5, 5), ("quick", 1, 1)])
 def test_the_headline_comes_first_with_all_its_seeds(profile: str, seeds: int, expected: int) -> None:
-    found = [f"{run.experiment}{run.seed}" for run in runs(profile, "cifar10", "float32", seeds)]
+    found = [f"{run.experiment}{run.seed}" for run in runs(profile, {"cifar10": "cifar10"}, "float32", seeds)]
     headline = [f"{name}{seed}" for name in ("fixed", "clr-table2") for seed in range(expected)]
     assert found[: 2 * expected] == headline and found[2 * expected] == "range-test0"
     assert len(set(found)) == len(found)
 
 
+def test_rows_whose_images_are_not_at_hand_are_left_out() -> None:
+    found = {run.data for run in runs("quick", {"cifar10": "cifar10-jpeg"}, "float32")}
+    both = {run.data for run in runs("quick", {"cifar10": "cifar10-jpeg", "imagenette": "imagenette-128"}, "float32")}
+    assert (found, both) == ({"cifar10-jpeg"}, {"cifar10-jpeg", "imagenette-128"})
+
+
 def test_seeds_may_begin_later() -> None:
     """For what is confirmed on seeds that chose nothing."""
-    found = runs("smoke", "digits", "float32", 3, (row("a", 2, first_seed=5),))
+    found = runs("smoke", {"cifar10": "digits"}, "float32", 3, (row("a", 2, first_seed=5),))
     assert [run.seed for run in found] == [5, 6, 7]
 
 
 @EACH_PROFILE
 def test_no_two_runs_have_one_name(profile: str) -> None:
-    names = [run.name for run in runs(profile, "digits", "float32", seeds=5)]
+    names = [run.name for run in runs(profile, EVERY_KIND, "float32", seeds=5)]
     assert len(set(names)) == len(names) == 5 * sum(profile in row.shorter for row in CATALOGUE)
 
 
 def test_runs_are_the_whole_catalogues_with_what_was_asked_for() -> None:
-    found = runs("quick", "cifar10-jpeg", "bfloat16")
+    found = runs("quick", EVERY_KIND, "bfloat16")
     assert {run.experiment for run in found} == {row.name for row in CATALOGUE if "quick" in row.shorter}
-    assert {(run.profile, run.data) for run in found} == {("quick", "cifar10-jpeg")}
+    assert {(run.profile, run.data) for run in found} == {("quick", "digits")}
     assert {run.experiment for run in found if run.precision != "bfloat16"} == {"deviation-float32"}
     assert [run.seed for run in found if run.experiment == "range-test"] == [0, 1, 2]
 
@@ -422,6 +433,7 @@ def test_names_and_titles_are_unique() -> None:
     assert len({row.name for row in CATALOGUE}) == len({row.title for row in CATALOGUE}) == len(CATALOGUE)
     listed = [value for value in vars(experiments).values() if isinstance(value, Experiment)]
     listed += [row for rows in vars(experiments).values() if isinstance(rows, tuple) for row in rows]
+    listed = [row for row in listed if isinstance(row, Experiment)]
     assert {id(row) for row in listed} == {id(row) for row in CATALOGUE}, "an experiment that nobody trains"
 
 

@@ -33,7 +33,8 @@ TRAINING = {"03_fixed_vs_cyclical": FIXED, "04_decay_only": DECAY_4000}
 ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]
 
 
-OTHERS = ("01_schedules", "06_adaptive_methods", "10_choosing_the_cycle")  # no curves over iterations or rates
+ENDS = ("06_adaptive_methods", "08_residual_nets", "09_imagenet_nets")
+OTHERS = ("01_schedules", *ENDS, "10_choosing_the_cycle")  # no curves over iterations or rates
 CURVES = {name: draw for name, draw in FIGURES.items() if name not in OTHERS}
 WITHOUT_THE_PAPERS = ("07_sigmoid_batchnorm", "07_sigmoid_range_test", "11_beyond")  # whose curve nobody has read off
 

@@ -46,6 +46,10 @@ ANOTHER = {
     "evaluate_every": 100,
     "test_on": "validation",
     "snapshots": (500, 1000),
+    "hold_out": True,
+    "flip": True,
+    "shift": 4,
+    "crop": 28,
 }
 
 POLICIES = [
@@ -54,6 +58,8 @@ POLICIES = [
     Exponential(0.1, gamma=0.99994),
     LinearDecay(0.007, 0.001, steps=4000),
     Stages((4, Triangular2(0.1, 0.2, 2)), (3, MultiStep(0.01, (1, 2))), (2, Stages((1, Fixed(0.1))))),
+    Stages((4, Triangular(0.1, 0.2, 3)), (3, Triangular(0.01, 0.02, 3))),
+    Stages((4, Triangular(0.1, 0.2, 3)), (3, Triangular(0.01, 0.02, 3)), restart=False),
     Cyclical(0.001, 0.006, step_size=7),
     Triangular(0.001, 0.006, step_size=7),
     Triangular2(1 / 3, 2 / 3, step_size=7),

@@ -18,6 +18,7 @@ __all__ = [
     "KINDS",
     "LATER",
     "ONLY_THE_FALL",
+    "PAPER",
     "SIGMOID_GAIN",
     "TOLERANCE",
     "Claim",
