@@ -172,13 +172,13 @@ def test_both_sides_have_three_tuning_trainings_of_one_length(contest: Contest) 
     for row in contest.tuning():
         run = row.run("quick", 0, "x", "float32")
         assert run.test_on == "validation" and not run.hold_out
-        assert run.iterations == pytest.approx(contest.like.run("quick", 0, "x", "float32").iterations / 4, abs=1)
+        assert run.iterations == pytest.approx(contest.rows[0].run("quick", 0, "x", "float32").iterations / 4, abs=1)
 
 
 @EACH_CONTEST
 def test_what_was_found_and_chosen_is_what_the_published_records_say(contest: Contest) -> None:
     quick = [r for r in store.load_all(store.folder("published quick")) if r.run.seed == 0]
-    name = contest.name if contest.like.data == "cifar10" else f"{contest.name}-imagenette"
+    name = contest.name if contest.rows[0].data == "cifar10" else f"{contest.name}-imagenette"
     (test,) = (row for row in OTHER_NETS if row.name == f"{name}-range-test")
     bounds = read_bounds(quick, test)
     if contest.found is not None:
@@ -194,5 +194,5 @@ def test_what_was_found_and_chosen_is_what_the_published_records_say(contest: Co
     assert contest.chosen_rate == max(rates, key=lambda lr: rates[lr])
     assert contest.chosen_bounds == max(pairs, key=lambda pair: pairs[pair])
     for row in contest.best():
-        run, like = (r.run("quick", 0, "x", "float32") for r in (row, contest.like))
+        run, like = (r.run("quick", 0, "x", "float32") for r in (row, contest.rows[0]))
         assert replace(run, experiment=like.experiment, policy=like.policy) == like

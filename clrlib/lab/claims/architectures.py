@@ -1,9 +1,10 @@
 """Table 4 and section 4.2: what the paper claims about other nets, and what Imagenette says of the same schedules."""
 
 from clrlib.lab.claims.claim import Claim
-from clrlib.lab.experiments import FAMILIES, IMAGENET_NETS
+from clrlib.lab.experiments import CONTESTS, FAMILIES, IMAGENET_NETS
 from clrlib.lab.experiments.imagenet import Net
 from clrlib.lab.experiments.residual import Family
+from clrlib.lab.experiments.tuned import Contest
 
 
 def _table_4(family: Family, data: str = "cifar10") -> list[Claim]:
@@ -45,9 +46,19 @@ def _imagenette(net: Net) -> list[Claim]:
     ]
 
 
+def _tuned(contest: Contest) -> list[Claim]:
+    """CLR against a fixed rate, both tuned with as many trainings; nothing where that was not done yet."""
+    if not contest.best():
+        return []
+    fixed, clr = contest.best()
+    text = f"Both tuned: {clr.title}, against {fixed.title.split(', ')[1]}"
+    return [Claim(text, clr, "09", fixed)]
+
+
 ARCHITECTURES = (
     *(claim for family in FAMILIES for claim in _table_4(family)),
     *(claim for net in IMAGENET_NETS for claim in _imagenette(net)),
+    *(claim for contest in CONTESTS for claim in _tuned(contest)),
     *(claim for family in FAMILIES for claim in _table_4(family, "cifar100")),
     *(claim for net in IMAGENET_NETS for claim in _imagenet(net)),
 )

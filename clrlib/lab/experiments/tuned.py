@@ -19,14 +19,14 @@ QUARTER = 4
 
 @dataclass(frozen=True)
 class Contest:
-    """One net's two sides. like: a row of it, whose policy is replaced. found: the bounds of its range test.
+    """One net's two sides. rows: of its own table, all alike but for their policies. found: its range test's bounds.
 
     chosen_rate, chosen_bounds: the best of each side by seed 0 on the validation images, None until that was run.
     """
 
     name: str
     title: str
-    like: Experiment
+    rows: tuple[Experiment, ...]
     fixed: Callable[[float], Policy]
     cyclical: Callable[[Bounds], Policy]
     rate: float
@@ -57,12 +57,17 @@ class Contest:
             return ()
         rate, (low, high) = self.chosen_rate, self.chosen_bounds
         return (
-            self._row(f"tuned-fixed-{self.name}", f"best fixed rate, {rate:g}", self.fixed(rate)),
-            self._row(f"tuned-clr-{self.name}", f"best own bounds, {low:g}-{high:g}", self.cyclical((low, high))),
+            self._whole(f"tuned-fixed-{self.name}", f"fixed {rate:g}", self.fixed(rate)),
+            self._whole(f"tuned-clr-{self.name}", f"CLR {low:g}-{high:g}", self.cyclical((low, high))),
         )
 
+    def _whole(self, name: str, title: str, policy: Policy) -> Experiment:
+        """The row of the table with this policy, where it has one already."""
+        known = (row for row in self.rows if row.policy == policy)
+        return next(known, None) or self._row(name, title, policy)
+
     def _row(self, name: str, title: str, policy: Policy) -> Experiment:
-        return replace(self.like, name=name, title=f"{self.title}, {title}", policy=policy, paper=None, source="")
+        return replace(self.rows[0], name=name, title=f"{self.title}, {title}", policy=policy, paper=None, source="")
 
     def _short(self, name: str, policy: Policy) -> Experiment:
         row = self._row(f"tune-{self.name}-{name}", f"{name}, validation", shortened(policy, QUARTER))
@@ -75,7 +80,7 @@ def _residual(family: Family, rate: float | None = None, bounds: Bounds | None =
     return Contest(
         family.name,
         family.title,
-        family.rows()[0],
+        family.rows(),
         family.fixed_policy,
         family.cyclical,
         0.1,
@@ -89,7 +94,7 @@ def _imagenette(net: Net, rate: float | None = None, bounds: Bounds | None = Non
     return Contest(
         net.name,
         f"{net.title} on Imagenette",
-        next(row for row in net.on_imagenette() if row.name.endswith("-fixed")),
+        tuple(row for row in net.on_imagenette()[1:] if row.iterations == net.iterations // FEWER),
         lambda lr: shortened(net.fixed(lr), FEWER),
         lambda found: shortened(net.triangular2(found), FEWER),
         0.01,
@@ -107,4 +112,4 @@ CONTESTS = (
     _imagenette(GOOGLENET),
 )
 TUNED_TUNING = tuple(row for contest in CONTESTS for row in contest.tuning())
-TUNED = tuple(row for contest in CONTESTS for row in contest.best())
+TUNED = tuple(row for contest in CONTESTS for row in contest.best() if row.name.startswith("tuned-"))
