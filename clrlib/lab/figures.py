@@ -23,6 +23,7 @@ from clrlib.schedules import (
 )
 
 Drawn = tuple[Figure, str]  # a figure and its alt text
+NOTHING = "nothing was run yet"
 
 POLICIES = {
     "MultiStep(0.006, (8000, 14000)): what the paper calls fixed": MultiStep(0.006, (8000, 14_000)),
@@ -56,7 +57,7 @@ def range_test(records: Sequence[Record], row: Experiment) -> Drawn:
     """The LR range test of one row."""
     own = finished_range_tests(_of(records, row), row)
     if not own:
-        return plots.new_figure()[0], "An empty figure: no LR range test was run to its end yet."
+        return plots.new_figure()[0], f"An empty figure: no LR range test went to its end, {NOTHING}."
     test = read_range_test(own, row)
     beside_paper = comparable(own) and row is experiments.RANGE_TEST
     count = "1 seed" if len(own) == 1 else f"{len(own)} seeds"
@@ -133,7 +134,7 @@ def choosing_the_cycle(records: Sequence[Record]) -> Drawn:
     own = _of(records, experiments.FIXED, experiments.CLR_TRIANGULAR, *experiments.CYCLE)
     found = ((claim.text, claim.measured(own)) for claim in GUIDANCE)
     told = "; ".join(f"{text}: {difference.text('+')}" for text, difference in found if difference)
-    alt = f"Differences in test accuracy, a line for each piece of advice: {told or 'nothing was run yet'}."
+    alt = f"Differences in test accuracy, a line for each piece of advice: {told or NOTHING}."
     return plots.draw_differences(GUIDANCE, own), alt
 
 
@@ -152,7 +153,7 @@ def _training(
 
 def _ends(records: Sequence[Record]) -> str:
     """How each run ended, for an alt text."""
-    return "; ".join(f"{r.run.experiment} seed {r.run.seed} {_end(r)}" for r in records) or "nothing was run yet"
+    return "; ".join(f"{r.run.experiment} seed {r.run.seed} {_end(r)}" for r in records) or NOTHING
 
 
 def _end(record: Record) -> str:
@@ -183,11 +184,16 @@ FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
 }
 
 
-def draw_all(records: Sequence[Record], folder: Path) -> None:
-    """Draw every figure as PNG and SVG, its alt text beside it."""
+def draw_all(records: Sequence[Record], folder: Path, short: Sequence[Record] = ()) -> None:
+    """Draw every figure as PNG and SVG, its alt text beside it.
+
+    short: records of the quick profile, for the figures that would be empty else (each figure says what it shows).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in FIGURES.items():
         figure, alt = draw(records)
+        if NOTHING in alt and short:
+            figure, alt = draw(short)
         figure.savefig(folder / f"{name}.png")
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         files.write_atomically(folder / f"{name}.txt", (alt + "\n").encode())

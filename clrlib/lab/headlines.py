@@ -121,9 +121,12 @@ def imagenet_nets(records: Sequence[Record]) -> str:
 
 
 def _differences(records: Sequence[Record], claims: Sequence[Claim]) -> str:
-    group = main_group(records)
-    parts = [f"{claim.text.split(', against')[0]} {measured(claim, group)}" for claim in claims]
-    return "; ".join(part.replace(" -", " not run") if part.endswith(" -") else part for part in parts)
+    group, parts = main_group(records), []
+    for claim in claims:
+        found = claim.measured(group)
+        row = claim.row.title.replace(" on Imagenette", "")
+        parts.append(f"{row} {found.text('+') if found else 'not run'}")
+    return "; ".join(parts)
 
 
 def choosing_the_cycle(records: Sequence[Record]) -> str:

@@ -109,7 +109,8 @@ def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
 
 def draw_published() -> None:
     """Redraw figures/ from results/."""
-    figures.draw_all(store.load_all(store.folder("published")), paths.FIGURES)
+    records, short = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
+    figures.draw_all(records, paths.FIGURES, short)
 
 
 def publish(

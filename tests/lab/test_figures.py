@@ -127,7 +127,7 @@ def test_training_figures_draw_without_records(name: str) -> None:
 
 def test_the_range_test_draws_without_records() -> None:
     for records in ([], seeds(FIXED, 80.0), seeds(RANGE_TEST, None, None)):
-        assert figures.lr_range_test(records)[1] == "An empty figure: no LR range test was run to its end yet."
+        assert figures.lr_range_test(records)[1] == "An empty figure: no LR range test went to its end, nothing was run yet."
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -227,6 +227,15 @@ def test_drawn_twice_the_files_are_the_same(tmp_path: Path) -> None:
         assert one.name == two.name and one.read_bytes() == two.read_bytes(), one.name
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in first if path.suffix == ".png")
     assert all(b"<svg" in path.read_bytes() for path in first if path.suffix == ".svg")
+
+
+def test_figures_that_would_be_empty_show_the_short_trainings(tmp_path: Path) -> None:
+    short = all_rows(60.0, profile="quick")
+    figures.draw_all(seeds(FIXED, 80.0), tmp_path, short)
+    told = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
+    assert "ends at 80.0 % after 70,000 iterations" in told["03_fixed_vs_cyclical"]
+    assert "resnet-clr seed 0 ends at 60.0 % after 2,000 iterations" in told["08_residual_nets"]
+    assert not [name for name, alt in told.items() if figures.NOTHING in alt]
 
 
 def policies() -> list[type[Policy]]:
