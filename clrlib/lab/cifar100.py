@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from torchvision.datasets import CIFAR100
+from torchvision.datasets.utils import check_integrity
 
 from clrlib.lab import paths
 from clrlib.lab.image_folder import Arrays, DataError
@@ -26,6 +27,8 @@ def read() -> tuple[Arrays, Path]:
         raise DataError(f"CIFAR-100 is not at {paths.shown(paths.DATA)}/; put {ARCHIVE} there, or set CLRLIB_DATA")
     unpack = not (place / FOLDER).is_dir()
     try:
+        if unpack and not check_integrity(place / ARCHIVE, CIFAR100.tgz_md5):  # torchvision would download another
+            raise RuntimeError(f"its MD5 is not {CIFAR100.tgz_md5}")
         train, test = (CIFAR100(place, train=split, download=unpack) for split in (True, False))
     except (RuntimeError, OSError) as error:
         raise DataError(f"{place / (ARCHIVE if unpack else FOLDER)} is not whole ({error}); get it again") from error

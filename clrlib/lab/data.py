@@ -7,19 +7,20 @@ copy and a re-encoded one are different data sets with different labels, and no 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from clrlib.lab import cifar100, cifar_archive, imagenette, paths
+from clrlib.lab import cifar100, cifar_archive, imagenette, paths, streamed
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
-from clrlib.lab.order import generator
+from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.paths import shown
+from clrlib.lab.streamed import StreamedImages
 
-__all__ = ["DataError", "ImageSet", "load"]
+__all__ = ["DataError", "ImageSet", "Images", "load"]
 
 TRAIN_PER_CLASS, TEST_PER_CLASS = 5000, 1000
 NAMES = {
@@ -27,7 +28,7 @@ NAMES = {
     "jpeg": ("cifar10-jpeg", "CIFAR-10, JPEG copy"),
     "png": ("cifar10-png", "CIFAR-10, PNG copy"),
 }
-SETS = ("cifar10", "cifar100", "imagenette", "digits", "digits-64")
+SETS = ("cifar10", "cifar100", "imagenette", "imagenet", "digits", "digits-64")
 REMEDY = "Put it there, set CLRLIB_DATA, or run with DATA=digits."
 
 
@@ -45,10 +46,32 @@ class ImageSet:
     sha256: str  # of train images, train labels, test images, test labels, in this order
     source: str  # for people: relative to the project, or a bare file name
 
+    @property
+    def side(self) -> int:
+        """Of an image, in pixels."""
+        return self.train_images.shape[-1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.train_images.device
+
     def to(self, device: torch.device | str) -> "ImageSet":
         """The same set with its tensors on a device."""
         names = ("train_images", "train_labels", "test_images", "test_labels")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def batches(self, order: BatchOrder, start: int, stop: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Images and labels of the training batches from start to before stop."""
+        for batch in (order(t).to(self.device) for t in range(start, stop)):
+            yield self.train_images[batch], self.train_labels[batch]
+
+    def test_batches(self, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Images and labels of all test images, in order."""
+        yield from zip(torch.split(self.test_images, size), torch.split(self.test_labels, size), strict=True)
+
+    def loader_rate(self, batch: int) -> None:
+        """None: there is no loader."""
 
     def validation_split(self) -> "ImageSet":
         """The same set with a tenth of the training images, drawn once for all seeds, in place of the test images."""
@@ -77,7 +100,10 @@ class ImageSet:
         return (total.double() / len(self.train_images)).float()
 
 
-def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = False) -> ImageSet:
+Images = ImageSet | StreamedImages
+
+
+def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = False) -> Images:
     """Load one of SETS ("digits-64": 64 pixels a side), and say in one line what came from where.
 
     Sources of CIFAR-10, in order: CLRLIB_DATA ("digits" asks for those instead), data/, the network (only with
@@ -88,6 +114,7 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
     data: scikit-learn digits, 32x32: 1437 train and 360 test images, from scikit-learn
     torch.Size([1437, 3, 32, 32])
     """
+    images: Images
     if wanted == "digits-64":
         images = _digits(side=64)
     elif wanted == "digits" or os.environ.get("CLRLIB_DATA") == "digits":
@@ -95,6 +122,8 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
     elif wanted == "imagenette":
         name, label, arrays, source = imagenette.read()
         images = _image_set(name, label, arrays, shown(source))
+    elif wanted == "imagenet":
+        images = streamed.read()
     elif wanted == "cifar100":
         arrays, source = cifar100.read()
         images = _image_set("cifar100", "CIFAR-100", arrays, shown(source))
@@ -108,7 +137,8 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
 
 
 def _cifar10(download: bool, fallback: bool) -> ImageSet:
-    if named := os.environ.get("CLRLIB_DATA"):
+    named = os.environ.get("CLRLIB_DATA", "")
+    if named and not streamed.is_imagenet(Path(named).expanduser()):
         if found := _find(Path(named).expanduser()):
             return _checked(*found)
         raise DataError(

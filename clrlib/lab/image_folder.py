@@ -192,7 +192,7 @@ def _decode(
             width, height = image.size
             other = side is not None and not fit and (width, height) != side
             if max(width, height) > LARGEST_SIDE or other:
-                wanted = f"{side[0]}x{side[1]}" if side else f"at most {LARGEST_SIDE}x{LARGEST_SIDE}"
+                wanted = f"{side[0]}x{side[1]}" if side and not fit else f"at most {LARGEST_SIDE}x{LARGEST_SIDE}"
                 raise DataError(f"{source}: {name} is {width}x{height} pixels, not {wanted}; get the right copy")
             colours = image.convert("RGB")
             if fit and side is not None:  # the shorter side scaled to size, then the centre

@@ -1,6 +1,7 @@
 """Imagenette: ten easily told classes of ImageNet, from a 128 px copy or from fast.ai's own folders."""
 
 import os
+from http.client import HTTPException
 from pathlib import Path
 
 from torchvision.datasets import Imagenette
@@ -34,7 +35,7 @@ def download() -> None:
     try:
         for split in ("train", "val"):
             Imagenette(paths.DATA, split, "160px", download=split == "train")
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, HTTPException) as error:
         print(f"data: no Imagenette, its trainings are left out: it could not be downloaded ({error}). {REMEDY}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from clrlib.lab import cifar100, data, device, experiments, imagenette, store, tables
+from clrlib.lab import cifar100, data, device, experiments, imagenette, store, streamed, tables
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record, Run
 
@@ -50,7 +50,7 @@ def or_short(records: list[Record], *rows: Experiment) -> list[Record]:
     return found
 
 
-def images_for(profile: str, download: bool = False) -> data.ImageSet:
+def images_for(profile: str, download: bool = False) -> data.Images:
     """The image set of a profile: digits for smoke; CIFAR-10 for quick, or digits where it cannot be had; CIFAR-10."""
     if profile == "smoke":
         return data.load("digits")
@@ -68,6 +68,8 @@ def data_for(profile: str, download: bool = False) -> dict[str, str]:
         names["imagenette"] = found[0]
     if cifar100.find():
         names["cifar100"] = "cifar100"
+    if streamed.find():
+        names["imagenet"] = "imagenet"
     return names
 
 

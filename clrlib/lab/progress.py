@@ -2,15 +2,20 @@
 
 import time
 
+from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
 
 SECONDS_BETWEEN_LINES = 15.0
 
 
 class Progress:
-    """Called after each evaluation; prints a line with the time left, now and then and at the end."""
+    """Called after each evaluation; prints a line with the time left, now and then and at the end.
 
-    def __init__(self) -> None:
+    loader_rate: images a second of the loader alone, where there is one; the line then has the training's beside it.
+    """
+
+    def __init__(self, loader_rate: float | None = None) -> None:
+        self.loader_rate = loader_rate
         self.printed = time.monotonic()
         self.started: tuple[float, int] | None = None
 
@@ -30,13 +35,20 @@ class Progress:
             return f"{head}  diverged at iteration {training.diverged_at:,}"
         head += f"  {100 * training.curves['test_accuracy'][-1]:5.1f} %"
         if done == run.iterations:
-            return f"{head}  done in {duration(training.seconds)}"
+            return f"{head}  done in {duration(training.seconds)}{self._images(run, done, training.seconds)}"
         assert self.started is not None
         since, first = self.started
         if done == first:
-            return f"{head}  {done / training.seconds:.1f} it/s"
+            return f"{head}  {done / training.seconds:.1f} it/s{self._images(run, done, training.seconds)}"
         speed = (done - first) / (now - since)
-        return f"{head}  {speed:5.1f} it/s  {duration((run.iterations - done) / speed)} left"
+        left = duration((run.iterations - done) / speed)
+        return f"{head}  {speed:5.1f} it/s  {left} left{self._images(run, done - first, now - since)}"
+
+    def _images(self, run: Run, iterations: int, seconds: float) -> str:
+        """Images a second, evaluations in the time but not in the count."""
+        if self.loader_rate is None:
+            return ""
+        return f"  {iterations * run.batch / seconds:,.0f} images/s (the loader alone: {self.loader_rate:,.0f})"
 
 
 def duration(seconds: float) -> str:

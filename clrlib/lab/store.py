@@ -61,14 +61,15 @@ def load_or_train(run: Run, folder: Path, until: float | None = None) -> Record:
     if (record := load(run, folder)) is not None:
         return record
     checkpoint = folder.parent / "checkpoints" / f"{run.name}.pt"
-    record = train(run, _images(run.data), checkpoint, Progress(), until)
+    images = _images(run.data)
+    record = train(run, images, checkpoint, Progress(images.loader_rate(run.batch)), until)
     save(record, folder)
     checkpoint.unlink(missing_ok=True)  # only now: the record is on the disk
     return record
 
 
 @cache
-def _images(name: str) -> data.ImageSet:
+def _images(name: str) -> data.Images:
     """The run's images on the device, once a process."""
     wanted = name if name.startswith("digits") else name.split("-")[0]
     return data.load(wanted).to(device.pick_device())

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clrlib.lab import checkpoints, provenance, snapshots
-from clrlib.lab.data import ImageSet
+from clrlib.lab.data import Images
 from clrlib.lab.device import keep_freed_memory
-from clrlib.lab.models import build
+from clrlib.lab.models import build, compiles
 from clrlib.lab.optimizers import OPTIMIZERS
 from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.runs import Record, Run
@@ -23,6 +23,7 @@ from clrlib.scheduler import ScheduleLR
 Report = Callable[["Training"], None]
 CURVES = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+TEST_BATCH = 500
 
 
 class OutOfTime(Exception):
@@ -31,12 +32,12 @@ class OutOfTime(Exception):
 
 def train(
     run: Run,
-    images: ImageSet,
+    images: Images,
     checkpoint: Path | None = None,
     report: Report | None = None,
     until: float | None = None,
 ) -> Record:
-    """Train a net as the run says, on the device that holds the images, and return the record.
+    """Train a net as the run says, on the images' device, and return the record.
 
     checkpoint: a file to go on from where it exists and to save to now and then. report: called after each evaluation.
     until: the time (time.time()) from which on it saves and stops after an evaluation, before its end.
@@ -44,7 +45,7 @@ def train(
     Raises ValueError for images other than the run's, OutOfTime when stopped before the end.
     """
     keep_freed_memory()
-    device = images.train_images.device
+    device = images.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         training = Training(run, images)
         if checkpoint is not None and checkpoint.exists():
@@ -69,7 +70,7 @@ def train(
 class Training:
     """A training in progress: net, optimizer, schedule, position and curves so far."""
 
-    def __init__(self, run: Run, images: ImageSet) -> None:
+    def __init__(self, run: Run, images: Images) -> None:
         if run.data != images.name:
             raise ValueError(f"the run is for data {run.data!r}, the images are {images.name!r}; load the run's data")
         if run.test_on not in ("test", "validation"):
@@ -81,10 +82,12 @@ class Training:
             images = images.validation_split()
         elif run.hold_out:
             images = images.without_validation()
-        self.run, self.images, self.device = run, images, images.train_images.device
+        self.run, self.images, self.device = run, images, images.device
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
         net = build(run, images)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
+        if self.device.type == "cuda" and compiles(run.net):
+            self.net.net.compile()  # the net alone: what stands before it draws from torch's own generator
         groups = net.parameter_groups(run.weight_decay)
         momentum = run.momentum if isinstance(run.momentum, Policy) else None
         first = momentum(0) if momentum else run.momentum
@@ -103,9 +106,10 @@ class Training:
         """Train for some iterations, then evaluate."""
         self.set_mode(training=True)
         losses = torch.zeros(iterations, device=self.device)  # read once, at the end: no wait for the device
-        for i in range(iterations):
+        batches = self.images.batches(self.order, self.done, self.done + iterations)
+        for i, batch in enumerate(batches):
             lr = self.optimizer.param_groups[0]["lr"]
-            losses[i] = self.step(self.done + i)
+            losses[i] = self.step(*batch)
             self.schedule.step()
         finite = losses.isfinite()
         if not finite.all():
@@ -113,7 +117,7 @@ class Training:
             return
         self.done += iterations
         self.set_mode(training=False)
-        scores = predict(self.net, self.images.test_images, self.run.precision)
+        scores = self.test_scores(self.net)
         values = (self.done, lr, *accuracy_and_loss(scores, self.images.test_labels), losses.mean().item())
         if not all(map(math.isfinite, values)):  # the last update broke the net: the next loss would show it
             self.diverged_at = self.done
@@ -133,17 +137,21 @@ class Training:
     def take_snapshot(self, kept: Snapshots, scores: Tensor) -> None:
         """Keep the net, and note what all kept ones say together."""
         kept.take(self.net, scores)
-        labels, precision = self.images.test_labels, self.run.precision
-        average, _ = accuracy_and_loss(predict(kept.average, self.images.test_images, precision), labels)
+        labels = self.images.test_labels
+        average, _ = accuracy_and_loss(self.test_scores(kept.average), labels)
         for name, value in zip(snapshots.CURVES, (self.done, kept.ensemble_accuracy(labels), average), strict=True):
             self.curves[name].append(value)
 
-    def step(self, t: int) -> Tensor:
-        """Iteration t: a batch forward and back, and the optimizer's step. Returns the loss."""
-        batch = self.order(t).to(self.device)
+    def test_scores(self, net: nn.Module) -> Tensor:
+        """A net's scores of the test images, (N, classes) float32."""
+        images = (images for images, _ in self.images.test_batches(TEST_BATCH))
+        return scores_of(net, images, precision(self.run.precision, self.device))
+
+    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One iteration: a batch forward and back, and the optimizer's step. Returns the loss."""
         with precision(self.run.precision, self.device):
-            scores = self.net(self.images.train_images[batch])
-        loss = mean_loss(scores, self.images.train_labels[batch])
+            scores = self.net(images)
+        loss = mean_loss(scores, labels)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()
@@ -165,12 +173,17 @@ class Training:
         )
 
 
-@torch.no_grad()
-def predict(net: nn.Module, images: Tensor, precision_name: str, batch: int = 500) -> Tensor:
+def predict(net: nn.Module, images: Tensor, precision_name: str, batch: int = TEST_BATCH) -> Tensor:
     """Scores of all images, (N, classes) float32."""
+    return scores_of(net, torch.split(images, batch), precision(precision_name, images.device))
+
+
+@torch.no_grad()
+def scores_of(net: nn.Module, batches: Iterable[Tensor], within: torch.autocast) -> Tensor:
+    """Scores of the images of some batches, (N, classes) float32."""
     net.eval()
-    with precision(precision_name, images.device):
-        return torch.cat([net(x).float() for x in torch.split(images, batch)])
+    with within:
+        return torch.cat([net(images).float() for images in batches])
 
 
 def mean_loss(scores: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:

@@ -136,8 +136,8 @@ def test_to_moves_the_tensors_and_keeps_the_rest() -> None:
 
 
 def test_unknown_name_is_refused() -> None:
-    with pytest.raises(DataError, match="'cifar100' is not known; give 'cifar10' or 'digits'"):
-        load("cifar100")
+    with pytest.raises(DataError, match="'cifar1000' is not known; give one of cifar10, cifar100, "):
+        load("cifar1000")
 
 
 # --- the sources of CIFAR-10 and their order -----------------------------------------------------------------------

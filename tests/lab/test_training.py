@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clrlib.lab import checkpoints, data, files, kernels, order, provenance, training
+from clrlib.lab import checkpoints, data, files, kernels, models, order, provenance, training
 from clrlib.lab.data import ImageSet
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 from clrlib.lab.runs import Record, Run
@@ -134,7 +134,7 @@ def spied(run: Run, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> tuple[
             return super().forward(pictures)
 
     with monkeypatch.context() as patch:
-        patch.setitem(training.NETS, run.net, Spied)
+        patch.setitem(models.CAFFE_CIFAR10, run.net, Spied)
         train(run, images)
     return starts[0], batches, modes
 
@@ -170,11 +170,11 @@ def kill_in(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
     """The next training that comes to this iteration dies there."""
     step = Training.step
 
-    def dying(self: Training, t: int) -> Tensor:
-        if t == iteration:
+    def dying(self: Training, *batch: Tensor) -> Tensor:
+        if self.schedule.last_epoch == iteration:
             monkeypatch.setattr(Training, "step", step)
             raise KeyboardInterrupt
-        return step(self, t)
+        return step(self, *batch)
 
     monkeypatch.setattr(Training, "step", dying)
 
@@ -236,7 +236,9 @@ def test_resuming_trains_only_what_is_missing(few: ImageSet, checkpoint: Path, m
     with pytest.raises(KeyboardInterrupt):
         train(SHORT, few, checkpoint, kill_after(2))
     step, taken = Training.step, []
-    monkeypatch.setattr(Training, "step", lambda self, t: (taken.append(t), step(self, t))[1])
+    monkeypatch.setattr(
+        Training, "step", lambda self, *batch: (taken.append(self.schedule.last_epoch), step(self, *batch))[1]
+    )
     train(SHORT, few, checkpoint)
     assert taken == [8, 9, 10, 11, 12]
 
@@ -284,9 +286,9 @@ def test_the_record_names_each_commit_that_it_was_trained_with(
 def test_momentum_follows_its_policy(few: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     policy, step, seen = Triangular(0.8, 0.95, step_size=5), Training.step, []
 
-    def noting(self: Training, t: int) -> Tensor:
+    def noting(self: Training, *batch: Tensor) -> Tensor:
         seen.append({group["momentum"] for group in self.optimizer.param_groups})
-        return step(self, t)
+        return step(self, *batch)
 
     monkeypatch.setattr(Training, "step", noting)
     train(replace(SHORT, momentum=policy), few)
@@ -466,8 +468,8 @@ def first_losses(precision: str, way: str, moved: float = 0.0) -> Tensor:
             for weight in training.net.parameters():
                 weight.mul_(1 + moved * torch.empty_like(weight).uniform_(-1, 1, generator=order.generator(0, "moved")))
         losses = []
-        for t in range(run.iterations):
-            losses.append(training.step(t))
+        for batch in digits.batches(training.order, 0, run.iterations):
+            losses.append(training.step(*batch))
             training.schedule.step()
     return torch.stack(losses)
 

@@ -18,7 +18,7 @@ from torchvision.datasets import CIFAR10
 from clrlib.lab.data import ImageSet
 from clrlib.lab.device import keep_freed_memory, pick_device
 from clrlib.lab.runs import Run
-from clrlib.lab.training import Training, predict
+from clrlib.lab.training import Training
 from clrlib.schedules import Triangular2
 
 Iteration = Callable[[int], None]
@@ -31,11 +31,12 @@ def ours(precision: str, batch: int) -> Iteration:
     keep_freed_memory()
     run = Run("bench", POLICY, 1_000_000, data="bench", precision=precision, batch=batch)
     training = Training(run, images().to(pick_device()))
-    predict(training.net, training.images.test_images, precision)  # for the memory that it takes
+    training.test_scores(training.net)  # for the memory that it takes
     training.net.train()
+    batches = training.images.batches(training.order, 0, run.iterations)
 
-    def iteration(t: int) -> None:
-        training.step(t)
+    def iteration(_: int) -> None:
+        training.step(*next(batches))
         training.schedule.step()
 
     return iteration

@@ -74,9 +74,10 @@ def solver_milliseconds(rounds: int = 5) -> dict[str, float]:
     works: dict[str, Callable[[], object]] = {}
     for name in (name for name in OPTIMIZERS if name.startswith("caffe_")):
         training = Training(replace(run, optimizer=name, momentum=settings.get(name, 0.9)), _noise())
-        training.step(0)  # from here on there are gradients
+        batch = next(training.images.batches(training.order, 0, 1))
+        training.step(*batch)  # from here on there are gradients
         works[name] = lambda training=training: training.optimizer.step()  # type: ignore[misc]
-    works["a whole iteration"] = partial(training.step, 0)
+    works["a whole iteration"] = partial(training.step, *batch)
     found: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from clrlib.lab.data import ImageSet
+from clrlib.lab.data import Images
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 from clrlib.lab.models.caffe_sigmoid_bn import CaffeCifar10SigmoidBN
 from clrlib.lab.models.densenet import DenseNet
@@ -22,7 +22,7 @@ CAFFE_CIFAR10: dict[str, Callable[..., Any]] = {  # they take raw images, none o
     "caffe_cifar10_full_scaled_inputs": partial(CaffeCifar10Full, scale=1 / 255),
     "caffe_cifar10_sigmoid_bn": CaffeCifar10SigmoidBN,
 }
-Normalisation = Callable[[ImageSet], tuple[Tensor, Tensor]]
+Normalisation = Callable[[Images], tuple[Tensor, Tensor]]
 FOR_32_PIXELS: dict[str, tuple[Callable[..., Any], Normalisation]] = {
     **{f"resnet{depth}": (partial(ResNet, depth), per_channel) for depth in (8, 20, 56, 110)},
     **{f"resnet{depth}_sd": (partial(ResNet, depth, survival=0.5), per_pixel_one_std) for depth in (8, 20, 56, 110)},
@@ -34,7 +34,16 @@ OF_ANY_SIZE: dict[str, tuple[Callable[..., Any], Normalisation]] = {
 }
 
 
-def build(run: Run, images: ImageSet) -> Any:
+def compiles(net: str) -> bool:
+    """Whether a GPU should compile the net.
+
+    Not Caffe's small ones, which train in less time than that takes, and not those of stochastic depth, which are
+    another graph at each draw.
+    """
+    return net not in CAFFE_CIFAR10 and not net.endswith("_sd")
+
+
+def build(run: Run, images: Images) -> Any:
     """The run's net for these images, its weights drawn from the seed.
 
     Raises ValueError for a net that is not known, or images augmented for one that takes them as they are.
@@ -49,7 +58,7 @@ def build(run: Run, images: ImageSet) -> Any:
         net = make(generator=first, classes=classes)
     elif run.net in OF_ANY_SIZE:
         make, normalisation = OF_ANY_SIZE[run.net]
-        net = make(size=run.crop or images.train_images.shape[-1], generator=first, classes=classes)
+        net = make(size=run.crop or images.side, generator=first, classes=classes)
     else:
         known = ", ".join((*CAFFE_CIFAR10, *FOR_32_PIXELS, *OF_ANY_SIZE))
         raise ValueError(f"net is {run.net!r}; give one of {known}")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clrlib.lab.data import ImageSet
+from clrlib.lab.data import Images
 
 
 class FromImages(nn.Module):
@@ -70,7 +70,7 @@ def _window(x: Tensor, length: int, side: int) -> Tensor:
     return start + torch.arange(length, device=x.device)
 
 
-def per_channel(images: ImageSet) -> tuple[Tensor, Tensor]:
+def per_channel(images: Images) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel of the training images, (3, 1, 1) each: fb.resnet.torch's."""
     channels = images.train_images.unbind(1)
     counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in channels]).double()
@@ -80,18 +80,19 @@ def per_channel(images: ImageSet) -> tuple[Tensor, Tensor]:
     return mean.float()[:, None, None], std.float()[:, None, None]
 
 
-def per_pixel_one_std(images: ImageSet) -> tuple[Tensor, Tensor]:
+def per_pixel_one_std(images: Images) -> tuple[Tensor, Tensor]:
     """The mean image, and one standard deviation of all that is left: stochastic depth's authors."""
     mean, train = images.mean_image(), images.train_images
     squares = torch.stack([((some - mean) ** 2).sum(dtype=torch.float64) for some in torch.split(train, 500)]).sum()
     return mean, (squares / train.numel()).sqrt().float()
 
 
-def per_pixel(images: ImageSet) -> tuple[Tensor, Tensor]:
+def per_pixel(images: Images) -> tuple[Tensor, Tensor]:
     """The mean image, and no scaling: Caffe's AlexNet."""
-    return images.mean_image(), torch.ones((), device=images.train_images.device)
+    return images.mean_image(), torch.ones((), device=images.device)
 
 
-def mean_colour(images: ImageSet) -> tuple[Tensor, Tensor]:
-    """The mean of each channel, and no scaling: Caffe's GoogLeNet."""
-    return per_channel(images)[0], torch.ones((), device=images.train_images.device)
+def mean_colour(images: Images) -> tuple[Tensor, Tensor]:
+    """The mean of each channel, (3, 1, 1), and no scaling: Caffe's GoogLeNet."""
+    mean = images.mean_image().double().mean((1, 2), keepdim=True)
+    return mean.float(), torch.ones((), device=images.device)
