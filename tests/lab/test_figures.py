@@ -127,7 +127,8 @@ def test_training_figures_draw_without_records(name: str) -> None:
 
 def test_the_range_test_draws_without_records() -> None:
     for records in ([], seeds(FIXED, 80.0), seeds(RANGE_TEST, None, None)):
-        assert figures.lr_range_test(records)[1] == "An empty figure: no LR range test went to its end, nothing was run yet."
+        alt = figures.lr_range_test(records)[1]
+        assert alt == "An empty figure: no LR range test went to its end, nothing was run yet."
 
 
 @pytest.mark.parametrize("name", CURVES)

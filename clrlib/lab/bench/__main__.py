@@ -12,7 +12,7 @@ import joblib
 import torch
 
 from clrlib.lab import device, experiments, files, kernels, notebook, paths, provenance, reproduce, store, sweep
-from clrlib.lab.bench import contenders, limits, page, range_tests, small
+from clrlib.lab.bench import contenders, costs, limits, page, range_tests, small
 from clrlib.lab.bench.contenders import Iteration
 from clrlib.lab.bench.timing import Contender, environment, time_all
 
@@ -95,18 +95,47 @@ def bench(rounds: int) -> dict[str, Any]:
     found["figures"] = small.figures_seconds()
     torch.set_num_threads(cores)
     found["accuracy"] = accuracies(precision)
-    return found
+    return found | {"costs": measure_costs(precision, cores)}
+
+
+def measure_costs(precision: str, cores: int) -> dict[str, Any]:
+    """What each net takes, and the matrix rate of the same minutes."""
+    torch.set_num_threads(cores)
+    return {
+        "nets": costs.measure(costs.NETS, precision, cores),
+        "matrix_rate": limits.matrix_rate(getattr(torch, precision)),
+        "precision": precision,
+        "versions": provenance.versions(),
+        "commit": provenance.git(),
+    }
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m clrlib.lab.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="of every timing; the median counts")
-    found = bench(parser.parse_args(arguments).rounds)
-    machine = found["machine"]
-    name = re.sub(r"[^a-z0-9]+", "-", f"{machine['name']} {machine['threads']} cores".lower()).strip("-")
-    files.write_atomically(FOLDER / f"{name}.json", files.to_json(found))
+    parser.add_argument("--only-costs", action="store_true", help="measure what each net takes, and nothing else")
+    options = parser.parse_args(arguments)
+    where = device.pick_device()
+    cores = joblib.cpu_count(only_physical_cores=True)
+    path = FOLDER / f"{file_name(str(provenance.machine(where)['name']), cores)}.json"
+    if options.only_costs:
+        if not path.exists():
+            raise SystemExit(f"error: {paths.shown(path)} is not there; run `make bench` first")
+        found = json.loads(path.read_text()) | {"costs": measure_costs(device.pick_precision(where), cores)}
+    else:
+        found = bench(options.rounds)
+    files.write_atomically(path, files.to_json(found))
     publish()
     print(page.section(found))
+
+
+def file_name(machine: str, cores: int) -> str:
+    """A machine's file, without its ending.
+
+    >>> file_name("AMD EPYC", 2)
+    'amd-epyc-2-cores'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", f"{machine} {cores} cores".lower()).strip("-")
 
 
 def publish() -> None:

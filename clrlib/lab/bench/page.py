@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clrlib.lab.bench import costs
 from clrlib.lab.tables import markdown
 
 Bench = Mapping[str, Any]
@@ -82,7 +83,28 @@ def section(bench: Bench) -> str:
         ("What is paid beside the net.", small_table(bench)),
         (_accuracy_caption(bench), accuracy_table(bench)),
     ]
+    if "costs" in bench:
+        parts += _costs(bench)
     return "\n\n".join([head, *(f"{caption}\n\n{table}" for caption, table in parts)])
+
+
+def _costs(bench: Bench) -> list[tuple[str, str]]:
+    """What the nets take, where that was measured; it may have been on another day than the rest."""
+    measured = bench["costs"]
+    commit = str(measured["commit"]["commit"])[:7]
+    return [
+        (
+            f"What each net takes, one training on all cores, {measured['precision']}, commit {commit}. Memory is the "
+            "process's. Hours are for that training's iterations, without its evaluations.",
+            costs.table(measured["nets"], measured["matrix_rate"]),
+        ),
+        (
+            "What the whole paper costs on this machine, by arithmetic from the table above: iterations of every row "
+            "of the catalogue at the paper's size times the net's time. Trainings do not depend on each other, so "
+            "eight such machines take an eighth each; nobody has tried that.",
+            costs.whole_paper(measured["nets"]),
+        ),
+    ]
 
 
 def usual(bench: Bench) -> float:

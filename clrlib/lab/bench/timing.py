@@ -52,7 +52,7 @@ class Contender:
 class Timing:
     """milliseconds: for one iteration of each process. rate: iterations a second, of all processes together.
 
-    memory: the largest resident set of a process, in megabytes.
+    memory: the most that a process used, in megabytes: its resident set, or the GPU's memory where there is one.
     """
 
     milliseconds: float
@@ -131,8 +131,14 @@ def _child(contender: Contender, start: Any, done: Any, results: Any) -> None:
         done.value += 1
     while done.value < contender.processes:  # the others still measure, and must not find an idle neighbour
         iteration(next(ticks))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
-    results.put((statistics.median(chunks), memory))
+    results.put((statistics.median(chunks), _memory()))
+
+
+def _memory() -> float:
+    """The most that this process has used so far, in megabytes: of the GPU's memory where there is one."""
+    if pick_device().type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1024**2
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
 
 
 def _wait_for_device() -> None:

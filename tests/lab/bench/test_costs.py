@@ -1,0 +1,58 @@
+"""What the nets cost: operations against a count by hand, and the arithmetic of the whole paper."""
+
+import pytest
+
+from clrlib.lab import experiments
+from clrlib.lab.bench import costs, limits
+from clrlib.lab.bench.timing import Contender, time_all
+
+# milliseconds an iteration, all different
+MADE_UP = {name: {"milliseconds": 100.0 + k, "memory": 1000.0, "operations": 1e9} for k, name in enumerate(costs.NETS)}
+
+
+def test_operations_of_the_caffe_net_are_those_counted_by_hand() -> None:
+    """Forward twice the products of each layer; backward twice that, but for the images' own gradient."""
+    forward = [32**2 * 32 * 3 * 25, 16**2 * 32 * 32 * 25, 8**2 * 64 * 32 * 25, 1024 * 10]
+    by_hand = 2 * 4 * (3 * sum(forward) - forward[0])
+    assert limits.operations(costs.iterations_of("fixed", "paper", "float32", batch=4)) == by_hand
+
+
+def test_operations_grow_with_the_batch() -> None:
+    two, four = (limits.operations(costs.iterations_of("resnet-clr", "smoke", "float32", batch=n)) for n in (2, 4))
+    assert four == 2 * two
+
+
+def test_a_line_says_what_was_measured() -> None:
+    cost = {"milliseconds": 250.0, "memory": 1500.0, "operations": 50e9}
+    text = costs.table({"ResNet-56": cost}, matrix_rate=400e9)
+    assert "| ResNet-56, batch 128 | 4.00 | 512 | 1.5 | 50.0 | 50 % | 64,000 | 4.4 |" in text
+
+
+def test_the_whole_paper_is_the_sum_of_its_rows() -> None:
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in costs.whole_paper(MADE_UP).splitlines()[2:]]
+    hours = {part: (float(one.replace(",", "")), float(eight.replace(",", ""))) for part, one, eight in lines}
+    table_4 = sum(5 * 20 * f.step_size * MADE_UP[name]["milliseconds"] * 4 for f, name in FAMILIES_NETS)
+    table_4 += sum(3_200 * MADE_UP[name]["milliseconds"] for _, name in FAMILIES_NETS)  # the range tests
+    assert hours["table 4, CIFAR-10, five seeds"][0] == pytest.approx(table_4 / 1000 / 3600, rel=0.01)
+    assert hours["in all"][0] == pytest.approx(
+        sum(one for part, (one, _) in hours.items() if part != "in all"), rel=0.01
+    )
+    assert all(eight == pytest.approx(one / 8, abs=0.6) for one, eight in hours.values())
+
+
+FAMILIES_NETS = tuple(
+    zip(experiments.FAMILIES, ("ResNet-56", "ResNet-110, stochastic depth", "DenseNet-40"), strict=True)
+)
+
+
+def test_every_part_of_the_catalogue_is_counted_once() -> None:
+    counted = [row.name for part in costs.PARTS.values() for row in part]
+    left_out = {row.name for row in (*experiments.TUNED_TUNING, *experiments.TUNED)}
+    assert len(set(counted)) == len(counted)
+    assert set(counted) == {row.name for row in experiments.CATALOGUE} - left_out
+
+
+def test_a_net_is_timed_in_a_process_of_its_own() -> None:
+    arguments = ("resnet-clr", "smoke", "float32")
+    (timing,) = time_all([Contender("a small one", costs.iterations_of, arguments, 1, 1, {}, 1, 1, 1)], 1).values()
+    assert timing.milliseconds > 0 and timing.memory > 0
