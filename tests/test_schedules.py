@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import json
 import math
 import pickle
 import re
@@ -26,6 +27,7 @@ from clrlib import (
     Welch,
     epochs_to_iterations,
 )
+from clrlib.lab.runs import policy_from_json, policy_to_json
 
 B, M, S, GAMMA = 0.001, 0.006, 20, 0.99994
 CYCLICAL = (Triangular(B, M, S), Triangular2(B, M, S), ExpRange(B, M, S, GAMMA), Welch(B, M, S), Hann(B, M, S))
@@ -41,6 +43,10 @@ POLICIES = (
     WarmRestarts(B, M, 10, growth=2),
     Stages((160, Triangular2(0.001, 0.005, 20)), (60, Triangular2(0.0001, 0.0005, 10))),
     Stages((7, Fixed(0.1))),
+    Stages((7, Fixed(0.1)), restart=False),
+    Stages(
+        (50, Triangular(B, M, S)), (70, Triangular2(B / 10, M / 10, S)), (30, LinearDecay(B, 0, 150)), restart=False
+    ),
 )
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
 
@@ -143,6 +149,61 @@ def test_stages_restart_the_cycle_of_table_2():
     np.testing.assert_allclose(policy(np.arange(25_000)), expected, rtol=1e-12)
     assert policy(25_000) == pytest.approx(0.00001)  # past the end the last stage goes on
     assert policy(25_500) == pytest.approx(0.00001 + 0.00004 / 2**3)
+
+
+def test_stages_that_do_not_restart_count_on() -> None:
+    """The bounds fall tenfold after 50 and 120 iterations, a cycle of 40 goes on through both falls."""
+    policies = [Triangular(B / 10**k, M / 10**k, S) for k in range(3)]
+    policy = Stages((50, policies[0]), (70, policies[1]), (30, policies[2]), restart=False)
+    expected = [caffe_rate(t, B, M, S, halving=False) / 10 ** ((t >= 50) + (t >= 120)) for t in range(200)]
+    agree(policy, expected)  # from 150 on the last stage goes on
+    np.testing.assert_allclose(policy(np.arange(200)), expected, rtol=1e-12)
+    for start, before, after in ((50, *policies[:2]), (120, *policies[1:])):
+        assert [policy(start - 1), policy(start), policy(start + 1)] == [
+            before(start - 1),
+            after(start),
+            after(start + 1),
+        ]
+
+
+def test_stages_that_do_not_restart_pass_each_policy_the_iteration_itself() -> None:
+    """Halving, decay and milestones count from the beginning, not from their stage's."""
+    parts = (Triangular2(B, M, 5), ExpRange(B, M, 5, 0.9), MultiStep(0.1, (25, 33)), WarmRestarts(B, M, 7, 2))
+    policy = Stages(*((10, part) for part in parts), restart=False)
+    agree(policy, [parts[min(t // 10, 3)](t) for t in range(60)])
+    restarting = Stages(*((10, part) for part in parts))
+    agree(restarting, [parts[min(t // 10, 3)](t - 10 * min(t // 10, 3)) for t in range(60)])
+
+
+def test_restarting_or_not_is_one_where_every_stage_is_whole_cycles() -> None:
+    stages = ((80, Triangular(B, M, 20)), (40, Hann(B, M, 5)), (40, Welch(B, M, 10)))
+    t = np.arange(200)
+    np.testing.assert_allclose(Stages(*stages, restart=False)(t), Stages(*stages)(t), rtol=1e-12)
+    one_off = Stages((81, stages[0][1]), *stages[1:], restart=False), Stages((81, stages[0][1]), *stages[1:])
+    assert one_off[0](85) != pytest.approx(one_off[1](85))
+
+
+def test_stages_tell_that_they_do_not_restart_and_nothing_else() -> None:
+    stages = ((7, Fixed(0.1)), (5, Triangular(B, M, S)))
+    told = "(7, Fixed(lr=0.1)), (5, Triangular(base_lr=0.001, max_lr=0.006, step_size=20))"
+    assert repr(Stages(*stages)) == repr(Stages(*stages, restart=True)) == f"Stages({told})"
+    assert repr(Stages(*stages, restart=False)) == f"Stages({told}, restart=False)"
+    assert Stages(*stages) == Stages(*stages, restart=True) != Stages(*stages, restart=False)
+    assert hash(Stages(*stages)) == hash(Stages(*stages, restart=True))
+
+
+def test_stages_are_written_as_before_unless_they_do_not_restart() -> None:
+    plain = {"name": "Stages", "stages": [[7, {"name": "Fixed", "lr": 0.1}]]}
+    assert policy_to_json(Stages((7, Fixed(0.1)))) == plain
+    assert policy_to_json(Stages((7, Fixed(0.1)), restart=False)) == {**plain, "restart": False}
+    assert policy_from_json(plain) == Stages((7, Fixed(0.1)))
+    assert policy_from_json({**plain, "restart": False}) == Stages((7, Fixed(0.1)), restart=False)
+
+
+@every_policy
+def test_policies_come_back_from_json(policy: Policy) -> None:
+    again = policy_from_json(json.loads(json.dumps(policy_to_json(policy))))
+    assert again == policy and repr(again) == repr(policy)
 
 
 @every_policy

@@ -360,6 +360,125 @@ def test_file_in_place_of_the_data_folder_costs_only_the_copy(tmp_path: Path, da
     assert data_folder.read_text() == "a file"
 
 
+# --- images fitted to a size ---------------------------------------------------------------------------------------
+
+
+def drawn(pixels: np.ndarray) -> bytes:
+    """An image of (height, width, 3) numbers as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3))
+
+
+def slope(height: int, width: int) -> np.ndarray:
+    """Red rises from top to bottom, green from left to right, each by 2 a pixel about 128 in the middle."""
+    rows, columns = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
+    red, green = np.broadcast_arrays(128 + 2 * rows[:, None], 128 + 2 * columns[None])
+    return np.stack([red, green, np.full(red.shape, 9)], 2)
+
+
+def fitted(folder: Path, image: bytes, size: int) -> np.ndarray:
+    """An image after it was read to a size, (3, size, size)."""
+    read = read_image_folder(write_folder(folder, tree() | {"train/ant/0.png": image}), size, fit=True)
+    return read.train_images[0].astype(int)
+
+
+def test_fitted_images_of_that_size_stay_as_they_are(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "a", tree())
+    assert_is_the_tree(read_image_folder(source, 4, fit=True))
+    pixels = noise(16, 16)
+    assert (fitted(tmp_path / "b", drawn(pixels), 16) == pixels.transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 28), (28, 16)])
+def test_a_longer_image_whose_shorter_side_fits_is_cut_to_its_centre(tmp_path: Path, height: int, width: int) -> None:
+    pixels = noise(height, width)
+    top, left = (height - 16) // 2, (width - 16) // 2
+    assert (
+        fitted(tmp_path / "a", drawn(pixels), 16) == pixels[top : top + 16, left : left + 16].transpose(2, 0, 1)
+    ).all()
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(32, 32), (32, 48), (48, 32), (40, 41), (41, 40), (100, 40), (17, 30), (8, 8), (8, 15)]
+)
+def test_the_shorter_side_is_scaled_to_the_size_and_the_centre_kept(tmp_path: Path, height: int, width: int) -> None:
+    """A slope keeps its middle and gets steeper by what the shorter side shrinks; its edges bend a little."""
+    scale = min(height, width) / 16
+    expected = 128 + 2 * scale * (np.arange(16) - 7.5)
+    image = fitted(tmp_path / "a", drawn(slope(height, width)), 16)
+    near = slice(2, -2)
+    assert np.abs(image[0][near, near] - expected[near, None]).max() <= 1
+    assert np.abs(image[1][near, near] - expected[None, near]).max() <= 1
+    assert (image[2] == 9).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (37, 32), (64, 50), (12, 20)])
+def test_fitting_is_about_pillows_bicubic_scaling_and_a_cut(tmp_path: Path, height: int, width: int) -> None:
+    """As torchvision's Resize and CenterCrop do it in two steps, but for half a pixel of rounding: a smooth image."""
+    waves = np.sin(np.arange(height) / 9)[:, None, None] + np.cos(np.arange(width) / 7)[None, :, None]
+    pixels = 128 + 50 * waves * np.array([1, -1, 0.5])
+    scale = 16 / min(height, width)
+    middle = Image.open(io.BytesIO(drawn(pixels))).resize(
+        (round(width * scale), round(height * scale)), Image.Resampling.BICUBIC
+    )
+    left, top = (middle.width - 16) // 2, (middle.height - 16) // 2
+    expected = np.asarray(middle).astype(int)[top : top + 16, left : left + 16].transpose(2, 0, 1)
+    assert np.abs(fitted(tmp_path / "a", drawn(pixels), 16) - expected).max() <= 4
+
+
+def test_fitted_images_may_be_of_any_sizes_and_colours(tmp_path: Path) -> None:
+    files = tree() | {
+        "train/ant/0.png": encoded((7,), side=9, mode="L"),
+        "train/ant/1.png": encoded((1, 2, 3, 128), side=3, mode="RGBA"),
+        "test/bee/0.png": encoded((50, 60, 70), side=200),
+    }
+    arrays = read_image_folder(write_archive(tmp_path / "a.tar.xz", files), 4, fit=True)
+    assert arrays.train_images.shape == (4, 3, 4, 4) and arrays.test_images.shape == (2, 3, 4, 4)
+    assert (arrays.train_images[:2].reshape(2, 3, 16) == np.array([[7, 7, 7], [1, 2, 3]])[:, :, None]).all()
+    assert (arrays.test_images[1].reshape(3, 16) == np.array([50, 60, 70])[:, None]).all()
+
+
+def test_a_fitted_copy_is_kept_apart_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each size one; what does not fit is refused as before, though a fitted copy is there."""
+    source = write_folder(tmp_path / "a", tree() | {"train/ant/0.png": encoded((9, 9, 9), side=8)})
+    firsts = {size: read_image_folder(source, size, fit=True) for size in (4, 6)}
+    with pytest.raises(DataError, match=r"train/ant/0\.png is 8x8 pixels, not 4x4"):
+        read_image_folder(source, 4)
+    never_decode(monkeypatch)
+    for size, first in firsts.items():
+        again = read_image_folder(source, size, fit=True)
+        assert again.train_images.shape == (4, 3, size, size)
+        assert again.sha256() == first.sha256()
+
+
+def test_a_copy_that_was_not_fitted_is_not_taken_for_one(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "a", tree())
+    assert read_image_folder(source).train_images.shape == (4, 3, 4, 4)
+    assert read_image_folder(source, 2, fit=True).train_images.shape == (4, 3, 2, 2)
+    assert read_image_folder(source).train_images.shape == (4, 3, 4, 4)
+
+
+def test_an_image_bomb_is_refused_though_it_could_be_fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_folder(tmp_path / "a", tree() | {"train/ant/0.png": encoded((0,), side=4097, mode="1")})
+
+    def decoded(*_: object) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(Image.Image, "convert", decoded)
+    with pytest.raises(DataError, match=r"train/ant/0\.png is 4097x4097 pixels, not at most 4096x4096"):
+        read_image_folder(source, 4, fit=True)
+
+
+def test_a_broken_image_is_refused_though_others_are_fitted(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"train/bee/1\.png is not a readable PNG"):
+        read_image_folder(write_folder(tmp_path / "a", tree() | {"train/bee/1.png": b"no image"}), 4, fit=True)
+
+
 def test_sha256_covers_labels_and_order() -> None:
     images = np.arange(2 * 3 * 2 * 2, dtype=np.uint8).reshape(2, 3, 2, 2)
     labels = np.array([0, 1])

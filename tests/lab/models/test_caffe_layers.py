@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from clrlib.lab import kernels
-from clrlib.lab.models.caffe_layers import lrn_within_channel, max_pool_relu, relu_average_pool
+from clrlib.lab.models.caffe_layers import lrn_across_channels, lrn_within_channel, max_pool_relu, relu_average_pool
 
 Layer = Callable[[Tensor], Tensor]
 LAYERS = [max_pool_relu, relu_average_pool, lrn_within_channel]
@@ -71,6 +71,87 @@ def test_lrn_leaves_its_input_and_the_incoming_gradient_alone() -> None:
     x, incoming = wild(1, 2, 4, 4), torch.ones(1, 2, 4, 4, dtype=torch.float64)
     before = x.detach().clone()
     lrn_within_channel(x).backward(incoming)
+    assert torch.equal(x, before) and torch.equal(incoming, torch.ones_like(incoming))
+
+
+def across_channels(x: np.ndarray) -> np.ndarray:
+    """ACROSS_CHANNELS, local_size 5, alpha 1e-4, beta 0.75 (lrn_layer.cpp): alpha / 5 times each square in reach."""
+    scale = np.ones_like(x)
+    for channel in range(x.shape[1]):
+        for near in range(max(channel - 2, 0), min(channel + 3, x.shape[1])):
+            scale[:, channel] += 1e-4 / 5 * x[:, near] ** 2
+    return x * scale**-0.75
+
+
+CHANNELS = pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7, 12, 33, 96])
+
+
+@CHANNELS
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-13), (torch.float32, 2e-6)])
+def test_lrn_across_channels_agrees_with_caffe_and_with_torch(channels: int, dtype: torch.dtype, rtol: float) -> None:
+    x = wild(2, channels, 3, 5).detach().to(dtype)
+    y = lrn_across_channels(x)
+    assert y.dtype == dtype and (y / x).min() < 0.9  # far from the identity
+    np.testing.assert_allclose(y.numpy(), across_channels(x.double().numpy()), rtol=rtol)
+    theirs = torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1)
+    torch.testing.assert_close(y, theirs(x), rtol=2 * rtol, atol=0)
+
+
+@CHANNELS
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_lrn_across_channels_has_torchs_gradient(channels: int, layout: torch.memory_format) -> None:
+    x = wild(2, channels, 4, 3).detach().to(memory_format=layout).requires_grad_()
+    incoming = torch.randn(2, channels, 4, 3, dtype=torch.float64, generator=seeded(6)).to(memory_format=layout)
+    y = lrn_across_channels(x)
+    theirs = F.local_response_norm(x, 5, alpha=1e-4, beta=0.75, k=1)
+    torch.testing.assert_close(y, theirs, rtol=1e-13, atol=0)
+    (dx,), (expected,) = (torch.autograd.grad(out, x, incoming) for out in (y, theirs))
+    torch.testing.assert_close(dx, expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 7])
+def test_lrn_across_channels_has_the_right_derivative(channels: int) -> None:
+    assert gradcheck(lrn_across_channels, (wild(2, channels, 2, 3),), eps=1e-3, rtol=1e-6, atol=1e-8)
+
+
+def test_lrn_across_channels_keeps_pixels_and_images_apart() -> None:
+    x = wild(2, 6, 3, 3).detach()
+    other = x.clone()
+    other[1, :, 2, 1] += 100
+    changed = lrn_across_channels(x) != lrn_across_channels(other)
+    assert changed[1, :, 2, 1].all() and int(changed.sum()) == 6
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_lrn_across_channels_in_bfloat16_is_close(layout: torch.memory_format) -> None:
+    """To the 8 bits of a bfloat16, twice rounded on the way."""
+    exact = wild(2, 32, 4, 4).detach().float().bfloat16().float().to(memory_format=layout).requires_grad_()
+    rounded = exact.detach().bfloat16().requires_grad_()
+    incoming = torch.randn(2, 32, 4, 4, generator=seeded(6)).bfloat16()
+    expected, y = lrn_across_channels(exact), lrn_across_channels(rounded)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), expected, rtol=0.02, atol=0)
+    expected.backward(incoming.float())
+    y.backward(incoming)
+    assert exact.grad is not None and rounded.grad is not None and rounded.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(rounded.grad.float(), exact.grad, rtol=0.03, atol=0.03)
+
+
+def test_lrn_across_channels_under_autocast_takes_float32_and_gives_its_gradient() -> None:
+    x = wild(2, 8, 4, 4).detach().float().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = lrn_across_channels(x)
+    torch.testing.assert_close(y.float(), lrn_across_channels(x).detach(), rtol=0.02, atol=0, check_stride=False)
+    y.float().sum().backward()
+    assert x.grad is not None and x.grad.dtype == torch.float32
+    (expected,) = torch.autograd.grad(lrn_across_channels(x).sum(), x)
+    torch.testing.assert_close(x.grad, expected, rtol=0.03, atol=0.03)
+
+
+def test_lrn_across_channels_leaves_its_input_and_the_incoming_gradient_alone() -> None:
+    x, incoming = wild(1, 6, 4, 4), torch.ones(1, 6, 4, 4, dtype=torch.float64)
+    before = x.detach().clone()
+    lrn_across_channels(x).backward(incoming)
     assert torch.equal(x, before) and torch.equal(incoming, torch.ones_like(incoming))
 
 
