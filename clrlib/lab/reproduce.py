@@ -33,7 +33,11 @@ def train(
     names = notebook.data_for(profile, download=True)
     where = device.pick_device()
     runs = experiments.runs(profile, names, device.pick_precision(where), seeds, rows)
-    sweep.train_missing(runs, store.folder(profile), jobs or sweep.default_jobs(where), budget)
+    until = None if budget is None else time.time() + budget
+    for kind, name in names.items():
+        if some := [run for run in runs if run.data == name]:
+            left = None if until is None else max(1.0, until - time.time())
+            sweep.train_missing(some, store.folder(profile), jobs or sweep.default_jobs(where, kind), left)
     return set(names.values())
 
 

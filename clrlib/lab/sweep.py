@@ -14,17 +14,19 @@ from clrlib.lab.runs import Run
 from clrlib.lab.training import OutOfTime
 
 BYTES_A_RUN = 3 * 2**29  # what CIFAR-10 and a net take at most, torch included
+BYTES_A_LARGE_RUN = 2**32  # Imagenette and AlexNet
 
 
-def default_jobs(where: torch.device) -> int:
+def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     """One run at a time on a GPU; on a CPU one for each core, as far as the memory goes.
 
     For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
-    is the machine's: in a container that may use less of it, give the number with JOBS=.
+    is the machine's: in a container that may use less of it, give the number with JOBS=. kind: of the images.
     """
     if where.type == "cuda":
         return 1
-    room = int(psutil.virtual_memory().available) // BYTES_A_RUN
+    need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
+    room = int(psutil.virtual_memory().available) // need
     cores: int = joblib.cpu_count(only_physical_cores=True)
     return max(1, min(cores, room))
 
