@@ -67,17 +67,10 @@ def accuracies(precision: str) -> dict[str, Any]:
 
 def bench(rounds: int) -> dict[str, Any]:
     """Everything that `make bench` measures, as plain numbers."""
-    where = device.pick_device()
-    on_cuda, cores = where.type == "cuda", joblib.cpu_count(only_physical_cores=True)
-    precision = device.pick_precision(where)
-    kernels.load()
-    found: dict[str, Any] = {
-        "machine": {**provenance.machine(where), "threads": cores},
-        "versions": provenance.versions(),
-        "commit": provenance.git(),
-        "precision": precision,
-        "trainers": {n: asdict(t) for n, t in time_all(trainers(precision, cores, on_cuda), rounds).items()},
-    }
+    found = circumstances()
+    precision, cores = found["precision"], found["machine"]["threads"]
+    contestants = trainers(precision, cores, found["machine"]["device"] == "cuda")
+    found["trainers"] = {n: asdict(t) for n, t in time_all(contestants, rounds).items()}
     tests = time_all(range_test_rows(precision, cores), rounds=rounds)
     found["range_tests"] = {name: timing.milliseconds / 1000 for name, timing in tests.items()}
     iteration = contenders.ours(precision, 100)
@@ -95,19 +88,27 @@ def bench(rounds: int) -> dict[str, Any]:
     found["figures"] = small.figures_seconds()
     torch.set_num_threads(cores)
     found["accuracy"] = accuracies(precision)
-    return found | {"costs": measure_costs(precision, cores)}
+    return found | {"costs": measure_costs()}
 
 
-def measure_costs(precision: str, cores: int) -> dict[str, Any]:
-    """What each net takes, and the matrix rate of the same minutes."""
-    torch.set_num_threads(cores)
+def circumstances() -> dict[str, Any]:
+    """Where, with what and how the numbers are measured; the kernels are compiled then, if they were not."""
+    where = device.pick_device()
     return {
-        "nets": costs.measure(costs.NETS, precision, cores),
-        "matrix_rate": limits.matrix_rate(getattr(torch, precision)),
-        "precision": precision,
+        "machine": {**provenance.machine(where), "threads": joblib.cpu_count(only_physical_cores=True)},
         "versions": provenance.versions(),
         "commit": provenance.git(),
+        "precision": device.pick_precision(where),
     }
+
+
+def measure_costs() -> dict[str, Any]:
+    """What each net takes, and the matrix rate of the same minutes."""
+    found = circumstances()
+    precision, cores = found["precision"], found["machine"]["threads"]
+    torch.set_num_threads(cores)
+    found["nets"] = costs.measure(costs.NETS, precision, cores)
+    return found | {"matrix_rate": limits.matrix_rate(getattr(torch, precision))}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -115,13 +116,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of every timing; the median counts")
     parser.add_argument("--only-costs", action="store_true", help="measure what each net takes, and nothing else")
     options = parser.parse_args(arguments)
-    where = device.pick_device()
-    cores = joblib.cpu_count(only_physical_cores=True)
-    path = FOLDER / f"{file_name(str(provenance.machine(where)['name']), cores)}.json"
-    if options.only_costs:
-        if not path.exists():
-            raise SystemExit(f"error: {paths.shown(path)} is not there; run `make bench` first")
-        found = json.loads(path.read_text()) | {"costs": measure_costs(device.pick_precision(where), cores)}
+    here = circumstances()
+    path = FOLDER / f"{file_name(here['machine']['name'], here['machine']['threads'])}.json"
+    if options.only_costs:  # beside what was measured before
+        before = json.loads(path.read_text()) if path.exists() else here
+        found = before | {"costs": measure_costs()}
     else:
         found = bench(options.rounds)
     files.write_atomically(path, files.to_json(found))

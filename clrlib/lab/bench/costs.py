@@ -1,5 +1,6 @@
 """What each net takes at its own size and batch, and what the whole paper costs, by arithmetic from that."""
 
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from clrlib.lab.training import Training
 
 SIDES = {"cifar10": 32, "cifar100": 32, "imagenette": 128, "imagenet": 256}  # pixels of the images as they are held
 SEEDS = {"Table 4": 5}  # the paper's trainings of a row; one of all others
+CHUNK, CHUNKS = 8, 3  # steps that are timed together where one alone says little, and how often
 NETS = {  # a row that trains it, and the profile whose size is meant
     "Caffe's cifar10_full": ("fixed", "paper"),
     "ResNet-56": ("resnet-clr", "paper"),
@@ -66,14 +68,31 @@ def iterations_of(row: str, profile: str, precision: str, batch: int | None = No
 
 def measure(names: Iterable[str], precision: str, threads: int) -> dict[str, dict[str, float]]:
     """Milliseconds an iteration, memory (MB), operations an iteration of some of NETS, each in a process of its own."""
-    where = {name: (*NETS[name], precision) for name in names}
-    rows = [Contender(name, iterations_of, w, threads, warm_up=1, chunk=1, chunks=3) for name, w in where.items()]
-    found = {}
-    for name, timing in time_all(rows, rounds=1).items():
-        run, few = run_of(name), 4  # operations grow with the batch, so that a small one will do to count them
-        counted = operations(iterations_of(*where[name], batch=few)) * run.batch / few
-        found[name] = {"milliseconds": timing.milliseconds, "memory": timing.memory, "operations": counted}
-    return found
+    timings = time_all([contender(name, precision, threads) for name in names], rounds=1)
+    return {
+        name: {"milliseconds": t.milliseconds, "memory": t.memory, "operations": counted(name, precision)}
+        for name, t in timings.items()
+    }
+
+
+def contender(name: str, precision: str, threads: int) -> Contender:
+    """How a net is timed: by single steps; by several together on a GPU, and where each step draws another depth."""
+    on_cuda = pick_device().type == "cuda"
+    chunk = CHUNK if on_cuda or draws_depth(name) else 1
+    what, warm_up = (*NETS[name], precision), 3 if on_cuda else 1
+    return Contender(name, iterations_of, what, threads, warm_up=warm_up, chunk=chunk, chunks=CHUNKS)
+
+
+def counted(name: str, precision: str, few: int = 4) -> float:
+    """Operations an iteration, counted with a few images and multiplied; the mean where each step draws its depth."""
+    iteration = iterations_of(*NETS[name], precision, batch=few)
+    steps = CHUNK * CHUNKS if draws_depth(name) else 1
+    return statistics.mean(operations(iteration) for _ in range(steps)) * run_of(name).batch / few
+
+
+def draws_depth(name: str) -> bool:
+    """Whether the net is one of stochastic depth: at each step another part of it is left out."""
+    return run_of(name).net.endswith("_sd")
 
 
 def run_of(name: str) -> Run:
@@ -109,6 +128,7 @@ PARTS = {
     "table 4, CIFAR-100, five seeds": experiments.TABLE_4_CIFAR100,
     "AlexNet and GoogLeNet on ImageNet": experiments.IMAGENET,
     "AlexNet and GoogLeNet on Imagenette": experiments.IMAGENETTE,
+    "CLR beside rates tuned as carefully": (*experiments.TUNED_TUNING, *experiments.TUNED),
 }
 
 
@@ -116,7 +136,7 @@ def whole_paper(costs: Mapping[str, Cost], machines: int = 8) -> str:
     """Hours of every part of the catalogue at the paper's size, on one such machine and on several."""
     rows, total = [], 0.0
     for part, trained in PARTS.items():
-        seconds = sum(row.iterations * SEEDS.get(row.source, row.seeds) * _seconds(row, costs) for row in trained)
+        seconds = sum(row.iterations * SEEDS.get(row.source, 1) * _seconds(row, costs) for row in trained)
         total += seconds
         rows.append([part, _hours(seconds), _hours(seconds / machines)])
     rows.append(["in all", _hours(total), _hours(total / machines)])
@@ -124,10 +144,10 @@ def whole_paper(costs: Mapping[str, Cost], machines: int = 8) -> str:
 
 
 def _seconds(row: Experiment, costs: Mapping[str, Cost]) -> float:
-    """Of one iteration, by the net and the images that the row trains on; variants of the Caffe net count as itself."""
-    net = row.run("paper", 0, "made", "bfloat16").net
-    name = "Caffe's cifar10_full" if net.startswith("caffe") else _measured()[net, SIDES[row.data]]
-    return float(costs[name]["milliseconds"]) / 1000
+    """Of one iteration, by net, images and batch of the row; variants of the Caffe net count as itself."""
+    run = row.run("paper", 0, "made", "bfloat16")
+    name = "Caffe's cifar10_full" if run.net.startswith("caffe") else _measured()[run.net, SIDES[row.data]]
+    return float(costs[name]["milliseconds"]) / 1000 * run.batch / run_of(name).batch
 
 
 def _measured() -> dict[tuple[str, int], str]:

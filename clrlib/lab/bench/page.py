@@ -14,7 +14,18 @@ def page(benches: Sequence[Bench]) -> str:
     """results/bench/README.md: all machines."""
     sections = "\n\n".join(section(bench) for bench in benches)
     gpu = "" if any(b["machine"]["device"] == "cuda" for b in benches) else "\n\nOn a GPU: not measured.\n"
-    return f"# How fast\n\nWritten by `make bench`; do not edit.\n\n{sections}{gpu}"
+    return f"# How fast\n\nWritten by `make bench`; do not edit.\n\n{sections}{_without_costs(benches)}{gpu}"
+
+
+def _without_costs(benches: Sequence[Bench]) -> str:
+    """A line for each machine that lacks what another has: what the nets take."""
+    lacking = [b for b in benches if "costs" not in b]
+    lines = [f"\n\nWhat each net takes on {machine_name(b)}: not measured." for b in lacking]
+    return "".join(lines) if len(lacking) < len(benches) else ""
+
+
+def machine_name(bench: Bench) -> str:
+    return f"{bench['machine']['name']}, {bench['machine']['threads']} cores"
 
 
 def readme_block(benches: Sequence[Bench]) -> str:
@@ -33,12 +44,14 @@ def readme_block(benches: Sequence[Bench]) -> str:
 
 
 def _readme_row(bench: Bench) -> list[str]:
-    machine, rows, tests = bench["machine"], bench["trainers"], bench["range_tests"]
+    if "trainers" not in bench:
+        return [machine_name(bench), *["not measured"] * 7]
+    rows, tests = bench["trainers"], bench["range_tests"]
     crowd = max((t["rate"], name) for name, t in rows.items() if "side by side" in name)
     others = [seconds for name, seconds in tests.items() if not name.startswith("clrlib")]
     alike = tests["clrlib, the usual net and loader"]
     return [
-        f"{machine['name']}, {machine['threads']} cores",
+        machine_name(bench),
         f"{usual(bench):.1f}",
         _times(bench, rows["ours, float32"]["rate"]),
         _times(bench, rows["ours"]["rate"]),
@@ -55,18 +68,33 @@ def _times(bench: Bench, rate: float) -> str:
 
 def section(bench: Bench) -> str:
     """One machine: every table, each under a line that says what it shows."""
+    parts = [*_speeds(bench), *(_costs(bench) if "costs" in bench else ())]
+    return "\n\n".join([_head(bench), *(f"{caption}\n\n{table}" for caption, table in parts)])
+
+
+def _head(bench: Bench) -> str:
+    """Where it was measured, and the words that the tables use."""
     machine, commit = bench["machine"], str(bench["commit"]["commit"])[:7]
     commit += " with uncommitted changes" if bench["commit"]["dirty"] else ""
-    head = (
-        f"## {machine['name']}, {machine['threads']} cores ({machine['device']})\n\n"
-        f"torch {bench['versions']['torch']}, {bench['precision']}, kernels: {machine['kernels']}, commit {commit}. "
-        "Medians of rounds in which all rows take turns; pictures are random, the batch is 100 if no other is named. "
+    title = f"## {machine_name(bench)} ({machine['device']})\n\n"
+    made = f"torch {bench['versions']['torch']}, {bench['precision']}, kernels: {machine['kernels']}, commit {commit}. "
+    if "trainers" not in bench:
+        return f"{title}{made}The trainer beside the usual loop: not measured."
+    return (
+        f"{title}{made}Medians of rounds in which all rows take turns; pictures are random, the batch is 100 if no "
+        "other is named. "
         "*Usual*: a DataLoader with 0 or more worker processes over torchvision's CIFAR-10, float32, torch's layers, "
         "SGD and CyclicLR. *Kernels: fused*: Caffe's pooling and LRN from clrlib/lab/kernels in place of torch's. "
         "*Side by side*: processes of one thread each, their iterations added up. *lr_mult*: a multiplier of the rate "
         "that a parameter group may have."
     )
-    parts = [
+
+
+def _speeds(bench: Bench) -> list[tuple[str, str]]:
+    """The trainer's own tables, where it was measured."""
+    if "trainers" not in bench:
+        return []
+    return [
         ("One iteration of the Caffe net. The ratio is to the faster of the usual loops.", trainers_table(bench)),
         (
             "How far from the machine's limit. Matrix rate: operations a second, the best of a 2048 x 2048 product and "
@@ -83,25 +111,26 @@ def section(bench: Bench) -> str:
         ("What is paid beside the net.", small_table(bench)),
         (_accuracy_caption(bench), accuracy_table(bench)),
     ]
-    if "costs" in bench:
-        parts += _costs(bench)
-    return "\n\n".join([head, *(f"{caption}\n\n{table}" for caption, table in parts)])
 
 
 def _costs(bench: Bench) -> list[tuple[str, str]]:
-    """What the nets take, where that was measured; it may have been on another day than the rest."""
+    """What the nets take; it may have been measured on another day than the rest."""
     measured = bench["costs"]
     commit = str(measured["commit"]["commit"])[:7]
     return [
         (
-            f"What each net takes, one training on all cores, {measured['precision']}, commit {commit}. Memory is the "
-            "process's. Hours are for that training's iterations, without its evaluations.",
+            f"What each net takes, one training on all cores, {measured['precision']}, commit {commit}. The images are "
+            "random and lie in memory, two batches of them: reading ImageNet's files is not in the time, nor a whole "
+            "data set in the memory. GB: the process's peak, or that of the GPU's memory. Operations: forward and "
+            "backward, 2 for each multiply-add; the mean where stochastic depth draws another net at each step. Hours: "
+            "of that training's iterations, without its evaluations.",
             costs.table(measured["nets"], measured["matrix_rate"]),
         ),
         (
-            "What the whole paper costs on this machine, by arithmetic from the table above: iterations of every row "
-            "of the catalogue at the paper's size times the net's time. Trainings do not depend on each other, so "
-            "eight such machines take an eighth each; nobody has tried that.",
+            "What the whole paper costs on this machine, by arithmetic from the table above, not measured: iterations "
+            "of every row of the catalogue at the paper's size, times its seeds in the paper (five in table 4, else "
+            "one), times the net's time; variants of the Caffe net count as itself. Trainings do not depend on each "
+            "other, so eight such machines, or GPUs, would take an eighth each.",
             costs.whole_paper(measured["nets"]),
         ),
     ]

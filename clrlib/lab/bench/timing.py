@@ -3,6 +3,7 @@
 import itertools
 import multiprocessing
 import os
+import re
 import resource
 import statistics
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -138,6 +140,9 @@ def _memory() -> float:
     """The most that this process has used so far, in megabytes: of the GPU's memory where there is one."""
     if pick_device().type == "cuda":
         return torch.cuda.max_memory_allocated() / 1024**2
+    status = Path("/proc/self/status")  # Linux: ru_maxrss has the parent's memory in it, kept when a process starts
+    if status.exists() and (peak := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
+        return int(peak[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
 
 

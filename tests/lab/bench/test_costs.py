@@ -1,10 +1,10 @@
 """What the nets cost: operations against a count by hand, and the arithmetic of the whole paper."""
 
 import pytest
+import torch
 
 from clrlib.lab import experiments
 from clrlib.lab.bench import costs, limits
-from clrlib.lab.bench.timing import Contender, time_all
 
 # milliseconds an iteration, all different
 MADE_UP = {name: {"milliseconds": 100.0 + k, "memory": 1000.0, "operations": 1e9} for k, name in enumerate(costs.NETS)}
@@ -31,7 +31,7 @@ def test_a_line_says_what_was_measured() -> None:
 def test_the_whole_paper_is_the_sum_of_its_rows() -> None:
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in costs.whole_paper(MADE_UP).splitlines()[2:]]
     hours = {part: (float(one.replace(",", "")), float(eight.replace(",", ""))) for part, one, eight in lines}
-    table_4 = sum(5 * 20 * f.step_size * MADE_UP[name]["milliseconds"] * 4 for f, name in FAMILIES_NETS)
+    table_4 = sum(5 * 20 * f.step_size * MADE_UP[name]["milliseconds"] * 4 for f, name in FAMILIES_NETS)  # four rows
     table_4 += sum(3_200 * MADE_UP[name]["milliseconds"] for _, name in FAMILIES_NETS)  # the range tests
     assert hours["table 4, CIFAR-10, five seeds"][0] == pytest.approx(table_4 / 1000 / 3600, rel=0.01)
     assert hours["in all"][0] == pytest.approx(
@@ -47,12 +47,30 @@ FAMILIES_NETS = tuple(
 
 def test_every_part_of_the_catalogue_is_counted_once() -> None:
     counted = [row.name for part in costs.PARTS.values() for row in part]
-    left_out = {row.name for row in (*experiments.TUNED_TUNING, *experiments.TUNED)}
-    assert len(set(counted)) == len(counted)
-    assert set(counted) == {row.name for row in experiments.CATALOGUE} - left_out
+    assert sorted(counted) == sorted(row.name for row in experiments.CATALOGUE)
 
 
-def test_a_net_is_timed_in_a_process_of_its_own() -> None:
-    arguments = ("resnet-clr", "smoke", "float32")
-    (timing,) = time_all([Contender("a small one", costs.iterations_of, arguments, 1, 1, {}, 1, 1, 1)], 1).values()
-    assert timing.milliseconds > 0 and timing.memory > 0
+def test_seeds_are_the_papers_and_a_larger_batch_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {row.name: row for row in experiments.CAFFE_NET}
+    some = [rows[name] for name in ("fixed", "range-test", "1cycle-smith")]  # three seeds of ours; a batch of 128
+    monkeypatch.setattr(costs, "PARTS", {"some": some})
+    iterations = 70_000 + 4_000 + 9_765 * 1.28
+    hours = iterations * MADE_UP["Caffe's cifar10_full"]["milliseconds"] / 1000 / 3600
+    assert f"| in all | {hours:.1f} | {hours / 8:.1f} |" in costs.whole_paper(MADE_UP)
+
+
+def test_a_net_that_draws_its_depth_is_counted_and_timed_over_many_steps() -> None:
+    by_name = {name: costs.contender(name, "float32", 1) for name in costs.NETS}
+    several = {name for name, c in by_name.items() if c.chunk > 1}
+    expected = {name for name in costs.NETS if "stochastic" in name}
+    assert several == (set(costs.NETS) if torch.cuda.is_available() else expected)
+    deep, shallow = (costs.counted(f"ResNet-20{more}", "float32") for more in ("", ", stochastic depth"))
+    assert 0.5 * deep < shallow < 0.95 * deep, "about seven of nine blocks are kept"
+
+
+def test_a_net_is_measured_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(costs.NETS, "a small one", ("resnet-clr", "smoke"))
+    monkeypatch.setattr(costs, "CHUNKS", 1)
+    found = costs.measure(["a small one"], "float32", threads=1)["a small one"]
+    assert found["milliseconds"] > 0 and found["memory"] > 0
+    assert found["operations"] == limits.operations(costs.iterations_of("resnet-clr", "smoke", "float32"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clrlib.lab.bench import page
+from clrlib.lab.bench import costs, page
 
 
 def timing(rate: float, processes: int = 1) -> dict[str, float]:
@@ -68,3 +68,24 @@ def test_the_page_has_every_table_and_says_what_was_not_measured() -> None:
     assert "On a GPU: not measured." in text
     on_gpu = {**BENCH, "machine": {**BENCH["machine"], "device": "cuda"}}
     assert "not measured" not in page.page([BENCH, on_gpu])
+
+
+NET = {"milliseconds": 250.0, "memory": 1500.0, "operations": 50e9}
+COSTS = {**{key: BENCH[key] for key in ("machine", "versions", "commit", "precision")}, "matrix_rate": 400e9}
+COSTS["nets"] = dict.fromkeys(costs.NETS, NET)
+
+
+def test_costs_stand_beside_the_rest_and_a_machine_without_them_is_named() -> None:
+    other = {**BENCH, "machine": {**BENCH["machine"], "name": "Slide rule"}}
+    text = page.page([{**BENCH, "costs": COSTS}, other])
+    assert "| AlexNet, ImageNet, batch 256 | 4.00 | 1,024 | 1.5 | 50.0 | 50 % | 400,000 | 28 |" in text
+    assert "by arithmetic from the table above, not measured" in text
+    assert "What each net takes on Slide rule, 2 cores: not measured." in text
+    assert "on Abacus, 2 cores: not measured" not in text
+
+
+def test_a_machine_of_which_only_the_costs_were_measured() -> None:
+    alone = {**{key: COSTS[key] for key in ("machine", "versions", "commit", "precision")}, "costs": COSTS}
+    text = page.page([alone])
+    assert "The trainer beside the usual loop: not measured." in text and "| in all |" in text
+    assert "| Abacus, 2 cores | not measured | not measured |" in page.readme_block([alone])

@@ -1,6 +1,7 @@
 """Timing in processes of their own: what comes back, side by side too, and what a failure looks like."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,10 @@ from clrlib.lab.bench.timing import Contender, time_all
 def sleeper(seconds: float) -> Callable[[int], None]:
     assert torch.get_num_threads() == 1 and os.environ["BENCH_MARK"] == "here"
     return lambda t: time.sleep(seconds)
+
+
+def idler() -> Callable[[int], None]:
+    return lambda t: None
 
 
 def broken() -> Callable[[int], None]:
@@ -29,6 +34,13 @@ def test_two_sleepers_make_twice_the_iterations_of_one(capsys: pytest.CaptureFix
         assert timing.rate == pytest.approx(processes * 1000 / timing.milliseconds, rel=0.5)
         assert timing.memory > 50
     assert "round 1/1" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process starts with its parent's peak")
+def test_memory_is_the_process_own_and_not_its_parents() -> None:
+    held = torch.ones(2**28)  # 1 GiB here
+    (timing,) = time_all([Contender("idle", idler, warm_up=0, chunk=1, chunks=1)], rounds=1).values()
+    assert held.nbytes == 2**30 and timing.memory < 1000
 
 
 def test_a_process_that_fails_ends_the_bench() -> None:
