@@ -76,10 +76,14 @@ def measure(names: Iterable[str], precision: str, threads: int) -> dict[str, dic
 
 
 def contender(name: str, precision: str, threads: int) -> Contender:
-    """How a net is timed: by single steps; by several together on a GPU, and where each step draws another depth."""
-    on_cuda = pick_device().type == "cuda"
-    chunk = CHUNK if on_cuda or draws_depth(name) else 1
-    what, warm_up = (*NETS[name], precision), 3 if on_cuda else 1
+    """How a net is timed: by several steps together where they are short or differ, else by single ones.
+
+    They are short on a GPU and for the Caffe net; they differ where each draws its depth. On a CPU the nets of large
+    images take many seconds a step and get one to warm up, all others three.
+    """
+    run, on_cuda = run_of(name), pick_device().type == "cuda"
+    chunk = CHUNK if on_cuda or run.net.startswith("caffe") or draws_depth(name) else 1
+    what, warm_up = (*NETS[name], precision), 1 if run.crop and not on_cuda else 3
     return Contender(name, iterations_of, what, threads, warm_up=warm_up, chunk=chunk, chunks=CHUNKS)
 
 
@@ -134,13 +138,18 @@ PARTS = {
 
 def whole_paper(costs: Mapping[str, Cost], machines: int = 8) -> str:
     """Hours of every part of the catalogue at the paper's size, on one such machine and on several."""
-    rows, total = [], 0.0
-    for part, trained in PARTS.items():
-        seconds = sum(row.iterations * SEEDS.get(row.source, 1) * _seconds(row, costs) for row in trained)
-        total += seconds
-        rows.append([part, _hours(seconds), _hours(seconds / machines)])
-    rows.append(["in all", _hours(total), _hours(total / machines)])
+    parts = seconds_of_parts(costs)
+    parts["in all"] = sum(parts.values())
+    rows = [[part, _hours(seconds), _hours(seconds / machines)] for part, seconds in parts.items()]
     return markdown(["", "hours on one", f"on {machines}"], rows)
+
+
+def seconds_of_parts(costs: Mapping[str, Cost]) -> dict[str, float]:
+    """Of each of PARTS on this machine, one training after the other."""
+    return {
+        part: sum(row.iterations * SEEDS.get(row.source, 1) * _seconds(row, costs) for row in trained)
+        for part, trained in PARTS.items()
+    }
 
 
 def _seconds(row: Experiment, costs: Mapping[str, Cost]) -> float:

@@ -39,8 +39,22 @@ def readme_block(benches: Sequence[Bench]) -> str:
         "ran at the machine's matrix rate and nothing else took time. Side by side: several runs of one thread each, "
         "added up. Range test: the quickest other library's time over ours on our trainer; then over ours on the usual "
         "loop, where ours takes longer if below 1, since it evaluates held-out images too. Memory: of one training "
-        f"process.{gpu}"
+        f"process.{gpu}{_whole_paper(benches)}"
     )
+
+
+def _whole_paper(benches: Sequence[Bench]) -> str:
+    """A sentence for each machine whose costs were measured."""
+    told = ""
+    for bench in benches:
+        if "costs" in bench:
+            caffe, *others = costs.seconds_of_parts(bench["costs"]["nets"]).values()
+            told += (
+                "\n\nThe whole paper at full size, by arithmetic from what each net takes: "
+                f"{caffe / 3600:,.0f} hours for the Caffe net and {sum(others) / 3600:,.0f} for all the others on one "
+                f"{machine_name(bench)}; an eighth of that on eight."
+            )
+    return told and f"{told} On one GPU and on eight: not measured."
 
 
 def _readme_row(bench: Bench) -> list[str]:

@@ -59,11 +59,14 @@ def test_seeds_are_the_papers_and_a_larger_batch_takes_longer(monkeypatch: pytes
     assert f"| in all | {hours:.1f} | {hours / 8:.1f} |" in costs.whole_paper(MADE_UP)
 
 
-def test_a_net_that_draws_its_depth_is_counted_and_timed_over_many_steps() -> None:
-    by_name = {name: costs.contender(name, "float32", 1) for name in costs.NETS}
-    several = {name for name, c in by_name.items() if c.chunk > 1}
-    expected = {name for name in costs.NETS if "stochastic" in name}
-    assert several == (set(costs.NETS) if torch.cuda.is_available() else expected)
+def test_a_net_that_draws_its_depth_is_counted_and_timed_over_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "pick_device", lambda: torch.device("cpu"))
+    rows = [costs.contender(name, "float32", 1) for name in costs.NETS]
+    assert {row.name for row in rows if row.chunk > 1} == {n for n in costs.NETS if "stochastic" in n or "Caffe" in n}
+    assert {row.name for row in rows if row.warm_up == 1} == {n for n in costs.NETS if "Image" in n}
+    monkeypatch.setattr(costs, "pick_device", lambda: torch.device("cuda"))
+    assert all(costs.contender(name, "float32", 1).chunk > 1 for name in costs.NETS)
+    monkeypatch.undo()
     deep, shallow = (costs.counted(f"ResNet-20{more}", "float32") for more in ("", ", stochastic depth"))
     assert 0.5 * deep < shallow < 0.95 * deep, "about seven of nine blocks are kept"
 

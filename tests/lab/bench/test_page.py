@@ -89,3 +89,12 @@ def test_a_machine_of_which_only_the_costs_were_measured() -> None:
     text = page.page([alone])
     assert "The trainer beside the usual loop: not measured." in text and "| in all |" in text
     assert "| Abacus, 2 cores | not measured | not measured |" in page.readme_block([alone])
+
+
+def test_the_readme_says_what_the_whole_paper_costs() -> None:
+    nets = {name: {"milliseconds": 1000.0, "memory": 1.0, "operations": 1.0} for name in costs.NETS}
+    told = page.readme_block([{**BENCH, "costs": {"nets": nets}}])
+    caffe, *others = (seconds / 3600 for seconds in costs.seconds_of_parts(nets).values())
+    assert f"{caffe:,.0f} hours for the Caffe net and {sum(others):,.0f} for all the others on one Abacus" in told
+    assert told.endswith("On one GPU and on eight: not measured.")
+    assert "whole paper" not in page.readme_block([BENCH])
