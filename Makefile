@@ -28,10 +28,10 @@ setup: .venv/done ## the locked environment in .venv (about 3 min, 6 GB with CUD
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-data: setup ## CIFAR-10 into data/ (170 MB, once), or what DATA= names
+data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
 	$(LAB) data $(OPTIONS)
 
-reproduce: setup ## train, run every notebook, draw the figures, compare (quick: 50 min on 2 cores; paper: hours on a CPU)
+reproduce: setup ## train, run every notebook, draw the figures, compare (quick: 4 h on 2 cores, BUDGET=50m the Caffe net; paper: days)
 	$(LAB) reproduce $(OPTIONS) $(if $(BUDGET),--budget $(BUDGET))
 
 figures: setup ## figures/ again from results/ (10 s)
@@ -50,10 +50,10 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
 
-publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (18 h on 2 cores; BUDGET=25m ROWS=exp)
+publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (the Caffe net 18 h on 2 cores, other nets weeks; BUDGET=25m ROWS=exp)
 	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
 
-bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (15 min); leave the machine alone meanwhile
+bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (20 min); leave the machine alone meanwhile
 	$(PY) -m clrlib.lab.bench
 
 .venv/bench: requirements-bench.lock .venv/done
