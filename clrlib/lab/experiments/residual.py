@@ -1,8 +1,8 @@
 """Table 4: ResNet, stochastic depth and DenseNet, each at three fixed rates and with CLR.
 
 The paper gives the rates, the cycle (a tenth of the training) and the originals' epochs and drops; its other settings
-are the originals', as far as REPRODUCTION.md does not name an exception: Nesterov 0.9, weight decay 1e-4 on every parameter, mirrored and shifted images. It leaves open and
-we decided: 56 layers for ResNet, 110 for stochastic depth, 40 for DenseNet; the rate moves with each iteration and not
+are the originals', but for what REPRODUCTION.md names: Nesterov 0.9, weight decay 1e-4 on every parameter, mirrored and
+shifted images. It leaves open and we decided: 56 layers for ResNet, 110 for stochastic depth, 40 for DenseNet; the rate moves with each iteration and not
 with each epoch; the cycle goes on where the bounds drop; epochs are shuffled anew. Short runs have 20 and 22 layers.
 """
 
