@@ -81,7 +81,7 @@ def per_channel(images: Images) -> tuple[Tensor, Tensor]:
 
 
 def per_pixel_one_std(images: Images) -> tuple[Tensor, Tensor]:
-    """The mean image, and one standard deviation of all that is left (stochastic depth's authors: of the raw pixels)."""
+    """The mean image, and one standard deviation of all that is left; stochastic depth's authors: of raw pixels."""
     mean, train = images.mean_image(), images.train_images
     squares = torch.stack([((some - mean) ** 2).sum(dtype=torch.float64) for some in torch.split(train, 500)]).sum()
     return mean, (squares / train.numel()).sqrt().float()
