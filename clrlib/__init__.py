@@ -14,6 +14,7 @@
 [0.0035]
 """
 
+from clrlib.cyclic_lr import CyclicLR
 from clrlib.policy import Policy
 from clrlib.range_test import Bounds, RangeTest, lr_range_test
 from clrlib.scheduler import ScheduleLR
@@ -40,6 +41,7 @@ from clrlib.schedules import (
 
 __all__ = [
     "Bounds",
+    "CyclicLR",
     "Cyclical",
     "ExpRange",
     "Exponential",
