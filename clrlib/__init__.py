@@ -14,6 +14,7 @@
 [0.0035]
 """
 
+from clrlib.cyclic_lr import CyclicLR
 from clrlib.policy import Policy
 from clrlib.range_test import Bounds, RangeTest, lr_range_test
 from clrlib.scheduler import ScheduleLR
@@ -22,13 +23,17 @@ from clrlib.schedules import (
     Exponential,
     ExpRange,
     Fixed,
+    Function,
     Hann,
     LinearDecay,
     MultiStep,
+    OneCycle,
     PiecewiseLinear,
+    Repeat,
     Stages,
     Triangular,
     Triangular2,
+    UpDown,
     WarmRestarts,
     Welch,
     epochs_to_iterations,
@@ -36,20 +41,25 @@ from clrlib.schedules import (
 
 __all__ = [
     "Bounds",
+    "CyclicLR",
     "Cyclical",
     "ExpRange",
     "Exponential",
     "Fixed",
+    "Function",
     "Hann",
     "LinearDecay",
     "MultiStep",
+    "OneCycle",
     "PiecewiseLinear",
     "Policy",
     "RangeTest",
+    "Repeat",
     "ScheduleLR",
     "Stages",
     "Triangular",
     "Triangular2",
+    "UpDown",
     "WarmRestarts",
     "Welch",
     "epochs_to_iterations",

@@ -46,6 +46,14 @@ def factor(name: str, value: Any) -> float:
     return number
 
 
+def divisor(name: str, value: Any) -> float:
+    """A number above 0."""
+    number = real(name, value)
+    if number <= 0:
+        raise ValueError(f"{name} is {value!r}; give a number above 0")
+    return number
+
+
 def count(name: str, value: Any, least: int = 1) -> int:
     """A whole number of iterations; 2000.0 counts as whole."""
     number = real(name, value)
@@ -54,10 +62,10 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
-def bounds(base_lr: float, max_lr: float) -> None:
-    """base_lr may not lie above max_lr."""
-    if base_lr > max_lr:
-        raise ValueError(f"base_lr {base_lr!r} is above max_lr {max_lr!r}; give the lower bound as base_lr")
+def bounds(base: float, top: float, kind: str = "lr") -> None:
+    """base_lr may not lie above max_lr, nor base_momentum above max_momentum."""
+    if base > top:
+        raise ValueError(f"base_{kind} {base!r} is above max_{kind} {top!r}; give the lower bound as base_{kind}")
 
 
 def iteration(t: Any) -> int:

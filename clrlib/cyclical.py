@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clrlib import checks
-from clrlib.policy import Policy
+from clrlib.policy import Policy, next_multiple
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ class Cyclical(Policy):
         >>> [Triangular(0.001, 0.006, step_size=2000).cycle_end_at_or_after(t) for t in (0, 4000, 4001)]
         [4000, 4000, 8000]
         """
-        cycle = 2 * self.step_size
-        return max(1, -(-checks.iteration(t) // cycle)) * cycle
+        return next_multiple(t, 2 * self.step_size)
 
 
 @dataclass(frozen=True)
@@ -142,6 +141,47 @@ class Hann(Cyclical):
 
 
 @dataclass(frozen=True)
+class UpDown(Policy):
+    """Triangular cycles whose fall is as long as you like, and which may shrink (torch's step_size_up and _down).
+
+    policy(t) = base_lr + (max_lr - base_lr) * rise * shrink**cycle * gamma**t, where
+    cycle, within = divmod(t, up + down) and rise = min(within / up, (up + down - within) / down) goes 0 -> 1 -> 0.
+
+    base_lr: where cycles begin and end. max_lr: where they turn; below base_lr for a momentum that falls while the rate
+    rises. step_size_up, step_size_down: iterations. shrink, gamma: factors in (0, 1] for each cycle (0.5 is
+    "triangular2") and each iteration ("exp_range"). Raises ValueError for other factors, or sizes not whole or below 1.
+
+    >>> lr, momentum = UpDown(0.001, 0.006, 2000, 4000), UpDown(0.95, 0.85, 2000, 4000)
+    >>> [lr(t) for t in (0, 2000, 4000, 6000)], [momentum(t) for t in (0, 2000, 6000)]
+    ([0.001, 0.006, 0.0035, 0.001], [0.95, 0.85, 0.95])
+    """
+
+    base_lr: float
+    max_lr: float
+    step_size_up: int
+    step_size_down: int
+    shrink: float = 1.0
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.clean(self, base_lr=checks.rate, max_lr=checks.rate, shrink=checks.factor, gamma=checks.factor)
+        checks.clean(self, step_size_up=checks.count, step_size_down=checks.count)
+
+    @property
+    def cycle(self) -> int:
+        """Iterations in a cycle."""
+        return self.step_size_up + self.step_size_down
+
+    def rate(self, t: Any) -> Any:
+        cycle, within = divmod(t, self.cycle)
+        rise = np.minimum(within / self.step_size_up, (self.cycle - within) / self.step_size_down)
+        return self.base_lr + (self.max_lr - self.base_lr) * rise * self.shrink**cycle * self.gamma**t
+
+    def cycle_end_at_or_after(self, t: int) -> int:
+        return next_multiple(t, self.cycle)
+
+
+@dataclass(frozen=True)
 class WarmRestarts(Policy):
     """Fall from max_lr to base_lr along half a cosine, then start again at the top (SGDR, arXiv 1608.03983).
 
@@ -173,6 +213,15 @@ class WarmRestarts(Policy):
             k = np.searchsorted(starts, t, side="right") - 1
             share = (t - starts[k]) / (self.cycle * float(self.growth) ** k)
         return self.base_lr + (self.max_lr - self.base_lr) * (1 + np.cos(np.pi * share)) / 2
+
+    def cycle_end_at_or_after(self, t: int) -> int:
+        if self.growth == 1:
+            return next_multiple(t, self.cycle)
+        length = end = self.cycle
+        while end < checks.iteration(t):
+            length *= self.growth
+            end += length
+        return end
 
     def _starts(self, last: int) -> np.ndarray:
         """The first iteration of every cycle up to an iteration."""

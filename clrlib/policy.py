@@ -1,6 +1,8 @@
-"""Policy: what every learning-rate schedule is."""
+"""Policy: what every learning-rate schedule is; policies put together; any function as a policy."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, overload
 
 import numpy as np
@@ -35,3 +37,146 @@ class Policy(ABC):
             t = checks.iteration_array(t)
             return np.array(np.broadcast_to(self.rate(t), t.shape), dtype=np.float64)
         return float(self.rate(checks.iteration(t)))
+
+    def cycle_end_at_or_after(self, t: int) -> int:
+        """The first iteration at or after t where no cycle is under way: where to stop. Without cycles t itself."""
+        return checks.iteration(t)
+
+    def then(self, policy: "Policy", after: int) -> "Stages":
+        """This policy for `after` iterations, then another from its own start: Stages((after, self), (1, policy))."""
+        return Stages((after, self), (1, policy))
+
+    def repeat(self, every: int) -> "Repeat":
+        """The first `every` iterations of this policy, again and again: Repeat(self, every)."""
+        return Repeat(self, every)
+
+
+@dataclass(frozen=True)
+class Stages(Policy):
+    """Policies one after the other: the paper's table 2, where the cycle starts again with each stage.
+
+    policy(t) = policy_k(t - start_k) for the stage k that holds t, start_k = sum of the iterations before it; past
+    the end the last stage's policy goes on. With restart=False the stages count on, policy(t) = policy_k(t): bounds
+    that drop while the cycle goes its way (section 4.1.2). stages: pairs of (iterations, policy).
+    Raises ValueError for no stages or iterations below 1, TypeError for a stage that is not such a pair.
+
+    >>> from clrlib import Triangular2
+    >>> policy = Stages((16_000, Triangular2(0.001, 0.005, 2000)), (6_000, Triangular2(0.0001, 0.0005, 1000)))
+    >>> [policy(t) for t in (2000, 15_999, 16_000, 17_000)]
+    [0.005, 0.00100025, 0.0001, 0.0005]
+    """
+
+    stages: tuple[tuple[int, Policy], ...]
+    restart: bool = True
+
+    def __init__(self, *stages: tuple[int, Policy], restart: bool = True) -> None:
+        if not stages:
+            raise ValueError("Stages() is empty; give at least one (iterations, policy) pair")
+        object.__setattr__(self, "stages", tuple(_stage(k, stage) for k, stage in enumerate(stages)))
+        object.__setattr__(self, "restart", bool(restart))
+
+    def __repr__(self) -> str:
+        told = [repr(stage) for stage in self.stages] + ([] if self.restart else ["restart=False"])
+        return f"Stages({', '.join(told)})"
+
+    def rate(self, t: Any) -> Any:
+        ends = np.cumsum([iterations for iterations, _ in self.stages])
+        starts = (ends - [iterations for iterations, _ in self.stages]) * self.restart
+        k = np.searchsorted(ends[:-1], t, side="right")
+        if np.ndim(t) == 0:
+            return self.stages[k][1].rate(t - int(starts[k]))
+        result = np.empty(np.shape(t))
+        for stage, (start, (_, policy)) in enumerate(zip(starts, self.stages, strict=True)):
+            result[k == stage] = policy.rate(t[k == stage] - start)
+        return result
+
+    def cycle_end_at_or_after(self, t: int) -> int:
+        t, start = checks.iteration(t), 0
+        for iterations, policy in self.stages[:-1]:
+            end, shift = start + iterations, start * self.restart
+            if t <= end:
+                at = shift + policy.cycle_end_at_or_after(max(t, start) - shift)
+                if at <= end or self.restart:  # the next stage begins a cycle of its own
+                    return min(at, end)
+            start = end
+        shift = start * self.restart
+        return shift + self.stages[-1][1].cycle_end_at_or_after(max(t, start) - shift)
+
+
+def _stage(k: int, stage: Any) -> tuple[int, Policy]:
+    if not (isinstance(stage, tuple) and len(stage) == 2 and isinstance(stage[1], Policy)):
+        raise TypeError(f"stage {k} is {stage!r}; give a pair (iterations, policy)")
+    return checks.count(f"iterations of stage {k}", stage[0]), stage[1]
+
+
+@dataclass(frozen=True)
+class Repeat(Policy):
+    """The beginning of a policy, again and again: Repeat(policy, every)(t) = policy(t mod every).
+
+    every: iterations of one round. Raises ValueError for one below 1, TypeError for something that is no policy.
+
+    >>> from clrlib import Fixed, LinearDecay
+    >>> policy = Fixed(0.2).then(LinearDecay(max_lr=0.2, base_lr=0.0, steps=2), after=1).repeat(every=4)
+    >>> [policy(t) for t in range(8)]
+    [0.2, 0.2, 0.1, 0.0, 0.2, 0.2, 0.1, 0.0]
+    """
+
+    policy: Policy
+    every: int
+
+    def __post_init__(self) -> None:
+        checks.clean(self, policy=is_policy, every=checks.count)
+
+    def rate(self, t: Any) -> Any:
+        return self.policy.rate(t % self.every)
+
+    def cycle_end_at_or_after(self, t: int) -> int:
+        return next_multiple(t, self.every)
+
+
+@dataclass(frozen=True)
+class Function(Policy):
+    """Any function of the iteration as a policy: policy(t) = function(t), asked for one iteration (an int) at a time.
+
+    name: what it is called where code cannot be written down, in the repr and in saved states; by default the name
+    that it was defined with, which a lambda, a function within a function and an object with a __call__ do not have.
+    Raises ValueError without a name, and when asked for an iteration where the function gives no rate.
+
+    >>> policy = Function(lambda t: 0.1 / (1 + t), name="one over t")
+    >>> policy, policy(3)
+    (Function(name='one over t'), 0.025)
+    """
+
+    function: Callable[[int], float] = field(repr=False)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise TypeError(f"function is {self.function!r}; give a function of the iteration")
+        if not self.name:
+            name = getattr(self.function, "__qualname__", f"<{type(self.function).__name__} object>")
+            if "<" in name:
+                raise ValueError(f'{name} has no name to be saved by; give one: Function(f, name="...")')
+            object.__setattr__(self, "name", name)
+
+    def rate(self, t: Any) -> Any:
+        return each(lambda i: checks.rate(f"{self.name} at iteration {i}", self.function(i)), t)
+
+
+def each(function: Callable[[int], float], t: Any) -> Any:
+    """A function of one Python int, for an int or for each of an array."""
+    if np.ndim(t) == 0:
+        return function(int(t))
+    return np.vectorize(lambda i: function(int(i)), otypes=[np.float64])(t)
+
+
+def next_multiple(t: int, length: int) -> int:
+    """The first k * length at or after t, k >= 1."""
+    return max(1, -(-checks.iteration(t) // length)) * length
+
+
+def is_policy(name: str, value: Any) -> Policy:
+    """A check like those of clrlib.checks."""
+    if not isinstance(value, Policy):
+        raise TypeError(f"{name} is {value!r}; give a clrlib policy, such as Triangular(0.001, 0.006, 2000)")
+    return value

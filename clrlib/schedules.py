@@ -2,7 +2,8 @@
 
 A policy holds numbers and a formula, nothing else: no optimizer, no counter. `policy(t)` is the rate of
 iteration t (0 is the first), so any iteration can be asked for, in any order, and a plot costs nothing.
-The cyclical ones are in clrlib/cyclical.py. Section, table and figure numbers are those of arXiv 1506.01186v6.
+The cyclical ones are in clrlib/cyclical.py, 1cycle in clrlib/one_cycle.py, what puts policies together in
+clrlib/policy.py. Section, table and figure numbers are those of arXiv 1506.01186v6.
 """
 
 from dataclasses import dataclass
@@ -12,21 +13,26 @@ from typing import Any
 import numpy as np
 
 from clrlib import checks
-from clrlib.cyclical import Cyclical, ExpRange, Hann, Triangular, Triangular2, WarmRestarts, Welch
-from clrlib.policy import Policy
+from clrlib.cyclical import Cyclical, ExpRange, Hann, Triangular, Triangular2, UpDown, WarmRestarts, Welch
+from clrlib.one_cycle import OneCycle
+from clrlib.policy import Function, Policy, Repeat, Stages
 
 __all__ = [
     "Cyclical",
     "ExpRange",
     "Exponential",
     "Fixed",
+    "Function",
     "Hann",
     "LinearDecay",
     "MultiStep",
+    "OneCycle",
     "PiecewiseLinear",
+    "Repeat",
     "Stages",
     "Triangular",
     "Triangular2",
+    "UpDown",
     "WarmRestarts",
     "Welch",
     "epochs_to_iterations",
@@ -164,51 +170,6 @@ def _knots(name: str, knots: Any) -> tuple[tuple[int, float], ...]:
     if not clean or clean[0][0] != 0 or any(later <= earlier for (earlier, _), (later, _) in pairwise(clean)):
         raise ValueError(f"{name} {clean} must begin at iteration 0 and rise; give each iteration once, in order")
     return clean
-
-
-@dataclass(frozen=True)
-class Stages(Policy):
-    """Policies one after the other: the paper's table 2, where the cycle starts again with each stage.
-
-    policy(t) = policy_k(t - start_k) for the stage k that holds t, start_k = sum of the iterations before it; past
-    the end the last stage's policy goes on. With restart=False the stages count on, policy(t) = policy_k(t): bounds
-    that drop while the cycle goes its way (section 4.1.2). stages: pairs of (iterations, policy).
-    Raises ValueError for no stages or iterations below 1, TypeError for a stage that is not such a pair.
-
-    >>> policy = Stages((16_000, Triangular2(0.001, 0.005, 2000)), (6_000, Triangular2(0.0001, 0.0005, 1000)))
-    >>> [policy(t) for t in (2000, 15_999, 16_000, 17_000)]
-    [0.005, 0.00100025, 0.0001, 0.0005]
-    """
-
-    stages: tuple[tuple[int, Policy], ...]
-    restart: bool = True
-
-    def __init__(self, *stages: tuple[int, Policy], restart: bool = True) -> None:
-        if not stages:
-            raise ValueError("Stages() is empty; give at least one (iterations, policy) pair")
-        object.__setattr__(self, "stages", tuple(_stage(k, stage) for k, stage in enumerate(stages)))
-        object.__setattr__(self, "restart", bool(restart))
-
-    def __repr__(self) -> str:
-        told = [repr(stage) for stage in self.stages] + ([] if self.restart else ["restart=False"])
-        return f"Stages({', '.join(told)})"
-
-    def rate(self, t: Any) -> Any:
-        ends = np.cumsum([iterations for iterations, _ in self.stages])
-        starts = (ends - [iterations for iterations, _ in self.stages]) * self.restart
-        k = np.searchsorted(ends[:-1], t, side="right")
-        if np.ndim(t) == 0:
-            return self.stages[k][1].rate(t - int(starts[k]))
-        result = np.empty(np.shape(t))
-        for stage, (start, (_, policy)) in enumerate(zip(starts, self.stages, strict=True)):
-            result[k == stage] = policy.rate(t[k == stage] - start)
-        return result
-
-
-def _stage(k: int, stage: Any) -> tuple[int, Policy]:
-    if not (isinstance(stage, tuple) and len(stage) == 2 and isinstance(stage[1], Policy)):
-        raise TypeError(f"stage {k} is {stage!r}; give a pair (iterations, policy)")
-    return checks.count(f"iterations of stage {k}", stage[0]), stage[1]
 
 
 def epochs_to_iterations(epochs: float, iterations_per_epoch: int) -> int:

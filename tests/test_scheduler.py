@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LinearLR, SequentialLR, StepLR
 
-from clrlib import Fixed, PiecewiseLinear, ScheduleLR, Stages, Triangular, Triangular2
+from clrlib import Fixed, Function, PiecewiseLinear, Policy, ScheduleLR, Stages, Triangular, Triangular2
 
 POLICY = Triangular(base_lr=0.1, max_lr=0.3, step_size=4)
 
@@ -78,6 +78,7 @@ def test_t3_resume_works_in_any_order(order):
     schedule = ScheduleLR(optimizer, policy)
     rates_used(optimizer, schedule, 7)
     saved = copy.deepcopy(optimizer.state_dict()), json.loads(json.dumps(schedule.state_dict()))
+    assert saved[1] == {"last_epoch": 7, "policy": repr(policy)}
 
     resumed = sgd(momentum=0.9)
     if order in ("before", "number alone"):
@@ -93,19 +94,68 @@ def test_t3_resume_works_in_any_order(order):
     assert rates_used(resumed, again, 20) == [policy(t) for t in range(7, 27)]
 
 
-def test_t4_loaded_state_does_not_replace_the_policy():
+def test_t4_a_state_of_another_policy_is_refused_and_changes_nothing():
     state = ScheduleLR(sgd(), POLICY, iteration=3).state_dict()
     optimizer = sgd()
     other = ScheduleLR(optimizer, Triangular(0.2, 0.4, 5))
-    other.load_state_dict(state)
+    before = snapshot(optimizer, other)
+    message = (
+        "the state was saved with policy Triangular(base_lr=0.1, max_lr=0.3, step_size=4), "
+        "this schedule has Triangular(base_lr=0.2, max_lr=0.4, step_size=5); "
+        'give it the same, or load {"last_epoch": 3} to go on with this'
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        other.load_state_dict(state)
+    assert snapshot(optimizer, other) == before
+
+
+def test_t4_the_number_alone_goes_on_with_another_policy():
+    optimizer = sgd()
+    other = ScheduleLR(optimizer, Triangular(0.2, 0.4, 5))
+    other.load_state_dict({"last_epoch": 3})
     assert other.policy == Triangular(0.2, 0.4, 5)
-    assert optimizer.param_groups[0]["lr"] == Triangular(0.2, 0.4, 5)(3)
+    assert rates_used(optimizer, other, 9) == [Triangular(0.2, 0.4, 5)(t) for t in range(3, 12)]
 
 
-def test_t5_the_state_is_one_plain_number():
+def test_t4_another_momentum_is_refused_as_well():
+    def schedule(momentum):
+        return ScheduleLR(sgd(momentum=0.9), POLICY, momentum=momentum)
+
+    with pytest.raises(
+        ValueError, match=r"saved with momentum Fixed\(lr=0.5\), this schedule has None; give it the same"
+    ):
+        schedule(None).load_state_dict(schedule(Fixed(0.5)).state_dict())
+    with pytest.raises(ValueError, match=r"saved with momentum None, this schedule has Fixed\(lr=0.5\)"):
+        schedule(Fixed(0.5)).load_state_dict(schedule(None).state_dict())
+    schedule(Fixed(0.5)).load_state_dict(schedule(Fixed(0.5)).state_dict())
+
+
+def test_t5_the_state_is_plain_json_and_its_number_a_plain_one():
     schedule = ScheduleLR(sgd(), POLICY, iteration=torch.tensor([123]).numpy()[0])
-    assert schedule.state_dict() == {"last_epoch": 123}
-    assert json.loads(json.dumps(schedule.state_dict())) == {"last_epoch": 123}
+    state = {"last_epoch": 123, "policy": "Triangular(base_lr=0.1, max_lr=0.3, step_size=4)"}
+    assert schedule.state_dict() == json.loads(json.dumps(schedule.state_dict())) == state
+
+
+def test_t5_a_function_is_in_the_state_by_its_name():
+    def schedule(policy):
+        return ScheduleLR(sgd(), policy, iteration=2)
+
+    falling = Function(lambda t: 0.1 / (1 + t), name="falling")
+    state = schedule(falling).state_dict()
+    assert state == {"last_epoch": 2, "policy": "Function(name='falling')"}
+    schedule(Function(lambda t: 0.1 / (1 + t), name="falling")).load_state_dict(state)
+    with pytest.raises(ValueError, match=r"saved with policy Function\(name='falling'\), this schedule has Fixed"):
+        schedule(Fixed(0.1)).load_state_dict(state)
+
+
+def test_a_policy_without_a_repr_is_told_by_its_class():
+    class Mine(Policy):
+        def rate(self, t):
+            return 0.1
+
+    state = ScheduleLR(sgd(), Mine()).state_dict()
+    assert " at 0x" not in state["policy"]
+    ScheduleLR(sgd(), Mine()).load_state_dict(state)  # another object of it
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "ASGD", "Rprop"])
@@ -120,11 +170,14 @@ def test_t6_only_the_rate_is_touched_whatever_the_optimizer(kind):
     }
 
 
-def test_t7_chaining_after_it_is_overruled_each_time():
+def test_t7_what_is_chained_is_overruled_and_that_is_said_once():
     optimizer = sgd()
     schedule = ScheduleLR(optimizer, POLICY)
     chained = ChainedScheduler([ExponentialLR(optimizer, 0.5), schedule])
-    assert rates_used(optimizer, chained, 9)[1:] == [POLICY(t) for t in range(1, 9)]
+    assert rates_used(optimizer, chained, 1) == [POLICY(0)]
+    with pytest.warns(UserWarning, match=r"the optimizer's rates are \[0.075\], not \[0.15\] as set") as warned:
+        assert rates_used(optimizer, chained, 8) == [POLICY(t) for t in range(1, 9)]
+    assert len(warned) == 1
 
 
 def test_t7_sequences_of_torch_and_stages_agree():
@@ -137,6 +190,44 @@ def test_t7_sequences_of_torch_and_stages_agree():
     optimizer = sgd()
     stages = Stages((4, Fixed(0.7)), (8, POLICY))
     assert rates_used(optimizer, ScheduleLR(optimizer, stages), 12) == [0.7] * 4 + [POLICY(t) for t in range(8)]
+
+
+WARM_UP = [0.5, 0.625, 0.75, 0.875]  # LinearLR from half of 1.0
+
+
+def sequence(first, policy=POLICY):
+    """A LinearLR or a schedule for four iterations, then a schedule, then an ExponentialLR."""
+    optimizer = sgd(lr=1.0)
+    begin = LinearLR(optimizer, 0.5, total_iters=4) if first == "LinearLR" else ScheduleLR(optimizer, Fixed(0.7))
+    schedules = [begin, ScheduleLR(optimizer, policy), ExponentialLR(optimizer, 0.5)]
+    return optimizer, SequentialLR(optimizer, schedules, milestones=[4, 10])
+
+
+def expected(first):
+    """What comes after the first three iterations of ExponentialLR is its own affair."""
+    begin = WARM_UP if first == "LinearLR" else [0.7] * 4
+    return begin + [POLICY(t) for t in range(6)] + [1.0, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("first", ["LinearLR", "ScheduleLR"])
+def test_a_sequence_of_torch_gives_each_ones_rates(first):
+    assert rates_used(*sequence(first), 13) == pytest.approx(expected(first))
+
+
+@pytest.mark.parametrize("first", ["LinearLR", "ScheduleLR"])
+@pytest.mark.parametrize("optimizer_first", [True, False])
+@pytest.mark.parametrize("stopped", [0, 1, 3, 4, 5, 9, 10, 12])
+def test_a_sequence_of_torch_resumes_at_any_iteration(first, optimizer_first, stopped):
+    optimizer, running = sequence(first)
+    rates_used(optimizer, running, stopped)
+    saved = copy.deepcopy((optimizer.state_dict(), running.state_dict()))
+    optimizer, resumed = sequence(first)
+    if optimizer_first:
+        optimizer.load_state_dict(saved[0])
+    resumed.load_state_dict(saved[1])
+    if not optimizer_first:
+        optimizer.load_state_dict(saved[0])
+    assert rates_used(optimizer, resumed, 13 - stopped) == pytest.approx(expected(first)[stopped:])
 
 
 def test_t8_t9_long_runs_neither_overflow_nor_drift():
@@ -172,6 +263,34 @@ def test_a_group_added_later_follows_from_the_next_step():
     optimizer.step()
     schedule.step()
     assert schedule.get_last_lr() == [POLICY(3), 2 * POLICY(3)]
+
+
+def test_each_group_may_have_a_policy_of_its_own():
+    a, b = weights(2)
+    optimizer = torch.optim.SGD([{"params": [a]}, {"params": [b], "lr_mult": 2.0}], lr=0.5, momentum=0.9)
+    schedule = ScheduleLR(optimizer, [POLICY, Fixed(0.2)], momentum=(Fixed(0.8), Fixed(0.5)))
+    assert rates_used(optimizer, schedule, 9) == [POLICY(t) for t in range(9)]
+    assert schedule.get_last_lr() == [POLICY(9), 0.4]
+    assert [group["momentum"] for group in optimizer.param_groups] == [0.8, 0.5]
+    state = schedule.state_dict()
+    assert state == json.loads(json.dumps(state))
+    assert state["policy"] == [repr(POLICY), repr(Fixed(0.2))]
+    again = ScheduleLR(optimizer, [POLICY, Fixed(0.2)], momentum=(Fixed(0.8), Fixed(0.5)))
+    again.load_state_dict(state)
+    assert again.get_last_lr() == [POLICY(9), 0.4]
+
+
+def test_policies_that_are_not_one_for_each_group_are_refused():
+    for policy, momentum, name in (([POLICY] * 2, None, "policy"), (POLICY, [Fixed(0.5)] * 2, "momentum")):
+        optimizer = sgd(momentum=0.9)
+        message = f"{name} gives 2 values for 1 parameter groups; give one for each, or one"
+        with pytest.raises(ValueError, match=message):
+            ScheduleLR(optimizer, policy, momentum=momentum)
+        assert optimizer.param_groups[0]["lr"] == 0.5
+    with pytest.raises(TypeError, match=r"policy\[1\] is 0.1; give a clrlib policy"):
+        ScheduleLR(sgd(), [POLICY, 0.1])
+    with pytest.raises(TypeError, match=r"policy is \[\]; give a clrlib policy"):
+        ScheduleLR(sgd(), [])
 
 
 def test_a_tensor_rate_is_filled_in_place():
@@ -268,12 +387,12 @@ def test_a_subclass_may_give_its_own_rates() -> None:
 
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.0)
     schedule = Halved(optimizer, Triangular(0.002, 0.006, step_size=4))
-    seen = []
+    seen = [optimizer.param_groups[0]["lr"]]
     for _ in range(3):
         optimizer.step()
         schedule.step()
         seen.append(optimizer.param_groups[0]["lr"])
-    assert seen == pytest.approx([0.0015, 0.002, 0.0025])
+    assert seen == pytest.approx([0.001, 0.0015, 0.002, 0.0025])
 
 
 def test_a_schedule_stepped_before_its_optimizer_is_warned_of_where_it_was_called() -> None:

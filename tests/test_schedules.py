@@ -18,11 +18,13 @@ from clrlib import (
     Hann,
     LinearDecay,
     MultiStep,
+    OneCycle,
     PiecewiseLinear,
     Policy,
     Stages,
     Triangular,
     Triangular2,
+    UpDown,
     WarmRestarts,
     Welch,
     epochs_to_iterations,
@@ -47,6 +49,11 @@ POLICIES = (
     Stages(
         (50, Triangular(B, M, S)), (70, Triangular2(B / 10, M / 10, S)), (30, LinearDecay(B, 0, 150)), restart=False
     ),
+    UpDown(B, M, 7, 13),
+    UpDown(M, B, 13, 7, shrink=0.5, gamma=GAMMA),
+    OneCycle.torch(M, 100),
+    OneCycle.torch(M, 95, pct_start=0.25, anneal="linear", three_phase=True),
+    Fixed(0.01).then(Hann(B, M, S), after=30).repeat(every=77),
 )
 every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
 
@@ -117,6 +124,27 @@ def test_cyclical_policies_agree_with_torch_for_ten_cycles(policy, mode):
     optimizer = optimizer_with(B)
     theirs = torch.optim.lr_scheduler.CyclicLR(optimizer, B, M, S, mode=mode, gamma=0.999, cycle_momentum=False)
     agree(policy, rates_of(theirs, 20 * S + 1))
+
+
+@pytest.mark.parametrize(("up", "down"), [(4, 6), (20, 20), (7, 1), (1, 7), (1, 1)])
+@pytest.mark.parametrize(
+    ("mode", "factors"),
+    [("triangular", {}), ("triangular2", {"shrink": 0.5}), ("exp_range", {"gamma": 0.999})],
+)
+def test_unequal_halves_agree_with_torch_for_ten_cycles(up, down, mode, factors):
+    optimizer = optimizer_with(B)
+    theirs = torch.optim.lr_scheduler.CyclicLR(optimizer, B, M, up, down, mode, gamma=0.999, cycle_momentum=False)
+    agree(UpDown(B, M, up, down, **factors), rates_of(theirs, 10 * (up + down) + 1))
+
+
+def test_equal_halves_are_the_cyclical_policies_digit_for_digit():
+    t = np.arange(20 * S)
+    for policy, twin in (
+        (UpDown(B, M, S, S), Triangular(B, M, S)),
+        (UpDown(B, M, S, S, shrink=0.5), Triangular2(B, M, S)),
+        (UpDown(B, M, S, S, gamma=GAMMA), ExpRange(B, M, S, GAMMA, decay="amplitude")),
+    ):
+        np.testing.assert_array_equal(policy(t), twin(t))
 
 
 def test_multistep_and_exponential_agree_with_torch():
@@ -294,6 +322,8 @@ def test_whole_floats_and_numpy_numbers_become_plain_ones():
         (lambda: Triangular(0, 1, -3), "step_size is -3; give a whole number of iterations"),
         (lambda: Welch(0, 1, 2.5), "step_size is 2.5; give a whole number of iterations"),
         (lambda: LinearDecay(1, 0, 0), "steps is 0; give a whole number of iterations"),
+        (lambda: UpDown(0, 1, 5, 0), "step_size_down is 0; give a whole number of iterations, 1 or more"),
+        (lambda: UpDown(0, 1, 5, 5, shrink=2), "shrink is 2; give a factor above 0 and up to 1"),
         (lambda: Exponential(0.1, 0), "gamma is 0; give a factor above 0 and up to 1"),
         (lambda: Exponential(0.1, 1.1), "gamma is 1.1; give a factor above 0 and up to 1"),
         (lambda: ExpRange(0, 1, 5, 2), "gamma is 2; give a factor above 0 and up to 1"),

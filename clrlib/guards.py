@@ -1,0 +1,58 @@
+"""Mistakes with a schedule that show too late or never: each is told once, as a UserWarning."""
+
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch.optim import Optimizer
+
+from clrlib.policy import Policy
+
+MANY = 10  # optimizer steps between two steps of a schedule: more than an oversight, fewer than an epoch
+
+
+def warn_of_mid_cycle(policy: Policy, total_iterations: int) -> None:
+    """Warn where a training would stop in the middle of a cycle (section 3.2: stop at the end of one)."""
+    end = policy.cycle_end_at_or_after(total_iterations)
+    if end != total_iterations:
+        told = f"a training of {total_iterations} iterations stops in mid-cycle; stop at {end}, where the cycle ends"
+        warnings.warn(told, stacklevel=3)
+
+
+@dataclass
+class Watch:
+    """Between two steps of a schedule: did something else set the rate, did the optimizer make many steps?"""
+
+    written: list[Any] = field(default_factory=list)  # the schedule's rates; empty before its first step
+    steps: int = 0  # of the optimizer, up to the schedule's last step
+    rare: int = 0  # steps of the schedule in a row that came after MANY or more of the optimizer's
+    told: set[str] = field(default_factory=set)
+
+    def begin(self, optimizer: Optimizer, written: list[Any]) -> None:
+        """Look from here on. `written`: the rates that should be found next; none, where anything may be there."""
+        if not hasattr(optimizer, "_clrlib_steps"):
+            optimizer._clrlib_steps = 0  # type: ignore[attr-defined]
+            with suppress(AttributeError):  # a wrapper that is no full optimizer: it stays at 0
+                optimizer.register_step_post_hook(_count)
+        self.written, self.steps = written, optimizer._clrlib_steps  # type: ignore[attr-defined]
+
+    def look(self, optimizer: Optimizer) -> None:
+        """The schedule is about to make a step."""
+        found = [group["lr"] for group in optimizer.param_groups[: len(self.written)]]
+        if found != self.written:  # a tensor counts as equal where it is the same object, so no device is waited for
+            self._tell("the optimizer's rates", f"are {found}, not {self.written} as set; let one schedule set them")
+        before, self.steps = self.steps, getattr(optimizer, "_clrlib_steps", 0)
+        self.rare = self.rare + 1 if self.steps - before >= MANY else 0
+        if self.rare == 2:
+            told = f"came after {self.steps - before} optimizer steps, for the second time in a row"
+            self._tell("schedule.step()", f"{told}; call it after each optimizer.step(), not after each epoch")
+
+    def _tell(self, what: str, told: str) -> None:
+        if what not in self.told:
+            self.told.add(what)
+            warnings.warn(f"{what} {told}", stacklevel=5)  # _tell, look, _update_lr, torch's step, the caller
+
+
+def _count(optimizer: Any, *_: Any) -> None:
+    optimizer._clrlib_steps += 1
