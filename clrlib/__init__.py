@@ -15,7 +15,7 @@
 """
 
 from clrlib.policy import Policy
-from clrlib.range_test import Bounds, RangeTest, lr_range_test
+from clrlib.range_test import Bounds, RangeTest, lr_range_test, lr_sweep
 from clrlib.scheduler import ScheduleLR
 from clrlib.schedules import (
     Cyclical,
@@ -54,4 +54,5 @@ __all__ = [
     "Welch",
     "epochs_to_iterations",
     "lr_range_test",
+    "lr_sweep",
 ]
