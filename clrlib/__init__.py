@@ -16,7 +16,7 @@
 
 from clrlib.cyclic_lr import CyclicLR
 from clrlib.policy import Policy
-from clrlib.range_test import Bounds, RangeTest, lr_range_test
+from clrlib.range_test import Bounds, RangeTest, lr_range_test, lr_sweep
 from clrlib.scheduler import ScheduleLR
 from clrlib.schedules import (
     Cyclical,
@@ -64,4 +64,5 @@ __all__ = [
     "Welch",
     "epochs_to_iterations",
     "lr_range_test",
+    "lr_sweep",
 ]

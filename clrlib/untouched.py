@@ -9,16 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader
 
 
 @contextmanager
-def untouched(model: nn.Module, optimizer: Optimizer, *batches: Iterable[Any]) -> Iterator[None]:
+def untouched(*things: Any) -> Iterator[None]:
     """Whatever happens inside, Ctrl-C included, is undone at the end, bit for bit and in the same objects.
 
-    Put back: parameters, buffers, gradients, the train or eval mode of each module, the optimizer's state and groups,
-    the random states of Python, numpy and torch, and those of each DataLoader in `batches` and its sampler.
-    Not put back: other attributes of modules, data sets with a memory, iterators in `batches`.
-    Costs a copy of the model and of the optimizer's state.
+    Put back: the random states of Python, numpy and torch; and of `things` the parameters, buffers, gradients and the
+    train or eval mode of each module, the optimizers' states and groups, the random states of DataLoaders and their
+    samplers and of torch Generators, and the attributes of what else has a state_dict (a GradScaler, a schedule).
+    Not put back: other attributes of modules, data sets with a memory, iterators.
+    Costs a copy of the models and of the optimizers' states.
 
     >>> model = nn.Linear(1, 1)
     >>> before = model.weight.item()
@@ -27,14 +29,13 @@ def untouched(model: nn.Module, optimizer: Optimizer, *batches: Iterable[Any]) -
     >>> model.weight.item() == before
     True
     """
-    modules = [*model.modules()]
+    modules = [module for thing in things if isinstance(thing, nn.Module) for module in thing.modules()]
     modes = [module.training for module in modules]
-    tensors = [(module._parameters, module._buffers, module._non_persistent_buffers_set) for module in modules]
-    contents = _Contents([*(part for parts in tensors for part in parts), optimizer.state, optimizer.param_groups])
-    workers = [(loader, loader._iterator) for loader in batches if isinstance(loader, torch.utils.data.DataLoader)]
+    contents = _Contents([part for thing in things for part in _parts(thing)])
+    workers = [(loader, loader._iterator) for loader in things if isinstance(loader, DataLoader)]
     for loader, _ in workers:
         loader._iterator = None  # persistent workers carry their own random states on; inside, use others
-    put_back_random_states = _random_states(batches)
+    random_states = [*_random_states(things)]
     try:
         yield
     finally:
@@ -43,7 +44,18 @@ def untouched(model: nn.Module, optimizer: Optimizer, *batches: Iterable[Any]) -
             module.training = training
         for loader, iterator in workers:
             loader._iterator = iterator
-        put_back_random_states()
+        for put_back, state in random_states:
+            put_back(state)
+
+
+def _parts(thing: Any) -> list[Any]:
+    """The lists, dicts and sets in which a thing keeps what is put back."""
+    if isinstance(thing, nn.Module):
+        names = ("_parameters", "_buffers", "_non_persistent_buffers_set")
+        return [getattr(module, name) for module in thing.modules() for name in names]
+    if isinstance(thing, Optimizer):
+        return [thing.state, thing.param_groups]
+    return [vars(thing)] if hasattr(thing, "state_dict") else []
 
 
 class _Contents:
@@ -82,28 +94,18 @@ class _Contents:
                 value.update(content)
 
 
-def _random_states(batches: Iterable[Any]) -> Callable[[], None]:
-    """Keep all random states; the function that is returned puts them back."""
-    generators: list[tuple[torch.Generator, Tensor]] = []
-    for loader in batches:
-        inner = getattr(loader, "batch_sampler", None)
-        for holder in (loader, getattr(loader, "sampler", None), inner, getattr(inner, "sampler", None)):
-            generator = getattr(holder, "generator", None)
+def _random_states(things: Iterable[Any]) -> Iterator[tuple[Callable[[Any], Any], Any]]:
+    """All random states as they are now, each with the function that puts it back."""
+    yield random.setstate, random.getstate()
+    yield np.random.set_state, np.random.get_state()
+    yield torch.set_rng_state, torch.get_rng_state()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        yield torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        yield torch.mps.set_rng_state, torch.mps.get_rng_state()
+    for thing in things:
+        inner = getattr(thing, "batch_sampler", None)
+        holders = (thing, getattr(thing, "sampler", None), inner, getattr(inner, "sampler", None))
+        for generator in (thing, *(getattr(holder, "generator", None) for holder in holders)):
             if isinstance(generator, torch.Generator):
-                generators.append((generator, generator.get_state()))
-    python, legacy_numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
-    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-
-    def put_back() -> None:
-        random.setstate(python)
-        np.random.set_state(legacy_numpy)
-        torch.set_rng_state(cpu)
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
-        if mps is not None:
-            torch.mps.set_rng_state(mps)
-        for generator, state in generators:
-            generator.set_state(state)
-
-    return put_back
+                yield generator.set_state, generator.get_state()

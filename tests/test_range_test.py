@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset, WeightedRandomSampler
 
-from clrlib import Bounds, RangeTest, ScheduleLR, Triangular, lr_range_test
+from clrlib import ScheduleLR, Triangular, lr_range_test
 from clrlib.range_test import range_test_policy
 from clrlib.untouched import untouched
 
@@ -455,137 +455,6 @@ def test_a_bad_lr_mult_or_optimizer_is_refused_before_anything_changes():
         run(model, "sgd")
 
 
-# The curve and how it is read
-
-X = np.linspace(0, 1, 21)
-SLOWS, FALLS, DIVERGES = "slows or becomes ragged", "starts to fall", "training diverges"
-CURVES = {  # accuracy as a function of x in 0..1, base and max to be read off it, the reason
-    "saturates": (lambda x: 0.1 + 0.4 * (1 - np.exp(-5 * x)), 0.05, np.log(5) / 5, SLOWS),
-    "corner": (lambda x: 0.1 + np.minimum(x, 0.4), 0.05, 0.4, SLOWS),
-    "tent": (lambda x: 0.1 + 0.8 * np.minimum(x, 1 - x), 0.05, 0.45, FALLS),
-    "cliff": (lambda x: 0.1 + np.where(x < 0.68, 0.6 * x, 0), 0.1, 0.65, FALLS),
-    "rise, plateau, fall": (lambda x: 0.1 + np.clip(np.minimum(x, 1 - x), 0, 0.3), 0.05, 0.3, SLOWS),
-    "late start": (lambda x: 0.1 + 2 * np.clip(x - 0.4, 0, 0.2), 0.45, 0.6, SLOWS),
-    "late tent": (lambda x: 0.1 + np.clip(np.minimum(x - 0.3, 0.9 - x), 0, 1), 0.35, 0.6, FALLS),
-}
-NO_ANSWER = {
-    "flat": (lambda x: 0.1 + 0 * x, "accuracy does not rise clearly above its noise"),
-    "falls from the start": (lambda x: 0.5 - 0.4 * x, "accuracy does not rise clearly above its noise"),
-    "straight": (lambda x: 0.1 + 0.4 * x, "accuracy still rises at the last rate; give a larger end_lr"),
-    "late and straight": (lambda x: 0.1 + 0.6 * np.maximum(x - 0.4, 0), "accuracy still rises at the last rate"),
-    "faster and faster": (lambda x: 0.1 + 0.4 * x**2, "accuracy still rises at the last rate"),
-    "at once": (lambda x: 0.1 + 0.4 * (x > 0), "accuracy rises too steeply to tell the bounds apart"),
-}
-
-
-@pytest.mark.parametrize("scale", [1.0, 0.02])
-@pytest.mark.parametrize("name", CURVES)
-def test_bounds_of_known_curves(name, scale):
-    curve, base, top, end = CURVES[name]
-    bounds = RangeTest(X * scale, curve(X)).bounds()
-    assert bounds.base_lr == pytest.approx(base * scale, abs=0.051 * scale)
-    assert bounds.max_lr == pytest.approx(top * scale, abs=0.051 * scale)
-    assert bounds.reason == f"accuracy increases from base_lr and {end} after max_lr"
-
-
-@pytest.mark.parametrize("name", CURVES)
-def test_bounds_of_known_curves_through_noise_averaged_over_seeds(name):
-    curve, base, top, _ = CURVES[name]
-    x = np.linspace(0, 1, 41)
-    noise = 0.02 * np.random.default_rng(0).standard_normal((5, 41))
-    bounds = RangeTest(x, curve(x) + noise).bounds()
-    assert bounds.base_lr == pytest.approx(base, abs=0.08)
-    assert bounds.max_lr == pytest.approx(top, abs=0.08)
-
-
-@pytest.mark.parametrize("name", NO_ANSWER)
-def test_curves_without_an_answer(name):
-    curve, why = NO_ANSWER[name]
-    bounds = RangeTest(X, curve(X)).bounds()
-    assert (bounds.base_lr, bounds.max_lr) == (None, None)
-    assert bounds.reason.startswith(f"no clear answer: {why}")
-
-
-def test_noise_alone_rarely_gives_an_answer():
-    rng = np.random.default_rng(0)
-    answers = [RangeTest(X, 0.3 + 0.05 * rng.standard_normal(21)).bounds().base_lr for _ in range(300)]
-    assert sum(base is not None for base in answers) <= 6
-
-
-def test_chance_level_with_a_blip_is_no_rise():
-    accuracy = np.full(21, 0.1)
-    accuracy[3:6] = 0.1009
-    assert RangeTest(X, accuracy).bounds().base_lr is None
-
-
-@pytest.mark.parametrize("n", range(6))
-def test_few_points_give_no_answer(n):
-    bounds = RangeTest(np.arange(n), np.minimum(np.arange(n), 3) / 10).bounds()
-    assert bounds.reason == f"no clear answer: {n} points are too few; measure at 6 rates or more"
-
-
-def test_a_rise_that_ends_in_divergence_has_its_last_rate_as_max_lr():
-    rising = 0.1 + 0.4 * X
-    assert RangeTest(X, rising).bounds().max_lr is None
-    bounds = RangeTest(X, rising, stopped="training loss nan at iteration 9, learning rate 1.1").bounds()
-    assert (bounds.base_lr, bounds.max_lr) == (pytest.approx(0.1, abs=0.051), 1.0)
-    assert DIVERGES in bounds.reason
-
-
-def test_base_lr_is_never_the_first_rate():
-    for curve, *_ in CURVES.values():
-        assert RangeTest(0.5 + X, curve(X)).bounds().base_lr > 0.5
-
-
-def test_the_digitised_figure_3_has_an_answer():
-    accuracy = [0.1, 0.162, 0.31, 0.332, 0.377, 0.423, 0.415, 0.422, 0.482, 0.425, 0.462]
-    accuracy += [0.493, 0.495, 0.428, 0.506, 0.402, 0.425, 0.396, 0.451, 0.432, 0.33]
-    bounds = RangeTest(np.arange(21) / 1000, accuracy).bounds()
-    assert bounds.base_lr is not None
-    assert 0 < bounds.base_lr < bounds.max_lr < 0.015
-
-
-def test_results_print_in_plain_words():
-    test = RangeTest(X / 50, CURVES["corner"][0](X))
-    reason = "accuracy increases from base_lr and slows or becomes ragged after max_lr"
-    assert str(test.bounds()) == f"base_lr at or below 0.001, max_lr 0.008: {reason}"
-    assert str(test) == f"LR range test, 21 rates from 0 to 0.02, accuracy 0.100 to 0.500\n{test.bounds()}"
-    assert str(Bounds(None, None, "no clear answer: why")) == "no clear answer: why"
-    assert str(RangeTest([], [])).startswith("LR range test without a measurement\nno clear answer: 0 points")
-
-
-def test_recorded_curves_are_copied_and_cannot_be_changed():
-    lr, accuracy = [0, 1, 2], np.array([[1, 2, 3], [3, 2, 1]])
-    test = RangeTest(lr, accuracy)
-    accuracy[:] = 0
-    assert test.lr.dtype == test.accuracy.dtype == np.float64
-    assert test.accuracy.tolist() == [[1, 2, 3], [3, 2, 1]]
-    for values in (test.lr, test.accuracy):
-        with pytest.raises(ValueError, match="read-only"):
-            values[0] = 5
-
-
-@pytest.mark.parametrize(
-    ("lr", "accuracy", "message"),
-    [
-        ([[0, 1]], [0, 1], "lr has shape (1, 2); give one rate for each point, shape (n,)"),
-        ([0, 1], [0, 1, 2], "accuracy has shape (3,) for 2 rates; give (n,) or (seeds, n)"),
-        ([0, 1], [[0], [1]], "accuracy has shape (2, 1) for 2 rates"),
-        ([0, 1], 0.5, "accuracy has shape () for 2 rates"),
-        ([0, 1], [[[0, 1]]], "accuracy has shape (1, 1, 2) for 2 rates"),
-        ([0, 1], np.empty((0, 2)), "accuracy has shape (0, 2) for 2 rates"),
-        ([0, 1], [0, np.nan], "accuracy holds a value that is not finite; leave such points out"),
-        ([0, np.inf], [0, 1], "lr holds a value that is not finite; leave such points out"),
-        ([0, 0], [0, 1], "lr does not rise from 0 or more; give each rate once, in rising order"),
-        ([1, 0], [0, 1], "lr does not rise from 0 or more"),
-        ([-1, 0], [0, 1], "lr does not rise from 0 or more"),
-    ],
-)
-def test_bad_curves_are_refused_in_one_sentence(lr, accuracy, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        RangeTest(lr, accuracy)
-
-
 def test_an_update_that_breaks_the_net_stops_the_test_without_a_made_up_accuracy():
     model = nn.Linear(4, 2)
     calls = 0
@@ -599,9 +468,154 @@ def test_an_update_that_breaks_the_net_stops_the_test_without_a_made_up_accuracy
 
     test = run(model, torch.optim.SGD(model.parameters()), loss_fn)
     assert test.stopped is not None
-    assert test.stopped.startswith("scores that are not finite after iteration 9")
+    assert test.stopped.startswith("accuracy nan after iteration 9, learning rate 1")
     assert test.lr[-1] < 1.0
 
 
-def test_a_base_lr_at_the_first_rate_says_that_it_may_lie_below():
-    assert RangeTest(X / 50, CURVES["corner"][0](X)).bounds().at_first_rate
+# Other metrics, other sweeps, other finders' defects
+
+
+def test_every_training_batch_can_be_measured_instead_of_held_out_ones():
+    losses = []
+
+    def loss_fn(scores, targets):
+        losses.append(F.cross_entropy(scores, targets))
+        return losses[-1]
+
+    model = nn.Linear(4, 2)
+    test = lr_range_test(model, torch.optim.SGD(model.parameters()), loss_fn, batches(), end_lr=1.0, iterations=9)
+    assert (test.metric, test.lower_is_better) == ("accuracy", False)
+    assert test.lr.size == len(losses) == 9
+    test = run_on_training_batches(metric="loss", evaluate_every=4)
+    np.testing.assert_allclose(test.lr, np.array([0, 3, 7, 9]) / 9, rtol=1e-15)
+
+
+def run_on_training_batches(model=None, optimizer=None, loss_fn=F.cross_entropy, **options):
+    model = model or net()
+    optimizer = optimizer or torch.optim.SGD(model.parameters())
+    return lr_range_test(model, optimizer, loss_fn, batches(), **({"end_lr": 1.0, "iterations": 10} | options))
+
+
+def test_the_loss_of_a_training_batch_is_that_before_its_update():
+    model, losses = nn.Linear(4, 2), []
+    weights = copy.deepcopy(model.state_dict())
+    test = run_on_training_batches(model, metric="loss")
+    optimizer = torch.optim.SGD(model.parameters())
+    for lr, (inputs, targets) in zip(test.lr, (batches() * 3)[:10], strict=True):
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert test.values.tolist() == losses
+    assert not torch.equal(model.weight, weights["weight"])
+
+
+def test_the_loss_on_held_out_data_is_its_mean_over_all_examples():
+    model = nn.Linear(4, 2)
+    inputs, targets = data(40).tensors
+    test = run(model, heldout=[(inputs[:30], targets[:30]), (inputs[30:], targets[30:])], metric="loss")
+    assert (test.metric, test.lower_is_better) == ("loss", True)
+    assert test.values[0] == pytest.approx(F.cross_entropy(model(inputs), targets).item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_any_function_of_outputs_and_targets_is_a_metric(lower):
+    def error(outputs, targets):
+        return (outputs[:, 0] - targets).abs().mean()
+
+    inputs = torch.randn(8, 4)
+    pairs = [(inputs, inputs.sum(1))]
+    options = {"end_lr": 0.1, "iterations": 5, "metric": error} | ({"lower_is_better": True} if lower else {})
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters())
+    for heldout in (pairs, None):
+        test = lr_range_test(model, optimizer, lambda o, t: F.mse_loss(o[:, 0], t), pairs, heldout, **options)
+        assert (test.metric, test.lower_is_better) == ("error", lower)
+        assert test.values[0] == pytest.approx(error(model(inputs), pairs[0][1]).item())
+
+
+def test_a_model_may_give_something_else_in_training():
+    class Two(nn.Linear):
+        def forward(self, inputs):
+            scores = super().forward(inputs)
+            return (scores, scores) if self.training else scores
+
+    assert run(Two(4, 2), loss_fn=lambda both, targets: F.cross_entropy(both[1], targets)).lr.size == 6
+
+
+def test_an_exponential_sweep_rises_by_equal_factors_and_records_the_rate_used():
+    model = nn.Linear(4, 2)
+    spy = Spy(model.parameters(), lr=0.05)
+    test = run(model, spy, start_lr=1e-4, end_lr=1.0, iterations=9, evaluate_every=1, spacing="exponential")
+    assert (test.lr[0], test.lr[-1]) == (1e-4, 1.0)
+    np.testing.assert_allclose(test.lr[1:] / test.lr[:-1], np.sqrt(10), rtol=1e-12)
+    assert [rate for (rate,) in spy.used] == test.lr.tolist()
+
+
+def test_a_linear_sweep_from_0_leaves_no_rate_out():
+    model = nn.Linear(4, 2)
+    spy = Spy(model.parameters(), lr=0.05)
+    run(model, spy, start_lr=0.0, end_lr=1.0, iterations=11)
+    np.testing.assert_allclose([rate for (rate,) in spy.used], np.arange(11) / 10, rtol=1e-15)
+
+
+def test_groups_of_different_rates_keep_their_ratios():
+    model = nn.Linear(4, 2)
+    spy = Spy([{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "lr": 0.4}])
+    before = [{k: v for k, v in group.items() if k != "params"} for group in spy.param_groups]
+    test = run(model, spy, evaluate_every=1)
+    np.testing.assert_array_equal(spy.used, np.stack([test.lr / 4, test.lr], axis=1))
+    assert [{k: v for k, v in group.items() if k != "params"} for group in spy.param_groups] == before
+
+
+def test_groups_that_all_stand_at_0_are_swept_alike():
+    model = nn.Linear(4, 2)
+    spy = Spy([{"params": [model.weight]}, {"params": [model.bias]}], lr=0.0)
+    test = run(model, spy, evaluate_every=1)
+    np.testing.assert_array_equal(spy.used, np.stack([test.lr, test.lr], axis=1))
+
+
+def test_it_says_the_same_after_a_training_with_a_schedule():
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+    fresh = run_on_training_batches(model, optimizer, metric="loss")
+    weights = copy.deepcopy(model.state_dict())
+    schedule = ScheduleLR(optimizer, Triangular(0.01, 0.1, 5))
+    for inputs, targets in batches() * 25:
+        F.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+        schedule.step()
+    model.load_state_dict(weights)
+    again = run_on_training_batches(model, optimizer, metric="loss")
+    assert (again.stopped, again.lr.tolist(), again.values.tolist()) == (None, fresh.lr.tolist(), fresh.values.tolist())
+
+
+def test_a_loss_that_explodes_ends_the_test_before_it_overflows():
+    model = nn.Linear(4, 1)
+    inputs = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
+    pairs = [(inputs, inputs.sum(1, keepdim=True))]
+    optimizer = torch.optim.SGD(model.parameters(), momentum=0.9)
+    test = lr_range_test(model, optimizer, F.mse_loss, pairs, end_lr=10.0, iterations=200, metric="loss")
+    assert test.stopped is not None
+    assert re.fullmatch(r"training loss [\d.e+]+ at iteration \d+, learning rate [\d.]+", test.stopped)
+    assert test.values[0] * 4 < test.values.max() < 1e4
+    assert np.isfinite(test.values).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metric": "f1"}, "metric is 'f1'; give \"accuracy\", \"loss\" or a function of (outputs, targets)"),
+        ({"spacing": "log"}, "spacing is 'log'; give \"linear\" or \"exponential\""),
+        ({"spacing": "exponential"}, "start_lr is 0; an exponential sweep needs one above 0, such as end_lr / 1e6"),
+    ],
+)
+def test_unknown_metrics_and_spacings_are_refused_before_anything_changes(options, message):
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = everything(model, optimizer)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        run(model, optimizer, **options)
+    assert everything(model, optimizer) == before

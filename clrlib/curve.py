@@ -1,0 +1,144 @@
+"""The curve of an LR range test: what was measured, what it says, how it looks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from clrlib.reading import Bounds, by_factors, read, smooth
+
+
+@dataclass(frozen=True, eq=False)
+class RangeTest:
+    """The curve of a range test: accuracy, or another metric, against learning rate; recorded curves do as well.
+
+    lr: (n,) float64, rising by about equal steps or equal factors. accuracy: (n,) or (seeds, n) float64, fractions, or
+    the values of another metric. stopped: where the training diverged, if it did. metric: its name. lower_is_better:
+    of the metric; where it is not given, of a "loss" alone.
+    Raises ValueError for other shapes, rates that do not rise or values that are not finite.
+
+    >>> lr = np.linspace(0.0, 0.02, 21)
+    >>> print(RangeTest(lr, np.minimum(0.1 + 50 * lr, 0.5)))
+    LR range test, 21 rates from 0 to 0.02, accuracy 0.100 to 0.500
+    base_lr at or below 0.001, max_lr 0.008: accuracy increases from base_lr and slows or becomes ragged after max_lr
+    """
+
+    lr: np.ndarray
+    accuracy: np.ndarray
+    stopped: str | None = None
+    metric: str = "accuracy"
+    lower_is_better: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.lower_is_better is None:
+            object.__setattr__(self, "lower_is_better", self.metric == "loss")
+        lr, accuracy = np.array(self.lr, dtype=np.float64), np.array(self.accuracy, dtype=np.float64)
+        if lr.ndim != 1:
+            raise ValueError(f"lr has shape {lr.shape}; give one rate for each point, shape (n,)")
+        if accuracy.shape[-1:] != lr.shape or accuracy.ndim > 2 or len(accuracy) == 0 < lr.size:
+            raise ValueError(f"{self.metric} has shape {accuracy.shape} for {lr.size} rates; give (n,) or (seeds, n)")
+        for name, values in (("lr", lr), (self.metric, accuracy)):
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} holds a value that is not finite; leave such points out")
+        if lr.size and (lr[0] < 0 or (np.diff(lr) <= 0).any()):
+            raise ValueError("lr does not rise from 0 or more; give each rate once, in rising order")
+        for name, values in (("lr", lr), ("accuracy", accuracy)):
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+
+    @classmethod
+    def over_seeds(cls, tests: Iterable["RangeTest"]) -> "RangeTest":
+        """The tests of several seeds as one, as far as the shortest of them goes: values (seeds, n).
+
+        Raises ValueError for no tests, or for tests of different rates or metrics.
+
+        >>> RangeTest.over_seeds(RangeTest([0.0, 0.1], [0.1, last]) for last in (0.4, 0.5)).values.mean(0)
+        array([0.1 , 0.45])
+        """
+        tests = [*tests]
+        n = min((test.lr.size for test in tests), default=0)
+        if len({(test.metric, test.lower_is_better, test.lr[:n].tobytes()) for test in tests}) != 1:
+            raise ValueError(f"{len(tests)} tests that do not share rates and metric; give one or more that do")
+        values = np.concatenate([np.atleast_2d(test.values)[:, :n] for test in tests])
+        stops = [f"seed {seed}: {test.stopped}" for seed, test in enumerate(tests) if test.stopped]
+        return replace(tests[0], lr=tests[0].lr[:n], accuracy=values, stopped="; ".join(stops) or None)
+
+    @property
+    def values(self) -> np.ndarray:
+        """What was measured, (n,) or (seeds, n): `accuracy`, by a name that fits every metric."""
+        return self.accuracy
+
+    @property
+    def smoothed(self) -> np.ndarray:
+        """The curve that `bounds` reads, (n,): the mean over the seeds, smoothed."""
+        sign = -1 if self.lower_is_better else 1
+        return sign * smooth(sign * np.atleast_2d(self.values).mean(0))
+
+    def bounds(self) -> Bounds:
+        """Read the two bounds off the curve (section 3.3).
+
+        base_lr is where the accuracy starts to increase, max_lr where it slows, becomes ragged or starts to fall; a
+        metric that is better the lower it is is turned round first.
+
+        1. Average over the seeds, cut off what lies deeper below the first value than the peak above it (a loss that
+           explodes), and smooth: running median of 3, then running mean of about n / 10 points, both narrower at the
+           ends. The rise is the smoothed curve's peak minus its first value. It must be 0.01 or more (of another
+           metric: 1 % of its size) and 6 times the noise: the standard deviation of the average's points, as estimated
+           from the median distance between a point and the mean of its two neighbours.
+        2. base_lr: the rate from which on, up to the peak, the curve has made 10 % of the rise; never the first rate.
+        3. max_lr: the knee. Draw a straight line from the point before base_lr to the last point within 10 % of the
+           peak; the knee is where the curve is highest above it, both axes scaled to the line's ends, if that height is
+           0.1 and 3 times the noise or more. Without one max_lr is the peak, if the curve falls or the training
+           diverges after it. The axis of the rates is logarithmic where they rise by equal factors.
+
+        Where a step has no answer, both bounds are None and the reason says why and what to change. Each of several
+        seeds is also read alone, see `Bounds`. The paper's rule of thumb for base_lr, a third or a quarter of max_lr,
+        is another choice; clrlib/finders.py has what other libraries would suggest.
+        """
+        seeds, how = np.atleast_2d(self.values), (self.metric, bool(self.lower_is_better), self.stopped is not None)
+        alone = tuple(read(self.lr, values, *how) for values in seeds) if len(seeds) > 1 else ()
+        return replace(read(self.lr, seeds.mean(0), *how), by_seed=alone)
+
+    def __str__(self) -> str:
+        if not self.lr.size:
+            curve = "LR range test without a measurement"
+        else:
+            low, high = self.values.min(), self.values.max()
+            digits = ".3f" if max(-low, high) < 1e4 else ".3g"
+            rates = f"{self.lr.size} rates from {self.lr[0]:.6g} to {self.lr[-1]:.6g}"
+            curve = f"LR range test, {rates}, {self.metric} {low:{digits}} to {high:{digits}}"
+        bounds = self.bounds()
+        lines = [curve, *([f"stopped: {self.stopped}"] if self.stopped else []), str(bounds)]
+        if bounds.by_seed:
+            alone = sum(seed.base_lr is not None for seed in bounds.by_seed)
+            spans = [f", {name} {low:.3g} to {high:.3g}" for name, (low, high) in bounds.intervals.items()]
+            lines.append(f"alone {alone} of {len(bounds.by_seed)} seeds give bounds{''.join(spans)}")
+        return "\n".join(lines)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the seeds, the smoothed curve and the bounds as found; returns matplotlib's figure, for `savefig`.
+
+        axes: matplotlib's axes to draw on; without any a new figure, which needs no display.
+        Raises ImportError where matplotlib is not installed.
+        """
+        if axes is None:
+            try:
+                axes = import_module("matplotlib.figure").Figure(layout="constrained").add_subplot()
+            except ModuleNotFoundError as error:
+                raise ImportError("matplotlib is not installed; `pip install matplotlib` brings it") from error
+        seeds, smoothed, bounds = np.atleast_2d(self.values), self.smoothed, self.bounds()
+        axes.plot(self.lr, seeds.T, color="0.7", linewidth=0.8)
+        axes.plot(self.lr, smoothed, color="C0", label=f"smoothed, n = {len(seeds)}")
+        for colour, name in (("C2", "base_lr"), ("C3", "max_lr")):
+            rate = getattr(bounds, name)
+            if rate is not None:
+                axes.axvline(rate, color=colour, label=f"{name} {rate:.3g}")
+            if name in bounds.intervals:
+                axes.axvspan(*bounds.intervals[name], color=colour, alpha=0.15, linewidth=0)
+        if seeds.size and seeds.max() > 2 * smoothed.max() - smoothed.min():  # a loss that explodes
+            axes.set_ylim(1.1 * smoothed.min() - 0.1 * smoothed.max(), 1.1 * smoothed.max() - 0.1 * smoothed.min())
+        axes.set(xlabel="learning rate", ylabel=self.metric, xscale="log" if by_factors(self.lr) else "linear")
+        axes.legend(frameon=False)
+        return axes.figure

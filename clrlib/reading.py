@@ -1,0 +1,122 @@
+"""How the curve of an LR range test is read (section 3.3 and figure 3 of arXiv 1506.01186v6)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+LEAST_POINTS = 6  # fewer show no shape
+LEAST_RISE = 0.01  # accuracy, or share of another metric's size; a net that does not learn wanders by less
+CLEAR_RISE = 6.0  # times the noise; of curves that are noise alone about 1 in 100 reach it
+CLEAR_KNEE = 0.1  # height above the straight line, as a share of the rise...
+KNEE_NOISE = 3.0  # ... and in times the noise
+STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a range test says: base_lr and max_lr (learning rates), or None for both, and the reason in a sentence.
+
+    by_seed: what each seed's curve says when it is read alone, where there are several.
+    """
+
+    base_lr: float | None
+    max_lr: float | None
+    reason: str
+    at_first_rate: bool = False  # base_lr is the lowest rate that could be found: it may lie anywhere below
+    by_seed: tuple["Bounds", ...] = ()
+
+    def __str__(self) -> str:
+        if self.base_lr is None:
+            return self.reason
+        base = f"{'at or below ' if self.at_first_rate else ''}{self.base_lr:.3g}"
+        return f"base_lr {base}, max_lr {self.max_lr:.3g}: {self.reason}"
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The lowest and the highest "base_lr" and "max_lr" that one seed alone gives; empty if fewer than two do."""
+        found = [seed for seed in self.by_seed if seed.base_lr is not None]
+        if len(found) < 2:
+            return {}
+        alone = {name: [getattr(seed, name) for seed in found] for name in ("base_lr", "max_lr")}
+        return {name: (min(rates), max(rates)) for name, rates in alone.items()}
+
+
+def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool, diverges: bool) -> Bounds:
+    """Read the bounds off one curve, values (n,), as `RangeTest.bounds` says. diverges: after the last rate."""
+    rise_, fall_, beyond = ("fall", "rise", "beyond") if lower_is_better else ("rise", "fall", "above")
+    if lr.size < LEAST_POINTS:
+        return _no_answer(f"{lr.size} points are too few; measure at {LEAST_POINTS} rates or more")
+    values = -values if lower_is_better else values
+    curve = smooth(values)
+    rise = curve.max() - curve[0]
+    up = max(int(np.argmax(curve - curve[0] >= (1 - STEP) * rise)) + 1, lr.size // 3, LEAST_POINTS - 1)
+    # the factor makes the median of these distances the standard deviation, where the noise is normal
+    noise = 1.21 * np.median(np.abs(values[1:-1] - (values[:-2] + values[2:]) / 2)[:up])
+    size = 1.0 if metric == "accuracy" else np.abs(curve).max()
+    if rise == 0 or rise < max(LEAST_RISE * size, CLEAR_RISE * noise):
+        flat = f"{metric} does not {rise_} clearly {beyond} its noise"
+        return _no_answer(f"{flat}; average more seeds, or test other rates")
+    done = (curve - curve[0]) / rise  # 0 at the first point, 1 at the peak
+    peak = int(done.argmax())
+    before = int(np.flatnonzero(done[:peak] < STEP)[-1])
+    last = int(np.flatnonzero(done >= 1 - STEP)[-1])
+    x = axis(lr)
+    along = (x - x[before]) / (x[last] - x[before])
+    above = ((done - done[before]) / (done[last] - done[before]) - along)[before : last + 1]
+    top = before + int(above.argmax())
+    if above.max() < max(CLEAR_KNEE, KNEE_NOISE * noise / rise):
+        if last == lr.size - 1 and not diverges:
+            return _no_answer(f"{metric} still {rise_}s at the last rate; give a larger end_lr")
+        top = peak
+    if top <= before + 1 + _window(lr.size) // 2:  # smoothing makes a step that wide
+        steep = f"{metric} {rise_}s too steeply to tell the bounds apart"
+        return _no_answer(f"{steep}; evaluate more often, or give a smaller end_lr")
+    if top == lr.size - 1:
+        end = "training diverges"
+    elif done[top : top + 2 + lr.size // 5].min() < done[top] - STEP:
+        end = f"starts to {fall_}"
+    else:
+        end = "slows or becomes ragged"
+    reason = f"{metric} {'decreases' if lower_is_better else 'increases'} from base_lr and {end} after max_lr"
+    return Bounds(float(lr[before + 1]), float(lr[top]), reason, at_first_rate=before == 0)
+
+
+def _no_answer(why: str) -> Bounds:
+    return Bounds(None, None, f"no clear answer: {why}")
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """The smoothed curve of a metric of which higher is better; what is far below the start is lifted first."""
+    if values.size:
+        values = np.maximum(values, 2 * values[0] - values.max())
+    return _running(np.mean, _running(np.median, values, 3), _window(values.size))
+
+
+def _window(points: int) -> int:
+    return points // 10 | 1
+
+
+def _running(statistic: Callable[[np.ndarray], Any], values: np.ndarray, window: int) -> np.ndarray:
+    """A statistic over an odd window around each point, narrower at the ends so that it stays centred."""
+    last = len(values) - 1
+    half = [min(window // 2, i, last - i) for i in range(len(values))]
+    return np.array([statistic(values[i - h : i + h + 1]) for i, h in enumerate(half)])
+
+
+def by_factors(lr: np.ndarray) -> bool:
+    """Whether the rates rise by equal factors rather than equal steps: which mean of the ends is the middle one nearer?
+
+    >>> by_factors(np.geomspace(0.001, 1, 7)), by_factors(np.linspace(0.001, 1, 7))
+    (True, False)
+    """
+    if lr.size < 3:
+        return False
+    first, middle, last = lr[0], np.median(lr), lr[-1]
+    return bool(first > 0 and abs(middle - np.sqrt(first * last)) < abs(middle - (first + last) / 2))
+
+
+def axis(lr: np.ndarray) -> np.ndarray:
+    """Where the rates stand on the axis of their test: at log(lr) where they rise by equal factors, else at lr."""
+    return np.log(lr) if by_factors(lr) else lr

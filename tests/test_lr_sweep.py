@@ -1,0 +1,264 @@
+"""The range test of anything that trains: a step function, whatever it does inside."""
+
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader
+
+from clrlib import ScheduleLR, Triangular, lr_sweep
+from clrlib.sweep import rising_rates
+from clrlib.untouched import untouched
+
+
+def sweep(step, **options):
+    return lr_sweep(step, **({"end_lr": 1.0, "iterations": 20} | options))
+
+
+def test_the_curve_pairs_each_rate_with_what_the_step_returned():
+    seen = []
+
+    def step(lr):
+        seen.append((lr, 1 / (1 + lr)))
+        return seen[-1][1]
+
+    test = sweep(step, start_lr=0.0, end_lr=1.0, iterations=11)
+    assert [*zip(test.lr.tolist(), test.values.tolist(), strict=True)] == seen
+    assert (test.metric, test.lower_is_better, test.stopped) == ("loss", True, None)
+    np.testing.assert_allclose(test.lr, np.arange(11) / 10, rtol=1e-15)
+
+
+@pytest.mark.parametrize("spacing", ["linear", "exponential"])
+def test_a_constant_loss_is_recorded_constant_and_has_no_answer(spacing):
+    test = sweep(lambda lr: 5.0, start_lr=1e-6, iterations=100, spacing=spacing)
+    assert test.values.tolist() == [5.0] * 100
+    assert test.stopped is None
+    assert test.bounds().base_lr is None
+
+
+@pytest.mark.parametrize(("start", "end", "n"), [(1e-7, 10.0, 100), (1e-5, 0.3, 7), (0.5, 1.0, 2)])
+def test_an_exponential_sweep_has_equal_factors_and_exact_ends(start, end, n):
+    rates = rising_rates(start, end, n, "exponential")
+    assert (rates[0], rates[-1], len(rates)) == (start, end, n)
+    np.testing.assert_allclose(np.diff(np.log(rates)), np.log(end / start) / (n - 1), rtol=1e-9)
+
+
+def test_evaluate_is_called_after_the_first_the_last_and_every_so_many_iterations():
+    done = []
+
+    def step(lr):
+        done.append(lr)
+        return 1.0
+
+    test = sweep(step, iterations=10, evaluate=lambda: len(done), evaluate_every=4, metric="iterations done")
+    assert test.values.tolist() == [1, 4, 8, 10]
+    assert test.lr.tolist() == [done[i] for i in (0, 3, 7, 9)]
+    assert (test.metric, test.lower_is_better) == ("iterations done", False)
+    assert sweep(step, iterations=100, evaluate=lambda: 1.0).lr.size == 21
+
+
+# How it ends
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("metric", ["loss", "accuracy"])
+def test_a_value_that_is_not_finite_ends_it_at_once(metric, value):
+    values = iter([1.0, 2.0, value])
+    test = sweep(lambda lr: next(values), iterations=101, metric=metric)
+    assert test.values.tolist() == [1.0, 2.0]
+    assert test.stopped == f"training {metric} {value} at iteration 2, learning rate 0.02"
+
+
+def test_an_evaluation_that_is_not_finite_ends_it_too():
+    values = iter([1.0, float("nan")])
+    test = sweep(lambda lr: 1.0, evaluate=lambda: next(values), evaluate_every=1, iterations=11, metric="f1")
+    assert test.values.tolist() == [1.0]
+    assert test.stopped == "f1 nan after iteration 1, learning rate 0.1"
+
+
+def stops_at(losses, **options):
+    """How many of the losses are looked at."""
+    rest = iter(losses)
+    test = sweep(lambda lr: next(rest), iterations=len(losses), **options)
+    return len(losses) - len([*rest]), test
+
+
+def test_a_loss_that_explodes_ends_it_when_it_has_stayed_up_for_three_iterations():
+    losses = [2.0] * 20 + [1.0] * 20 + [50.0] * 20
+    looked, test = stops_at(losses)
+    assert looked == 43
+    assert test.stopped.startswith("training loss 50 at iteration 42, learning rate")
+    assert test.values.tolist() == losses[:42]
+    looked, test = stops_at(losses, evaluate=lambda: 0.5, metric="accuracy")
+    assert looked == 43 and test.stopped.startswith("training loss 50")
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [2.0, 50.0, 60.0, 1.0] * 20,  # bad batches
+        [0.01, 2.0] + [0.01] * 20 + [2.0] * 20,  # nearly perfect from the start, and a first batch that is lucky
+        [-100.0] * 20 + [-90.0] * 40,  # a negative log-likelihood: four times the best is far below it
+        [-1.0] * 20 + [-100.0] * 20 + [-98.0] * 20,
+        [2.3 + 0.2 * (-1) ** t for t in range(60)],
+        [1e-6] * 60,
+        [0.0] * 60,
+    ],
+)
+def test_other_losses_do_not_end_it(losses):
+    looked, test = stops_at(losses)
+    assert looked == test.lr.size == len(losses)
+
+
+def test_an_accuracy_cannot_explode():
+    assert stops_at([0.0] * 20 + [0.9] * 20, metric="accuracy")[1].lr.size == 40
+    assert stops_at([0.0] * 20 + [0.9] * 20, metric="accuracy", lower_is_better=True)[1].lr.size < 40
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"step": lambda lr: None}, TypeError, "step returned a NoneType; return the loss or metric, one number"),
+        ({"step": lambda lr: "low"}, TypeError, "step returned a str; return the loss or metric, one number"),
+        ({"step": lambda lr: torch.ones(2)}, TypeError, "step returned a Tensor; return the loss or metric"),
+        ({"evaluate": lambda: {}}, TypeError, "evaluate returned a dict; return the loss or metric, one number"),
+        ({"start_lr": 2.0}, ValueError, "start_lr 2.0 is not below end_lr 1.0"),
+        ({"iterations": 1}, ValueError, "iterations is 1; give a whole number of iterations, 2 or more"),
+        ({"evaluate_every": 0}, ValueError, "evaluate_every is 0; give a whole number of iterations, 1 or more"),
+        ({"spacing": "cosine"}, ValueError, "spacing is 'cosine'; give \"linear\" or \"exponential\""),
+        ({"spacing": "exponential"}, ValueError, "start_lr is 0; an exponential sweep needs one above 0"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(options, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        sweep(**({"step": lambda lr: 1.0} | options))
+
+
+def test_nothing_is_printed(capfd):
+    sweep(lambda lr: 1.0)
+    assert capfd.readouterr() == ("", "")
+
+
+# Anything that trains: dictionaries, mixed precision, accumulated gradients, two nets with an optimizer each
+
+
+class Adversaries:
+    """A pair of nets trained against each other on batches that are dictionaries."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.maker = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4))
+        self.judge = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.ReLU(), nn.Linear(8, 1)).eval()
+        self.optimizers = [
+            torch.optim.Adam(self.maker.parameters(), betas=(0.5, 0.9)),
+            torch.optim.SGD(self.judge.parameters(), lr=0.1, momentum=0.9),
+        ]
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+        self.schedule = ScheduleLR(self.optimizers[1], Triangular(0.1, 0.2, 5))
+        self.generator = torch.Generator().manual_seed(1)
+        data = [{"real": torch.full((4,), float(i)), "weight": 1.0} for i in range(8)]
+        self.loader = DataLoader(data, batch_size=4, shuffle=True, generator=torch.Generator().manual_seed(2))
+        self.keep = [self.maker, self.judge, *self.optimizers, self.scaler, self.schedule, self.loader, self.generator]
+
+    def step(self, lr):
+        self.maker.train()
+        self.judge.train()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+        total = 0.0
+        for batch in self.loader:  # gradients of two batches add up
+            made = self.maker(torch.randn(4, 2, generator=self.generator) * random.random())
+            with torch.autocast("cpu", torch.bfloat16):
+                scores = self.judge(made), self.judge(batch["real"])
+            losses = [F.softplus(-scores[0]).mean(), (F.softplus(scores[0]) + F.softplus(-scores[1])).mean()]
+            self.scaler.scale(losses[0]).backward(retain_graph=True, inputs=[*self.maker.parameters()])
+            self.scaler.scale(losses[1]).backward(inputs=[*self.judge.parameters()])
+            total += losses[0].item()
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        self.schedule.step()
+        return total
+
+    def state(self):
+        """All of it, as plain values."""
+        nets = [*self.maker.state_dict().values(), *self.judge.state_dict().values()]
+        parameters = [*self.maker.parameters(), *self.judge.parameters()]
+        grads = [None if p.grad is None else p.grad.tolist() for p in parameters]
+        generators = [g.get_state().tolist() for g in (self.generator, self.loader.generator)]
+        modes = [module.training for net in (self.maker, self.judge) for module in net.modules()]
+        rest = [str(optimizer.state_dict()) for optimizer in self.optimizers]
+        rest += [str(self.scaler.state_dict()), str(vars(self.scaler)), str(self.schedule.state_dict())]
+        global_states = random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()
+        return [value.tolist() for value in nets], grads, generators, modes, rest, global_states
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("fault", [None, KeyboardInterrupt, RuntimeError])
+def test_a_step_may_do_anything_and_all_that_is_kept_comes_back(fault, begun):
+    trained = Adversaries()
+    if begun:
+        trained.step(0.01)
+    before = trained.state()
+    calls = 0
+
+    def step(lr):
+        nonlocal calls
+        calls += 1
+        loss = trained.step(lr)
+        if calls == 5 and fault is not None:
+            raise fault
+        return loss
+
+    options = {"start_lr": 1e-4, "end_lr": 0.1, "iterations": 12, "spacing": "exponential", "keep": trained.keep}
+    if fault is None:
+        test = sweep(step, **options)
+        assert test.lr.size == 12 and test.stopped is None
+        assert sweep(trained.step, **options).values.tolist() == test.values.tolist()
+    else:
+        with pytest.raises(fault):
+            sweep(step, **options)
+    assert trained.state() == before
+    trained.step(0.01)
+    assert trained.state() != before, "what is compared here does change"
+
+
+def test_a_step_that_is_not_finite_ends_the_test_and_all_comes_back():
+    trained = Adversaries()
+    before = trained.state()
+    values = iter([1.0, 1.0, float("nan")])
+    test = sweep(lambda lr: (trained.step(lr), next(values))[1], keep=trained.keep)
+    assert test.stopped is not None and test.lr.size == 2
+    assert trained.state() == before
+
+
+def test_what_is_not_kept_stays_trained_but_random_states_come_back():
+    trained = Adversaries()
+    before = trained.state()
+    sweep(trained.step, iterations=2)
+    after = trained.state()
+    assert after[0] != before[0]
+    assert after[-1] == before[-1]
+
+
+def test_untouched_leaves_attributes_of_things_without_a_state_dict_alone():
+    class Log:
+        entries = 0
+
+    log = Log()
+    with untouched(log, None, [1], iter(())):
+        log.entries += 1
+    assert log.entries == 1
+
+
+def test_untouched_takes_nothing_at_all_for_random_states():
+    state = torch.get_rng_state()
+    with untouched():
+        torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), state)
