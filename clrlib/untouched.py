@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,8 @@ class _Contents:
             self.kept[id(value)] = value, value.copy()
             for part in value.values() if isinstance(value, dict) else value:
                 self._keep(part)
+        elif is_dataclass(value):  # such as what a schedule remembers
+            self._keep(vars(value))
 
     @torch.no_grad()
     def put_back(self) -> None:

@@ -144,12 +144,11 @@ def test_the_curve_is_that_of_torch_lr_finder_without_its_smoothing():
     start = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
     options = {"end_lr": 1.0, "spacing": "exponential", "metric": "loss"}
-    ours = lr_range_test(
-        model, optimizer, nn.CrossEntropyLoss(), loader, start_lr=1e-4, iterations=30, **options
-    )
+    ours = lr_range_test(model, optimizer, nn.CrossEntropyLoss(), loader, start_lr=1e-4, iterations=30, **options)
     assert all(torch.equal(value, start[name]) for name, value in model.state_dict().items())
     finder = module.LRFinder(model, optimizer, nn.CrossEntropyLoss(), device="cpu")
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+    quiet = contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO())
+    with warnings.catch_warnings(), quiet[0], quiet[1]:
         warnings.simplefilter("ignore")
         finder.range_test(loader, end_lr=1.0, num_iter=30, smooth_f=0, diverge_th=1e9)
     np.testing.assert_allclose(ours.lr, finder.history["lr"], rtol=1e-9)

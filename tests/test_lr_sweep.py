@@ -129,7 +129,7 @@ def test_an_accuracy_cannot_explode():
         ({"start_lr": 2.0}, ValueError, "start_lr 2.0 is not below end_lr 1.0"),
         ({"iterations": 1}, ValueError, "iterations is 1; give a whole number of iterations, 2 or more"),
         ({"evaluate_every": 0}, ValueError, "evaluate_every is 0; give a whole number of iterations, 1 or more"),
-        ({"spacing": "cosine"}, ValueError, "spacing is 'cosine'; give \"linear\" or \"exponential\""),
+        ({"spacing": "cosine"}, ValueError, 'spacing is \'cosine\'; give "linear" or "exponential"'),
         ({"spacing": "exponential"}, ValueError, "start_lr is 0; an exponential sweep needs one above 0"),
     ],
 )
@@ -199,6 +199,10 @@ class Adversaries:
         return [value.tolist() for value in nets], grads, generators, modes, rest, global_states
 
 
+sets_the_rate_itself = pytest.mark.filterwarnings("ignore:the optimizer's rates")  # and steps a schedule
+
+
+@sets_the_rate_itself
 @pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize("fault", [None, KeyboardInterrupt, RuntimeError])
 def test_a_step_may_do_anything_and_all_that_is_kept_comes_back(fault, begun):
@@ -229,6 +233,7 @@ def test_a_step_may_do_anything_and_all_that_is_kept_comes_back(fault, begun):
     assert trained.state() != before, "what is compared here does change"
 
 
+@sets_the_rate_itself
 def test_a_step_that_is_not_finite_ends_the_test_and_all_comes_back():
     trained = Adversaries()
     before = trained.state()
@@ -238,6 +243,7 @@ def test_a_step_that_is_not_finite_ends_the_test_and_all_comes_back():
     assert trained.state() == before
 
 
+@sets_the_rate_itself
 def test_what_is_not_kept_stays_trained_but_random_states_come_back():
     trained = Adversaries()
     before = trained.state()
@@ -245,6 +251,30 @@ def test_what_is_not_kept_stays_trained_but_random_states_come_back():
     after = trained.state()
     assert after[0] != before[0]
     assert after[-1] == before[-1]
+
+
+def test_what_a_schedule_remembers_comes_back_so_that_it_warns_afterwards_as_before():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    schedule = ScheduleLR(optimizer, Triangular(0.1, 0.2, 5))
+    optimizer.step()
+    schedule.step()
+    fight = pytest.warns(UserWarning, match="let one schedule set them")
+    with fight:
+        set_and_step(optimizer, schedule, keep=[optimizer, schedule])
+    optimizer.step()
+    schedule.step()  # nothing was remembered of the sweep: no warning, which would be an error here
+    with fight:
+        set_and_step(optimizer, schedule, keep=[])
+
+
+def set_and_step(optimizer, schedule, keep):
+    def step(lr):
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.step()
+        schedule.step()
+        return 1.0
+
+    sweep(step, iterations=4, keep=keep)
 
 
 def test_untouched_leaves_attributes_of_things_without_a_state_dict_alone():

@@ -607,8 +607,8 @@ def test_a_loss_that_explodes_ends_the_test_before_it_overflows():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metric": "f1"}, "metric is 'f1'; give \"accuracy\", \"loss\" or a function of (outputs, targets)"),
-        ({"spacing": "log"}, "spacing is 'log'; give \"linear\" or \"exponential\""),
+        ({"metric": "f1"}, 'metric is \'f1\'; give "accuracy", "loss" or a function of (outputs, targets)'),
+        ({"spacing": "log"}, 'spacing is \'log\'; give "linear" or "exponential"'),
         ({"spacing": "exponential"}, "start_lr is 0; an exponential sweep needs one above 0, such as end_lr / 1e6"),
     ],
 )

@@ -123,10 +123,14 @@ class Record:
 def policy_to_json(policy: Policy) -> dict[str, Any]:
     """{"name": class, then its numbers}; Stages as a list of [iterations, policy].
 
+    Raises TypeError for a Function, whose code no record could hold.
+
     >>> policy_to_json(schedules.Fixed(0.1))
     {'name': 'Fixed', 'lr': 0.1}
     """
     name = {"name": type(policy).__name__}
+    if isinstance(policy, schedules.Function):
+        raise TypeError(f"{policy} cannot be written into a record; give a policy that is made of numbers")
     if isinstance(policy, Stages):
         on = {} if policy.restart else {"restart": False}
         return {**name, "stages": [[n, policy_to_json(p)] for n, p in policy.stages], **on}
@@ -135,7 +139,9 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, as JSON has them."""
+    """Tuples as lists, as JSON has them, and a policy within a policy as policy_to_json has it."""
+    if isinstance(value, Policy):
+        return policy_to_json(value)
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
@@ -147,4 +153,4 @@ def policy_from_json(content: dict[str, Any]) -> Policy:
         raise ValueError(f"policy {name!r} is not one of clrlib.schedules; was the record made by a newer clrlib?")
     if kind is Stages:
         return Stages(*((n, policy_from_json(p)) for n, p in numbers["stages"]), restart=numbers.get("restart", True))
-    return kind(**numbers)
+    return kind(**{k: policy_from_json(v) if isinstance(v, dict) else v for k, v in numbers.items()})

@@ -16,13 +16,17 @@ from clrlib.schedules import (
     Exponential,
     ExpRange,
     Fixed,
+    Function,
     Hann,
     LinearDecay,
     MultiStep,
+    OneCycle,
     PiecewiseLinear,
+    Repeat,
     Stages,
     Triangular,
     Triangular2,
+    UpDown,
     WarmRestarts,
     Welch,
 )
@@ -69,6 +73,10 @@ POLICIES = [
     Hann(0.001, 0.006, step_size=7),
     WarmRestarts(0.001, 0.006, cycle=7, growth=2),
     PiecewiseLinear(((0, 0.1), (7, 0.25))),
+    UpDown(0.001, 0.006, 7, 9, shrink=0.5, gamma=0.9),
+    OneCycle(0.1, 0.5, 0.01, peak=4, back=8, end=10, anneal="linear"),
+    OneCycle(0.1, 0.5, 0.01, peak=4, end=10),
+    Repeat(Stages((4, Triangular(0.1, 0.2, 3)), (3, Fixed(0.1))), every=5),
 ]
 
 
@@ -121,7 +129,14 @@ def concrete(kind: type[Policy]) -> Iterator[type[Policy]]:
 
 
 def test_the_policies_here_are_all_there_are() -> None:
-    assert {type(policy) for policy in POLICIES} == set(concrete(Policy)), "a new policy belongs in this test"
+    all_but_code = set(concrete(Policy)) - {Function}
+    assert {type(policy) for policy in POLICIES} == all_but_code, "a new policy belongs in this test"
+
+
+def test_a_function_is_no_part_of_a_run() -> None:
+    policy = Function(lambda t: 0.1, name="constant").repeat(3)
+    with pytest.raises(TypeError, match=r"Function\(name='constant'\) cannot be written into a record"):
+        replace(RUN, policy=policy).hash
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=repr)
