@@ -136,7 +136,7 @@ def test_the_policies_here_are_all_there_are() -> None:
 def test_a_function_is_no_part_of_a_run() -> None:
     policy = Function(lambda t: 0.1, name="constant").repeat(3)
     with pytest.raises(TypeError, match=r"Function\(name='constant'\) cannot be written into a record"):
-        replace(RUN, policy=policy).hash
+        _ = replace(RUN, policy=policy).hash
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=repr)
