@@ -1,6 +1,6 @@
 """Every figure of the collection by name: what it shows, and in words for those who cannot see it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -11,14 +11,22 @@ from clrlib.lab.experiments import Experiment
 from clrlib.lab.experiments.imagenet import Net
 from clrlib.lab.experiments.residual import Family
 from clrlib.lab.runs import Record
+from clrlib.policy import Policy
 from clrlib.schedules import (
     Exponential,
     ExpRange,
+    Fixed,
+    Function,
     Hann,
     LinearDecay,
     MultiStep,
+    OneCycle,
+    PiecewiseLinear,
+    Stages,
     Triangular,
     Triangular2,
+    UpDown,
+    WarmRestarts,
     Welch,
 )
 
@@ -36,11 +44,42 @@ POLICIES = {
     "Hann(0.001, 0.006, 2000): sinusoidal": Hann(0.001, 0.006, 2000),
 }
 
+MORE_POLICIES: dict[str, Policy] = {
+    "Fixed(0.004)": Fixed(0.004),
+    "UpDown(0.001, 0.006, 1000, 3000)": UpDown(0.001, 0.006, 1000, 3000),
+    "WarmRestarts(0.0, 0.006, 2000, growth=2)": WarmRestarts(0.0, 0.006, 2000, growth=2),
+    "OneCycle.torch(0.006, 16000): two phases, cosine": OneCycle.torch(0.006, 16_000),
+    "OneCycle(0.001, 0.006, 0.0, peak=7000, back=14000, end=16000, anneal='linear')": OneCycle(
+        0.001, 0.006, 0.0, peak=7000, back=14_000, end=16_000, anneal="linear"
+    ),
+    "PiecewiseLinear(((0, 0.0), (1000, 0.006), (12000, 0.006), (16000, 0.0)))": PiecewiseLinear(
+        ((0, 0.0), (1000, 0.006), (12_000, 0.006), (16_000, 0.0))
+    ),
+    "Stages((8000, Triangular(0.001, 0.006, 2000)), (8000, Triangular(0.0001, 0.0006, 1000)))": Stages(
+        (8000, Triangular(0.001, 0.006, 2000)), (8000, Triangular(0.0001, 0.0006, 1000))
+    ),
+    "Fixed(0.006).then(LinearDecay(0.006, 0.001, 2000), after=2000).repeat(every=4000)": (
+        Fixed(0.006).then(LinearDecay(0.006, 0.001, 2000), after=2000).repeat(every=4000)
+    ),
+    "Function(lambda t: 0.006 / (1 + t / 2000), name='one over t')": Function(
+        lambda t: 0.006 / (1 + t / 2000), name="one over t"
+    ),
+}
+
 
 def schedules(records: Sequence[Record]) -> Drawn:
     """The policies of section 3.1 and table 1 (needs no records)."""
-    alt = "Learning rate over 16,000 iterations, one panel a policy: " + "; ".join(POLICIES) + "."
-    return plots.draw_policies(POLICIES, iterations=16_000), alt
+    return _panels(POLICIES)
+
+
+def more_schedules(records: Sequence[Record]) -> Drawn:
+    """The other policies that there are (needs no records)."""
+    return _panels(MORE_POLICIES)
+
+
+def _panels(policies: Mapping[str, Policy]) -> Drawn:
+    alt = "Learning rate over 16,000 iterations, one panel a policy: " + "; ".join(policies) + "."
+    return plots.draw_policies(policies, iterations=16_000), alt
 
 
 def lr_range_test(records: Sequence[Record]) -> Drawn:
@@ -170,6 +209,7 @@ def _of(records: Sequence[Record], *rows: Experiment) -> list[Record]:
 
 FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
     "01_schedules": schedules,
+    "01_more_schedules": more_schedules,
     "02_lr_range_test": lr_range_test,
     "03_fixed_vs_cyclical": fixed_vs_cyclical,
     "04_decay_only": decay_only,

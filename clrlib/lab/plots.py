@@ -1,7 +1,7 @@
 """Figures, from records and policies only: nothing here trains."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,20 @@ from clrlib.lab.experiments import RANGE_TEST, Experiment
 from clrlib.lab.runs import Record
 from clrlib.policy import Policy
 from clrlib.schedules import (
-    Cyclical,
     Exponential,
     ExpRange,
     Fixed,
+    Function,
     Hann,
     LinearDecay,
     MultiStep,
+    OneCycle,
     PiecewiseLinear,
+    Repeat,
     Stages,
     Triangular,
     Triangular2,
+    UpDown,
     WarmRestarts,
     Welch,
 )
@@ -44,6 +47,10 @@ STYLE: dict[type[Policy], dict[str, Any]] = {
     PiecewiseLinear: {"color": "#DDCC77", "linestyle": (0, (2, 1))},
     Welch: {"color": "#999933", "linestyle": (0, (6, 2))},
     Hann: {"color": "#AA4499", "linestyle": (0, (1, 1))},
+    UpDown: {"color": "#4477AA", "linestyle": (0, (7, 1, 1, 1))},
+    OneCycle: {"color": "#EE7733", "linestyle": (0, (3, 1, 1, 1, 1, 1))},
+    Repeat: {"color": "#661100", "linestyle": (0, (8, 1))},
+    Function: {"color": "#666666", "linestyle": (0, (2, 2))},
 }
 VARIANT = {"linestyle": (0, (1, 3))}  # a second row with the policy of the first, in the same figure
 PAPER_STYLE: dict[str, Any] = {"color": "0.6", "linestyle": "-", "linewidth": 3, "alpha": 0.6, "zorder": 1}
@@ -79,12 +86,19 @@ def draw_policies(policies: Mapping[str, Policy], iterations: int) -> Figure:
         axes.plot(t, policy(t), **STYLE[type(policy)])
         axes.set_title(name, loc="left", fontsize=10)
         axes.set_ylim(bottom=0)
-        if isinstance(policy, Cyclical):
-            for end in range(2 * policy.step_size, iterations, 2 * policy.step_size):
-                axes.axvline(end, color="0.8", linewidth=0.8, zorder=0)
+        for end in _cycle_ends(policy, iterations):
+            axes.axvline(end, color="0.8", linewidth=0.8, zorder=0)
     panels[-1].set_xlabel("iteration")
     figure.supylabel("learning rate", fontsize=10)
     return figure
+
+
+def _cycle_ends(policy: Policy, iterations: int) -> Iterator[int]:
+    """The ends of cycles before `iterations`; none for a policy without cycles."""
+    t = 1
+    while t < (end := policy.cycle_end_at_or_after(t)) < iterations:
+        yield end
+        t = end + 1
 
 
 def draw_training(

@@ -34,7 +34,7 @@ ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]
 
 
 ENDS = ("06_adaptive_methods", "08_residual_nets", "09_imagenet_nets")
-OTHERS = ("01_schedules", *ENDS, "10_choosing_the_cycle")  # no curves over iterations or rates
+OTHERS = ("01_schedules", "01_more_schedules", *ENDS, "10_choosing_the_cycle")  # no curves over iterations or rates
 CURVES = {name: draw for name, draw in FIGURES.items() if name not in OTHERS}
 WITHOUT_THE_PAPERS = ("07_sigmoid_batchnorm", "07_sigmoid_range_test", "11_beyond")  # whose curve nobody has read off
 
@@ -195,8 +195,8 @@ def test_alt_texts_name_the_numbers() -> None:
     alt = figures.lr_range_test(records)[1]
     assert "from 0.0010 to 0.0200" in alt and "base_lr at or below 0.002, max_lr 0.01" in alt
     assert re.search(r"\b1 seed\b", alt)
-    alt = figures.schedules([])[1]
-    assert all(name in alt for name in figures.POLICIES)
+    for draw, policies_drawn in PANELS:
+        assert all(name in draw([])[1] for name in policies_drawn)
 
 
 def test_the_range_tests_alt_text_counts_the_seeds_that_are_drawn() -> None:
@@ -205,16 +205,35 @@ def test_the_range_tests_alt_text_counts_the_seeds_that_are_drawn() -> None:
     assert "2 seeds" in alt
 
 
-def test_the_panels_of_the_policies_are_the_policies() -> None:
-    figure, _ = figures.schedules([])
-    assert [axes.get_title(loc="left") for axes in figure.axes] == list(figures.POLICIES)
-    for axes, policy in zip(figure.axes, figures.POLICIES.values(), strict=True):
+PANELS = ((figures.schedules, figures.POLICIES), (figures.more_schedules, figures.MORE_POLICIES))
+
+
+@pytest.mark.parametrize(("draw", "drawn"), PANELS, ids=("schedules", "more_schedules"))
+def test_the_panels_of_the_policies_are_the_policies(draw: Any, drawn: dict[str, Policy]) -> None:
+    figure, _ = draw([])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(drawn)
+    for axes, policy in zip(figure.axes, drawn.values(), strict=True):
         t, lr = axes.get_lines()[0].get_data()
         assert lr[::1000] == pytest.approx([policy(int(i)) for i in t[::1000]])
-    for title, policy in figures.POLICIES.items():
-        assert title.startswith(type(policy).__name__)
-        numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", title.split("(", 1)[1])]
-        assert all(repr(number).removesuffix(".0") in repr(policy) for number in numbers)
+    for title, policy in drawn.items():
+        code, colon, _ = title.partition("): ")
+        same = eval(code + colon[:1], vars(schedules))
+        assert repr(same) == repr(policy) and same(5000) == policy(5000)
+
+
+def test_every_policy_is_in_one_of_the_pictures() -> None:
+    assert {type(policy) for _, drawn in PANELS for policy in drawn.values()} == set(policies())
+
+
+def test_the_ends_of_cycles_are_marked_where_there_are_cycles() -> None:
+    marked = {}
+    for draw, drawn in PANELS:
+        for axes, policy in zip(draw([])[0].axes, drawn.values(), strict=True):
+            marked[type(policy).__name__] = [line.get_xdata()[0] for line in axes.get_lines()[1:]]
+    assert marked["Triangular"] == marked["UpDown"] == marked["Repeat"] == [4000, 8000, 12_000]
+    assert marked["WarmRestarts"] == [2000, 6000, 14_000]
+    assert marked["Stages"] == [4000, 8000, 10_000, 12_000, 14_000]
+    assert marked["Fixed"] == marked["MultiStep"] == marked["Function"] == []
 
 
 def test_drawn_twice_the_files_are_the_same(tmp_path: Path) -> None:
