@@ -8,13 +8,12 @@ best of each side is trained whole and measured on the test images.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from clrlib.lab.experiments.experiment import Experiment, shortened
+from clrlib.lab.experiments.experiment import QUARTER, Experiment, shortened
 from clrlib.lab.experiments.imagenet import ALEXNET, FEWER, GOOGLENET, Net
 from clrlib.lab.experiments.residual import DENSENET, RESNET, STOCHASTIC_DEPTH, Family
 from clrlib.policy import Policy
 
 Bounds = tuple[float, float]
-QUARTER = 4
 
 
 @dataclass(frozen=True)
