@@ -18,6 +18,7 @@ from clrlib.lab.experiments import (
     FIXED,
     RANGE_TEST,
     SEARCH,
+    TABLE_4,
     TUNING,
     WELCH,
 )
@@ -190,6 +191,14 @@ def test_what_it_was_measured_on() -> None:
         "torch 2.15.0."
     )
     assert tables.measured_on([]) == "Nothing was measured yet."
+
+
+def test_what_several_machines_measured_is_said_of_each() -> None:
+    other = {"device": "cuda", "precision": "bfloat16"}
+    told = tables.measured_on([*seeds(FIXED, 80.0), *seeds(TABLE_4[0], 90.0, **other)])
+    assert told.count("Measured on") == 1
+    first, second = told.split("; and on ")
+    assert "(cpu), float32" in first and "(cuda), bfloat16" in second
 
 
 def test_the_words_of_a_claim_without_a_number() -> None:

@@ -107,7 +107,7 @@ CONTESTS = (
     _residual(RESNET),
     _residual(STOCHASTIC_DEPTH),
     _residual(DENSENET),
-    _imagenette(ALEXNET, rate=0.03, bounds=(0.0066, 0.03)),
+    _imagenette(ALEXNET),
     _imagenette(GOOGLENET),
 )
 TUNED_TUNING = tuple(row for contest in CONTESTS for row in contest.tuning())
