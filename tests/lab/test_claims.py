@@ -358,7 +358,7 @@ def test_range_tests_of_all_seeds_are_read_as_one() -> None:
     records = [*seeds(RANGE_TEST, 40.0, 50.0, None), record(FIXED)]
     test = claims.read_range_test(records)
     assert test.accuracy.shape == (3, 15)  # as far as the one that diverged; the other row is not among them
-    assert test.stopped == f"seed 2 diverged at iteration {records[2].diverged_at}"
+    assert test.stopped == f"seed 2 diverged at iteration {records[2].diverged_at:,}"
     whole = claims.read_range_test(records[:2])
     assert whole.accuracy.shape == (2, 20) and whole.stopped is None
     assert whole.accuracy[:, -1] == pytest.approx([0.4, 0.5])

@@ -24,7 +24,7 @@ def read_range_test(records: Iterable[Record], row: Experiment = RANGE_TEST) -> 
     if not own:
         raise ValueError("no range test with a measurement among the records; train it first")
     curves, n = [r.curves for r in own], min(len(r.curves["lr"]) for r in own)
-    lost = [f"seed {r.run.seed} diverged at iteration {r.diverged_at}" for r in own if r.diverged_at is not None]
+    lost = [f"seed {r.run.seed} diverged at iteration {r.diverged_at:,}" for r in own if r.diverged_at is not None]
     accuracy = np.array([c["test_accuracy"][:n] for c in curves])
     return RangeTest(np.array(curves[0]["lr"][:n]), accuracy, "; ".join(lost) or None)
 
