@@ -26,6 +26,10 @@ def read() -> tuple[Arrays, Path]:
     if place is None:
         raise DataError(f"CIFAR-100 is not at {paths.shown(paths.DATA)}/; put {ARCHIVE} there, or set CLRLIB_DATA")
     unpack = not (place / FOLDER).is_dir()
+    if unpack and not os.access(place, os.W_OK):
+        raise DataError(
+            f"{place} cannot be written to; unpack {ARCHIVE} there yourself, or copy it to {paths.shown(paths.DATA)}/"
+        )
     try:
         if unpack and not check_integrity(place / ARCHIVE, CIFAR100.tgz_md5):  # torchvision would download another
             raise RuntimeError(f"its MD5 is not {CIFAR100.tgz_md5}")

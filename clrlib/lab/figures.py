@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from clrlib.lab import experiments, files, paper, plots
-from clrlib.lab.claims import GUIDANCE, comparable, finished_range_tests, main_group, read_range_test
+from clrlib.lab.claims import GUIDANCE, comparable, main_group, measured_range_tests, read_range_test
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.experiments.imagenet import Net
 from clrlib.lab.experiments.residual import Family
@@ -94,15 +94,18 @@ def sigmoid_range_test(records: Sequence[Record]) -> Drawn:
 
 def range_test(records: Sequence[Record], row: Experiment) -> Drawn:
     """The LR range test of one row."""
-    own = finished_range_tests(_of(records, row), row)
+    images = row.settings.get("test_on", "test")
+    every = main_group([r for r in records if r.run.experiment == row.name], images)
+    own = measured_range_tests(every, row)
     if not own:
-        return plots.new_figure()[0], f"An empty figure: no LR range test went to its end, {NOTHING}."
+        return plots.new_figure()[0], f"An empty figure: {_ends(every)}."
     test = read_range_test(own, row)
     beside_paper = comparable(own) and row is experiments.RANGE_TEST
     count = "1 seed" if len(own) == 1 else f"{len(own)} seeds"
     alt = (
-        f"Test accuracy against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {count}"
-        f"{', the paper figure 3 in grey' if beside_paper else ''}. {test.bounds()}."
+        f"Accuracy on {images} images against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {count}"
+        f"{', the paper figure 3 in grey' if beside_paper else ''}. "
+        f"{f'{test.stopped}. ' if test.stopped else ''}{test.bounds()}."
     )
     return plots.draw_range_test(own, beside_paper, row), alt
 

@@ -199,7 +199,9 @@ def draw_range_test(records: Sequence[Record], beside_paper: bool, row: Experime
         if ours is not None:
             axes.axvline(ours, color=STYLE[Triangular]["color"], linewidth=1)
             axes.annotate(f" {name} {ours:.3g}", (ours, 0.02), xycoords=("data", "axes fraction"), fontsize=8.5)
-    axes.set(xlabel="learning rate", ylabel="test accuracy (%)")
+    if test.stopped:
+        axes.annotate(f"{test.stopped} ", (1, 0.02), xycoords="axes fraction", fontsize=8.5, ha="right")
+    axes.set(xlabel="learning rate", ylabel=f"{records[0].run.test_on} accuracy (%)")
     axes.legend(frameon=False, fontsize=8.5)
     axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
     return figure
@@ -213,5 +215,7 @@ def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str,
 
 def _what_on_what(records: Sequence[Record]) -> str:
     """What every figure is stamped with: data set, profile, device and precision."""
-    first = records[0]
-    return f"{first.data['label']} · profile {first.run.profile} · {first.machine['device']}, {first.run.precision}"
+    stamps = (
+        f"{r.data['label']} · profile {r.run.profile} · {r.machine['device']}, {r.run.precision}" for r in records
+    )
+    return "\n".join(dict.fromkeys(stamps))  # nets trained on different devices can stand in one figure

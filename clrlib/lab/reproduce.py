@@ -36,7 +36,7 @@ def train(
     until = None if budget is None else time.time() + budget
     for kind, name in names.items():
         if some := [run for run in runs if run.data == name]:
-            left = None if until is None else max(1.0, until - time.time())
+            left = None if until is None else until - time.time()
             sweep.train_missing(some, store.folder(profile), jobs or sweep.default_jobs(where, kind), left)
     return set(names.values())
 

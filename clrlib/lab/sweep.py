@@ -13,8 +13,8 @@ from clrlib.lab.progress import duration
 from clrlib.lab.runs import Run
 from clrlib.lab.training import OutOfTime
 
-BYTES_A_RUN = 3 * 2**29  # what CIFAR-10 and a net take at most, torch included
-BYTES_A_LARGE_RUN = 2**32  # Imagenette and AlexNet
+BYTES_A_RUN = 2**31  # what CIFAR-10 and a net take at most, torch included
+BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
 
 
 def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
@@ -23,7 +23,7 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
     is the machine's: in a container that may use less of it, give the number with JOBS=. kind: of the images.
     """
-    if where.type == "cuda":
+    if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
         return 1
     need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
     room = int(psutil.virtual_memory().available) // need

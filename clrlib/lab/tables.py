@@ -10,7 +10,6 @@ from clrlib.lab.claims import (
     bounds_verdict,
     by_seed,
     comparable,
-    finished_range_tests,
     groups,
     main_group,
     read_bounds,
@@ -95,12 +94,13 @@ def measured_on(records: Sequence[Record]) -> str:
     group = main_group(records)
     if not group:
         return "Nothing was measured yet."
-    first, machine = group[0], group[0].machine
-    data = dict.fromkeys(f"{r.data['label']} (SHA-256 {r.data['sha256'][:12]}…)" for r in group)
-    return (
-        f"Measured on {' and '.join(data)}, profile `{first.run.profile}`, "
-        f"on {machine['name']} ({machine['device']}), {first.run.precision}, torch {first.versions['torch']}."
-    )
+    data: dict[str, dict[str, None]] = {}  # the data sets of each profile, machine and precision
+    for r in group:
+        where = f"on {r.machine['name']} ({r.machine['device']}), {r.run.precision}, torch {r.versions['torch']}"
+        label = f"{r.data['label']} (SHA-256 {r.data['sha256'][:12]}…)"
+        data.setdefault(f"profile `{r.run.profile}`, {where}", {})[label] = None
+    parts = [f"{' and '.join(sets)}, {where}" for where, sets in data.items()]
+    return f"Measured on {'; and on '.join(parts)}."
 
 
 def deviations_table(records: Sequence[Record]) -> str:
@@ -153,17 +153,19 @@ def bounds_text(group: Sequence[Record]) -> str:
     own = [r for r in group if r.run.experiment == RANGE_TEST.name]
     if not own:
         return "-"
-    bounds, n = read_bounds(own), len(finished_range_tests(own))
-    diverged = f", {len(own) - n} diverged" if n < len(own) else ""
+    bounds = read_bounds(own)
+    lost = sum(r.diverged_at is not None for r in own)
+    diverged = f", {lost} diverged" if lost else ""
     if bounds.base_lr is None or bounds.max_lr is None:
         return f"no clear answer{diverged}"
-    return f"{'≤ ' if bounds.at_first_rate else ''}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {n}{diverged})"
+    first = "≤ " if bounds.at_first_rate else ""
+    return f"{first}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {len(own)}{diverged})"
 
 
 def verdict(claim: Claim, group: Sequence[Record]) -> str:
     """The verdict on the records of one group; with what trains it where nothing was measured."""
     found = claim.measured(group)
-    if not comparable([r for r in group if KINDS.get(r.run.experiment, "cifar10") == claim.row.data]):
+    if not comparable([r for r in group if KINDS.get(r.run.experiment, ("cifar10", ""))[0] == claim.row.data]):
         return NO_VERDICT
     judged = claim.verdict(found)
     if found is None:

@@ -86,7 +86,7 @@ class Training:
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
         net = build(run, images)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
-        if self.device.type == "cuda" and compiles(run.net):
+        if compiles(run.net, self.device):
             self.net.net.compile()  # the net alone: what stands before it draws from torch's own generator
         groups = net.parameter_groups(run.weight_decay)
         momentum = run.momentum if isinstance(run.momentum, Policy) else None

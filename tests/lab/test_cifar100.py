@@ -102,6 +102,13 @@ def test_the_folder_is_read(data_folder: Path) -> None:
     assert_is_read(data_folder)
 
 
+def test_a_folder_that_cannot_be_written_to_is_said(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_archive(data_folder)
+    monkeypatch.setattr(cifar100.os, "access", lambda place, how: False)
+    with pytest.raises(DataError, match=r"cannot be written to; unpack cifar-100-python\.tar\.gz there"):
+        cifar100.read()
+
+
 def test_the_archive_is_unpacked_once_and_read(data_folder: Path) -> None:
     path = put_archive(data_folder)
     assert cifar100.find() == data_folder

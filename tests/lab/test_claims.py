@@ -35,6 +35,7 @@ from clrlib.lab.experiments import (
     KEPT_CYCLES,
     ONE_CYCLE,
     RANGE_TEST,
+    TABLE_4,
     WARM_RESTARTS,
     WELCH,
     Experiment,
@@ -250,6 +251,13 @@ def test_validation_images_are_a_group_of_their_own_and_only_by_request() -> Non
     assert claims.main_group(held_out) == []
 
 
+def test_another_nets_records_from_another_device_stand_beside_the_caffe_nets() -> None:
+    caffe = [*seeds(FIXED, 80.0, 81.0), *seeds(CLR_TABLE_2, 80.0, 81.0)]
+    residual = seeds(TABLE_4[0], 90.0, device="cuda", precision="bfloat16")
+    for records in ([*caffe, *residual], [*residual, *caffe]):
+        assert sorted(r.run.name for r in claims.main_group(records)) == sorted(r.run.name for r in [*caffe, *residual])
+
+
 def test_the_main_group_does_not_depend_on_the_order_of_the_records() -> None:
     records = [record(FIXED, 80.0, **other) for other in ({}, *OTHERS.values())]
     first = {claims.main_group(order)[0].run.name for order in permutations(records, len(records))}
@@ -349,15 +357,30 @@ def test_bounds_are_reproduced_within_a_factor_of_two(bounds: tuple[float | None
 def test_range_tests_of_all_seeds_are_read_as_one() -> None:
     records = [*seeds(RANGE_TEST, 40.0, 50.0, None), record(FIXED)]
     test = claims.read_range_test(records)
-    assert test.accuracy.shape == (2, 20)  # the one that diverged and the other row are not among them
-    assert test.accuracy[:, -1] == pytest.approx([0.4, 0.5])
-    assert test.lr[-1] == pytest.approx(0.02)
+    assert test.accuracy.shape == (3, 15)  # as far as the one that diverged; the other row is not among them
+    assert test.stopped == f"seed 2 diverged at iteration {records[2].diverged_at:,}"
+    whole = claims.read_range_test(records[:2])
+    assert whole.accuracy.shape == (2, 20) and whole.stopped is None
+    assert whole.accuracy[:, -1] == pytest.approx([0.4, 0.5])
+    assert whole.lr[-1] == pytest.approx(0.02)
 
 
-@pytest.mark.parametrize("records", [[], [record(FIXED)], seeds(RANGE_TEST, None)], ids=["none", "other", "diverged"])
+def test_a_range_test_that_diverges_is_read_up_to_there() -> None:
+    bounds = claims.read_bounds(seeds(RANGE_TEST, None))
+    assert bounds.max_lr is not None and bounds.max_lr < 0.75 * 0.02
+
+
+def at_once(row: Experiment) -> Record:
+    """Diverged before its first measurement."""
+    lost = record(row, None)
+    return replace(lost, curves={name: [] for name in lost.curves}, diverged_at=3)
+
+
+@pytest.mark.parametrize("records", [[], [record(FIXED)], [at_once(RANGE_TEST)]], ids=["none", "other", "diverged"])
 def test_no_range_test_is_said(records: list[Record]) -> None:
-    with pytest.raises(ValueError, match="no finished range test among the records; train it first"):
+    with pytest.raises(ValueError, match="no range test with a measurement among the records; train it first"):
         claims.read_range_test(records)
+    assert claims.read_bounds(records).base_lr is None
 
 
 def test_two_records_of_one_row_and_seed_are_refused() -> None:

@@ -444,5 +444,5 @@ def test_an_unknown_profile_is_no_run() -> None:
 
 def test_another_seed_changes_nothing_else() -> None:
     for row in CATALOGUE:
-        one, other = (row.run("paper", seed, "digits", "float32") for seed in (0, 1))
+        one, other = (row.run("quick" if "quick" in row.shorter else "paper", s, "digits", "float32") for s in (0, 1))
         assert replace(one, seed=1) == other

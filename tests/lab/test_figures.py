@@ -126,9 +126,21 @@ def test_training_figures_draw_without_records(name: str) -> None:
 
 
 def test_the_range_test_draws_without_records() -> None:
-    for records in ([], seeds(FIXED, 80.0), seeds(RANGE_TEST, None, None)):
+    for records in ([], seeds(FIXED, 80.0)):
         alt = figures.lr_range_test(records)[1]
-        assert alt == "An empty figure: no LR range test went to its end, nothing was run yet."
+        assert alt == "An empty figure: nothing was run yet."
+
+
+def test_a_range_test_that_diverged_is_drawn_as_far_as_it_went() -> None:
+    (lost,) = seeds(RANGE_TEST, None)
+    figure, alt = figures.lr_range_test([lost])
+    (line,) = own_lines(figure.axes[0]).values()
+    assert len(line.get_xdata()) == len(lost.curves["lr"]) > 0
+    told = f"seed 0 diverged at iteration {lost.diverged_at:,}"
+    assert told in alt and "nothing was run" not in alt
+    assert any(told in text.get_text() for text in figure.axes[0].texts)
+    nothing = replace(lost, curves={name: [] for name in lost.curves})
+    assert figures.lr_range_test([nothing])[1] == f"An empty figure: range-test {told}."
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -201,8 +213,8 @@ def test_alt_texts_name_the_numbers() -> None:
 
 def test_the_range_tests_alt_text_counts_the_seeds_that_are_drawn() -> None:
     figure, alt = figures.lr_range_test(seeds(RANGE_TEST, 50.0, None, 52.0))
-    assert "ours (n = 2)" in own_lines(figure.axes[0])
-    assert "2 seeds" in alt
+    assert "ours (n = 3)" in own_lines(figure.axes[0])
+    assert "3 seeds" in alt and "seed 1 diverged" in alt
 
 
 PANELS = ((figures.schedules, figures.POLICIES), (figures.more_schedules, figures.MORE_POLICIES))

@@ -304,3 +304,18 @@ def test_auto_is_the_papers_size_with_five_seeds_on_a_gpu(
     for line in ("reproduce", "reproduce --seeds 2", "reproduce --profile quick"):
         assert command_line.main(line.split()) == 0
     assert [call[1:3] for call in calls] == [("paper", 5), ("paper", 2), ("quick", 1)]
+
+
+def test_the_budget_is_for_all_kinds_of_images_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, budgets = [1000.0], []
+
+    def slow(runs: object, folder: object, jobs: object, budget: float) -> None:
+        budgets.append(budget)
+        now[0] += 50.0
+
+    monkeypatch.setattr(reproduce.time, "time", lambda: now[0])
+    monkeypatch.setattr(reproduce.sweep, "train_missing", slow)
+    kinds = {"cifar10": "cifar10", "imagenette": "imagenette-128", "cifar100": "cifar100"}
+    monkeypatch.setattr(reproduce.notebook, "data_for", lambda profile, download: kinds)
+    reproduce.train("paper", 1, 1, budget=60.0)
+    assert budgets == [60.0, 10.0, -40.0]  # less than nothing: nothing is begun

@@ -116,6 +116,7 @@ def test_one_run_at_a_time_on_a_gpu_and_one_a_core_on_a_cpu(monkeypatch: pytest.
     monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 6 if only_physical_cores else 12)
     assert default_jobs(torch.device("cuda")) == 1
     assert default_jobs(torch.device("cpu")) == 6
+    assert default_jobs(torch.device("cpu"), "imagenet") == 1, "it is decoded by all cores"
     monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(available=4 * sweep.BYTES_A_RUN + 1))
     assert default_jobs(torch.device("cpu")) == default_jobs(torch.device("cpu"), "cifar100") == 4
     assert default_jobs(torch.device("cpu"), "imagenette") == 1, "larger images and nets"

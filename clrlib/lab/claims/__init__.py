@@ -6,7 +6,7 @@ from clrlib.lab.claims.groups import KINDS, Group, by_seed, comparable, groups, 
 from clrlib.lab.claims.guidance import GUIDANCE
 from clrlib.lab.claims.later import LATER
 from clrlib.lab.claims.paper import AS_GOOD, ONLY_THE_FALL, PAPER, SIGMOID_GAIN
-from clrlib.lab.claims.range_tests import bounds_verdict, finished_range_tests, read_bounds, read_range_test
+from clrlib.lab.claims.range_tests import bounds_verdict, measured_range_tests, read_bounds, read_range_test
 from clrlib.lab.claims.summary import Summary
 
 __all__ = [
@@ -27,9 +27,9 @@ __all__ = [
     "bounds_verdict",
     "by_seed",
     "comparable",
-    "finished_range_tests",
     "groups",
     "main_group",
+    "measured_range_tests",
     "read_bounds",
     "read_range_test",
 ]

@@ -51,7 +51,7 @@ def _tuned(contest: Contest) -> list[Claim]:
     if not contest.best():
         return []
     fixed, clr = contest.best()
-    text = f"Both tuned: {clr.title}, against {fixed.title.split(', ')[1]}"
+    text = f"Both tuned by short trainings: {clr.title}, against {fixed.title.split(', ')[1]}"
     return [Claim(text, clr, "09", fixed)]
 
 

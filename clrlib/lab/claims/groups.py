@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from clrlib.lab.experiments import CATALOGUE
 from clrlib.lab.runs import Record
 
-KINDS = {row.name: row.data for row in CATALOGUE}
+KINDS = {row.name: (row.data, row.settings.get("net", "")) for row in CATALOGUE}
 
 # What may be averaged together: profile, data label, SHA-256, test or validation images, device, precision.
 Group = tuple[str, ...]
@@ -39,14 +39,14 @@ def groups(records: Iterable[Record]) -> dict[Group, list[Record]]:
 
 
 def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
-    """For each kind of images the group with the most records on the test images (or "validation").
+    """For each net and kind of images the group with the most records on the test images (or "validation").
 
-    Records of different kinds never meet: a row has one kind, and a comparison is between rows of one kind.
+    Records of different kinds never meet: a row has one net and kind, and a comparison is between rows of the same.
     """
-    kinds: dict[str, list[Record]] = defaultdict(list)
+    kinds: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.run.test_on == images:
-            kinds[KINDS.get(record.run.experiment, "cifar10")].append(record)
+            kinds[KINDS.get(record.run.experiment, ("cifar10", ""))].append(record)
     return [record for some in kinds.values() for record in next(iter(groups(some).values()))]
 
 

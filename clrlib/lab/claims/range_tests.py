@@ -10,23 +10,29 @@ from clrlib.lab.runs import Record
 from clrlib.range_test import Bounds, RangeTest
 
 
-def finished_range_tests(records: Iterable[Record], row: Experiment = RANGE_TEST) -> list[Record]:
-    """The range tests of a row that went through to their last rate."""
-    return [r for r in records if r.run.experiment == row.name and r.diverged_at is None]
+def measured_range_tests(records: Iterable[Record], row: Experiment = RANGE_TEST) -> list[Record]:
+    """The range tests of a row that measured anything before their end, or before they diverged."""
+    return [r for r in records if r.run.experiment == row.name and r.curves["lr"]]
 
 
 def read_range_test(records: Iterable[Record], row: Experiment = RANGE_TEST) -> RangeTest:
-    """The recorded range tests of all seeds as one, for its bounds(). Raises ValueError where there are none."""
-    curves = [r.curves for r in finished_range_tests(records, row)]
-    if not curves:
-        raise ValueError("no finished range test among the records; train it first")
-    return RangeTest(np.array(curves[0]["lr"]), np.array([c["test_accuracy"] for c in curves]))
+    """The recorded range tests of all seeds as one, up to where the first of them diverged, for its bounds().
+
+    Raises ValueError where there are none.
+    """
+    own = measured_range_tests(records, row)
+    if not own:
+        raise ValueError("no range test with a measurement among the records; train it first")
+    curves, n = [r.curves for r in own], min(len(r.curves["lr"]) for r in own)
+    lost = [f"seed {r.run.seed} diverged at iteration {r.diverged_at:,}" for r in own if r.diverged_at is not None]
+    accuracy = np.array([c["test_accuracy"][:n] for c in curves])
+    return RangeTest(np.array(curves[0]["lr"][:n]), accuracy, "; ".join(lost) or None)
 
 
 def read_bounds(records: Sequence[Record], row: Experiment = RANGE_TEST) -> Bounds:
     """What the recorded range tests say together."""
-    if not finished_range_tests(records, row):
-        return Bounds(None, None, "no clear answer: no training went through to the last rate")
+    if not measured_range_tests(records, row):
+        return Bounds(None, None, "no clear answer: no training went as far as its first measurement")
     return read_range_test(records, row).bounds()
 
 

@@ -64,6 +64,8 @@ class Experiment:
         )
 
 
+QUARTER = 4  # of a whole training: the length of one that tunes it
+
 # Long rows, and many of them, shortened more than tenfold by quick.
 LONG: dict[str, Any] = {
     "shorter": {"paper": 1, "quick": 20, "smoke": 500},

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clrlib.lab.experiments.experiment import Experiment
+from clrlib.lab.experiments.experiment import QUARTER, Experiment
 from clrlib.policy import Policy
 from clrlib.range_test import range_test_policy
 from clrlib.schedules import MultiStep, Stages, Triangular
@@ -71,19 +71,22 @@ class Family:
         return Stages(*stages, restart=False)
 
     def range_test(self) -> Experiment:
-        """The net's own LR range test, over some eight epochs (DenseNet: four).
+        """The net's own LR range test, over some eight epochs (DenseNet: four), on held-out training images.
 
-        A first one of ResNet in profile quick went up to 1, where its accuracy still rose.
+        In profile quick it is as long as one training of the tuning, a quarter of the whole; in full six times that.
         """
-        iterations = 3_200
+        quick = 20 * self.step_size // self.quick // QUARTER
+        iterations = 6 * quick
+        nets = self._nets()
+        nets["settings"] = {k: v for k, v in nets["settings"].items() if k != "hold_out"} | {"test_on": "validation"}
         return Experiment(
             f"{self.name}-range-test",
-            f"{self.title}: LR range test, 0-3",
-            range_test_policy(0.0, 3.0, iterations),
+            f"{self.title}: LR range test, 0-1.5",
+            range_test_policy(0.0, 1.5, iterations),
             iterations,
-            evaluate_every={"paper": 80, "quick": 50, "smoke": 10},
-            shorter={"paper": 1, "quick": 4, "smoke": 80},
-            **self._nets(),
+            evaluate_every={"paper": iterations // 40, "quick": quick // 20, "smoke": 10},
+            shorter={"paper": 1, "quick": 6, "smoke": 75},
+            **nets,
         )
 
     def _row(self, name: str, title: str, policy: Policy, paper: float, data: str) -> Experiment:

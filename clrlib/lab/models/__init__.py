@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from clrlib.lab.data import Images
@@ -34,13 +35,13 @@ OF_ANY_SIZE: dict[str, tuple[Callable[..., Any], Normalisation]] = {
 }
 
 
-def compiles(net: str) -> bool:
-    """Whether a GPU should compile the net.
+def compiles(net: str, device: torch.device) -> bool:
+    """Whether this device should compile the net: a GPU the large ones.
 
     Not Caffe's small ones, which train in less time than that takes, and not those of stochastic depth, which are
     another graph at each draw.
     """
-    return net not in CAFFE_CIFAR10 and not net.endswith("_sd")
+    return device.type == "cuda" and net not in CAFFE_CIFAR10 and not net.endswith("_sd")
 
 
 def build(run: Run, images: Images) -> Any:

@@ -47,7 +47,8 @@ FAMILIES_NETS = tuple(
 
 def test_every_part_of_the_catalogue_is_counted_once() -> None:
     counted = [row.name for part in costs.PARTS.values() for row in part]
-    assert sorted(counted) == sorted(row.name for row in experiments.CATALOGUE)
+    in_full = [row.name for row in experiments.CATALOGUE if "paper" in row.shorter]
+    assert sorted(counted) == sorted(in_full)
 
 
 def test_seeds_are_the_papers_and_a_larger_batch_takes_longer(monkeypatch: pytest.MonkeyPatch) -> None:

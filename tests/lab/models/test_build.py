@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clrlib.lab.data import ImageSet
-from clrlib.lab.models import build
+from clrlib.lab.models import build, compiles
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 from clrlib.lab.models.caffe_sigmoid_bn import CaffeCifar10SigmoidBN
 from clrlib.lab.models.densenet import DenseNet
@@ -46,6 +46,31 @@ def large(some: ImageSet) -> ImageSet:
     """The same, each pixel drawn as a square of 2x2."""
     pixels = some.train_images.repeat_interleave(2, 2).repeat_interleave(2, 3)
     return replace(some, train_images=pixels, train_labels=some.train_labels)
+
+
+@pytest.mark.parametrize("name", [*CAFFE, *OTHERS])
+def test_a_gpu_compiles_the_large_nets_that_have_one_graph(name: str) -> None:
+    large = name.startswith(("resnet", "densenet", "alexnet", "googlenet")) and not name.endswith("_sd")
+    assert compiles(name, torch.device("cuda")) is large
+    assert not compiles(name, torch.device("cpu"))
+
+
+def test_a_compiled_net_has_the_same_names_scores_and_gradients(some: ImageSet) -> None:
+    torch.manual_seed(0)
+    plain, compiled = (build(run("resnet8"), some).train() for _ in range(2))
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: object) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    compiled.net.compile(backend=backend)
+    for net in (plain, compiled):
+        net(some.train_images[:8]).square().sum().backward()
+    assert len(graphs) == 1, "one graph, without a break"
+    assert [*compiled.state_dict()] == [*plain.state_dict()]
+    for one, two in zip(plain.parameters(), compiled.parameters(), strict=True):
+        assert torch.equal(one.grad, two.grad)
 
 
 def depth_of(net: torch.nn.Module) -> int:
