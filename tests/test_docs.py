@@ -1,0 +1,102 @@
+"""The pages of docs/: their Python runs, their links lead somewhere, and their tables name what there is."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from packaging.requirements import Requirement
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import clrlib
+from clrlib.lab import paths
+
+DOCS = paths.ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+BLOCKS = [
+    pytest.param(block, id=f"{page.stem}-{k}")
+    for page in PAGES
+    for k, block in enumerate(re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL))
+]
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+@pytest.fixture
+def yours() -> dict[str, Any]:
+    """What the pages say is yours."""
+    torch.manual_seed(0)
+    inputs = torch.randn(160, 4)
+    data = TensorDataset(inputs, (inputs.sum(1) > 0).long())
+    model = nn.Linear(4, 2)
+    return {
+        "model": model,
+        "optimizer": torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+        "loss_fn": nn.CrossEntropyLoss(),
+        "train_loader": DataLoader(data, batch_size=8),
+        "heldout_loader": DataLoader(data, batch_size=80),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of the frameworks
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_of_python_runs(
+    block: str, yours: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "docs", "exec"), yours)
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(BLOCKS) >= 15
+
+
+@EACH_PAGE
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if not link.startswith("https://")]
+    assert all((page.parent / link).exists() for link in links), links
+
+
+def test_every_page_is_in_the_index_and_that_is_in_the_readme() -> None:
+    index = (DOCS / "README.md").read_text()
+    assert all(f"]({page.name})" in index for page in PAGES if page.name != "README.md")
+    assert "](docs/README.md)" in (paths.ROOT / "README.md").read_text()
+
+
+def test_every_policy_is_on_the_page_of_policies() -> None:
+    text = (DOCS / "policies.md").read_text()
+    policies = [kind for kind in vars(clrlib).values() if inspect.isclass(kind) and issubclass(kind, clrlib.Policy)]
+    named = {kind.__name__ for kind in policies} - {"Policy", "Cyclical"}
+    assert len(named) >= 16
+    for name in named:
+        assert re.search(rf"^\| `{name}[(.]|`{name}\(", text, re.MULTILINE), name
+
+
+def test_the_drop_in_takes_torchs_arguments_as_the_page_says() -> None:
+    ours, theirs = (
+        inspect.signature(kind.__init__).parameters for kind in (clrlib.CyclicLR, torch.optim.lr_scheduler.CyclicLR)
+    )
+    assert [*ours][: len(theirs)] == [*theirs]
+    defaults = {name for name in theirs if ours[name].default != theirs[name].default}
+    assert defaults == {"cycle_momentum"}
+    extra = list(ours.values())[len(theirs) :]
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in extra)
+
+
+@pytest.mark.parametrize(
+    ("title", "package"),
+    [
+        ("PyTorch", "torch"),
+        ("Lightning", "lightning"),
+        ("Ignite", "pytorch-ignite"),
+        ("Accelerate", "accelerate"),
+        ("Hugging Face's Trainer", "transformers"),
+    ],
+)
+def test_the_versions_are_those_of_the_lock(title: str, package: str) -> None:
+    row = re.search(rf"^\| {title} \| ([\d.]+) \|", (DOCS / "frameworks.md").read_text(), re.MULTILINE)
+    assert row is not None
+    lines = re.findall(rf"^{package}==[^\\]+", (paths.ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert [str(Requirement(line).specifier) for line in lines] == [f"=={row[1]}"]
