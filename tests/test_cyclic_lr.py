@@ -64,15 +64,18 @@ BOUNDS: list[dict[str, Any]] = [
 ]
 
 
+EACH_MODE = pytest.mark.parametrize("mode", MODES, ids=lambda mode: re.sub(r" at 0x\w+", "", str(mode)))
+
+
 @pytest.mark.parametrize("halves", HALVES, ids=repr)
-@pytest.mark.parametrize("mode", MODES, ids=str)
+@EACH_MODE
 @pytest.mark.parametrize("bounds", BOUNDS, ids=repr)
 def test_the_rates_are_torchs(halves: dict[str, Any], mode: dict[str, Any], bounds: dict[str, Any]) -> None:
     assert_like_torchs(**halves, **mode, **bounds)
 
 
 @pytest.mark.parametrize("kind", ["SGD", "RMSprop", "Adam", "AdamW"])
-@pytest.mark.parametrize("mode", MODES, ids=str)
+@EACH_MODE
 def test_the_momentum_is_torchs_where_it_is_asked_for(kind: str, mode: dict[str, Any]) -> None:
     arguments = {"base_lr": 0.1, "max_lr": 0.3, "step_size_up": 4, "step_size_down": 6, "cycle_momentum": True, **mode}
     assert_like_torchs(kind=kind, **arguments)
