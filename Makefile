@@ -10,6 +10,7 @@ JOBS ?= auto
 PY := .venv/bin/python
 LAB := $(PY) -m clrlib.lab
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+TWO := --numprocesses 2 --dist loadfile
 OPTIONS := --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export PYTHONUNBUFFERED := 1
@@ -41,8 +42,8 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest
-	$(PY) -m pytest -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
+	$(PY) -m pytest $(TWO)
+	$(PY) -m pytest $(TWO) -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 	rm -rf build/smoke
 	$(LAB) notebooks --profile smoke
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
