@@ -25,6 +25,7 @@ def save(path: Path, training: "Training") -> None:
         "random_cuda": torch.cuda.get_rng_state(training.device) if training.device.type == "cuda" else None,
         "snapshots": training.snapshots.state_dict() if training.snapshots is not None else None,
         "done": training.done,
+        "losses": training.losses,
         "curves": training.curves,
         "seconds": training.seconds,
         "commits": training.commits,
@@ -51,6 +52,7 @@ def load(path: Path, training: "Training") -> None:
     if content["random_cuda"] is not None:
         torch.cuda.set_rng_state(content["random_cuda"].cpu(), training.device)
     training.done, training.curves, training.seconds = content["done"], content["curves"], content["seconds"]
+    training.losses = content.get("losses", [])  # older files were all written after an evaluation
     if content["commits"][-1] != training.commits[0]:
         training.commits = content["commits"] + training.commits
     else:

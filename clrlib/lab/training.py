@@ -40,7 +40,7 @@ def train(
     """Train a net as the run says, on the images' device, and return the record.
 
     checkpoint: a file to go on from where it exists and to save to now and then. report: called after each evaluation.
-    until: the time (time.time()) from which on it saves and stops after an evaluation, before its end.
+    until: the time (time.time()) from which on it saves and stops, before its end.
     Stops at the first iteration whose loss is not finite (the record's diverged_at).
     Raises ValueError for images other than the run's, OutOfTime when stopped before the end.
     """
@@ -51,20 +51,31 @@ def train(
         if checkpoint is not None and checkpoint.exists():
             checkpoints.load(checkpoint, training)
         saved = started = time.monotonic()
-        while training.done < run.iterations and training.diverged_at is None:
-            training.advance(min(run.evaluate_every, run.iterations - training.done))
+
+        def pause() -> None:
+            """Between two iterations: save now and then, and stop when the time is up."""
+            nonlocal saved, started
             now = time.monotonic()
             training.seconds, started = training.seconds + now - started, now
-            unfinished = training.diverged_at is None and training.done < run.iterations
-            stop = unfinished and until is not None and time.time() > until
-            if checkpoint is not None and unfinished and (stop or now - saved > SECONDS_BETWEEN_CHECKPOINTS):
+            stop = until is not None and time.time() > until
+            if checkpoint is not None and (stop or now - saved > SECONDS_BETWEEN_CHECKPOINTS):
                 checkpoints.save(checkpoint, training)
                 saved = now
-            if report is not None:
-                report(training)
             if stop:
                 raise OutOfTime(f"{run.name} stopped after {training.done} of {run.iterations} iterations")
-    return training.record()
+
+        while True:
+            due = run.evaluate_every - training.done % run.evaluate_every
+            training.advance(min(due, run.iterations - training.done), pause)
+            now = time.monotonic()
+            training.seconds, started = training.seconds + now - started, now
+            ended = training.diverged_at is not None or training.done == run.iterations
+            if not ended:
+                pause()
+            if report is not None:
+                report(training)
+            if ended:
+                return training.record()
 
 
 class Training:
@@ -96,26 +107,30 @@ class Training:
         self.snapshots = Snapshots(net) if run.snapshots else None
         self.order = BatchOrder(len(images.train_labels), run.batch, run.seed, run.shuffle)
         self.done = 0
+        self.losses: list[Tensor] = []  # since the last evaluation, on the device: reading each would wait for it
         self.diverged_at: int | None = None
         names = CURVES + (snapshots.CURVES if run.snapshots else ())
         self.curves: dict[str, list[float]] = {name: [] for name in names}
         self.seconds = 0.0
         self.commits = [provenance.git()]  # the code as it is now, not as it will be when the run ends
 
-    def advance(self, iterations: int) -> None:
-        """Train for some iterations, then evaluate."""
+    def advance(self, iterations: int, pause: Callable[[], None] = lambda: None) -> None:
+        """Train for some iterations, then evaluate; pause is called between two of them."""
         self.set_mode(training=True)
-        losses = torch.zeros(iterations, device=self.device)  # read once, at the end: no wait for the device
-        batches = self.images.batches(self.order, self.done, self.done + iterations)
-        for i, batch in enumerate(batches):
+        end = self.done + iterations
+        for batch in self.images.batches(self.order, self.done, end):
             lr = self.optimizer.param_groups[0]["lr"]
-            losses[i] = self.step(*batch)
+            self.losses.append(self.step(*batch))
             self.schedule.step()
+            self.done += 1
+            if self.done < end:
+                pause()
+        losses, self.losses = torch.stack(self.losses), []
         finite = losses.isfinite()
         if not finite.all():
+            self.done -= len(losses)
             self.diverged_at = self.done + int((~finite).nonzero()[0])
             return
-        self.done += iterations
         self.set_mode(training=False)
         scores = self.test_scores(self.net)
         values = (self.done, lr, *accuracy_and_loss(scores, self.images.test_labels), losses.mean().item())

@@ -219,16 +219,18 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert same(apart_from_timings(checkpoint), apart_from_timings(tmp_path / "whole.pt"))
 
 
-@pytest.mark.parametrize("iteration", [2, 4, 11])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("iteration", [0, 2, 4, 11])
 def test_killed_between_two_evaluations_and_resumed_equals_uninterrupted(
-    few: ImageSet, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iteration: int
+    few: ImageSet, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iteration: int, kind: str
 ) -> None:
-    whole = train(SHORT, few, tmp_path / "whole.pt")
+    run = replace(SHORT, **KINDS[kind])
+    whole = train(run, few, tmp_path / "whole.pt")
     kill_in(monkeypatch, iteration)
     with pytest.raises(KeyboardInterrupt):
-        train(SHORT, few, checkpoint)
-    assert checkpoint.exists() == (iteration >= 4)
-    assert train(SHORT, few, checkpoint).curves == whole.curves
+        train(run, few, checkpoint)
+    assert checkpoint.exists() == (iteration > 0), "saved after every iteration"
+    assert train(run, few, checkpoint).curves == whole.curves
     assert same(apart_from_timings(checkpoint), apart_from_timings(tmp_path / "whole.pt"))
 
 
@@ -492,12 +494,14 @@ def test_each_fast_path_follows_the_plain_one() -> None:
 def test_out_of_time_it_saves_and_goes_on_later_to_the_same_end(images: ImageSet, tmp_path: Path) -> None:
     whole = train(SHORT, images)
     path = tmp_path / "run.pt"
-    with pytest.raises(training.OutOfTime, match=r"stopped after 4 of 13 iterations"):
+    with pytest.raises(training.OutOfTime, match=r"stopped after 1 of 13 iterations"):
+        train(SHORT, images, path, until=0.0)
+    with pytest.raises(training.OutOfTime, match=r"stopped after 2 of 13 iterations"):
         train(SHORT, images, path, until=0.0)
     later = train(SHORT, images, path, until=time.time() + 600)
     assert later.curves == whole.curves
 
 
 def test_what_ends_by_itself_is_not_stopped(images: ImageSet) -> None:
-    run = replace(SHORT, evaluate_every=SHORT.iterations)
-    assert train(run, images, until=0.0).curves["iteration"] == [SHORT.iterations]
+    run = replace(SHORT, iterations=1, evaluate_every=1)
+    assert train(run, images, until=0.0).curves["iteration"] == [1]
