@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 
 from clrlib.policy import Policy
@@ -34,7 +35,8 @@ class Watch:
         if not hasattr(optimizer, "_clrlib_steps"):
             optimizer._clrlib_steps = 0  # type: ignore[attr-defined]
             with suppress(AttributeError):  # a wrapper that is no full optimizer: it stays at 0
-                optimizer.register_step_post_hook(_count)
+                # torch 2.11's compiler stumbles over what the hook does
+                optimizer.register_step_post_hook(torch.compiler.disable(_count))  # type: ignore[no-untyped-call]
         self.written, self.steps = written, optimizer._clrlib_steps  # type: ignore[attr-defined]
 
     def look(self, optimizer: Optimizer) -> None:
