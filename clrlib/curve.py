@@ -74,7 +74,7 @@ class RangeTest:
     def smoothed(self) -> np.ndarray:
         """The curve that `bounds` reads, (n,): the mean over the seeds, smoothed."""
         sign = -1 if self.lower_is_better else 1
-        return sign * smooth(sign * np.atleast_2d(self.values).mean(0))
+        return sign * smooth(self.lr, sign * np.atleast_2d(self.values).mean(0))
 
     def bounds(self) -> Bounds:
         """Read the two bounds off the curve (section 3.3).
@@ -82,11 +82,13 @@ class RangeTest:
         base_lr is where the accuracy starts to increase, max_lr where it slows, becomes ragged or starts to fall; a
         metric that is better the lower it is is turned round first.
 
-        1. Average over the seeds, cut off what lies deeper below the first value than the peak above it (a loss that
-           explodes), and smooth: running median of 3, then running mean of about n / 10 points, both narrower at the
-           ends. The rise is the smoothed curve's peak minus its first value. It must be 0.01 or more (of another
-           metric: 1 % of its size) and 6 times the noise: the standard deviation of the average's points, as estimated
-           from the median distance between a point and the mean of its two neighbours.
+        1. Average over the seeds; in an exponential sweep lift the first tenth (at least 3 points) to the median of the
+           first fifth where it lies below, for nothing is trained there yet; cut off what lies deeper below the first
+           value than the peak above it (a loss that explodes). Smooth: running median of 3, then running mean of about
+           n / 10 points, both narrower at the ends. The rise is the smoothed curve's peak minus its first value. It
+           must be 0.01 or more (of another metric: 1 % of its size) and 6 times the noise: the standard deviation of
+           the average's points, as estimated from the median distance between a point and the mean of its two
+           neighbours.
         2. base_lr: the rate from which on, up to the peak, the curve has made 10 % of the rise; never the first rate.
         3. max_lr: the knee. Draw a straight line from the point before base_lr to the last point within 10 % of the
            peak; the knee is where the curve is highest above it, both axes scaled to the line's ends, if that height is

@@ -1,14 +1,15 @@
 """CyclicLR: torch's class of that name, rate for rate, without its traps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
 
 from clrlib import checks
 from clrlib.cyclical import UpDown
-from clrlib.policy import Function, Policy
+from clrlib.policy import Policy, each
 from clrlib.scheduler import ScheduleLR, rates
 
 Numbers = float | Tensor | Sequence[float | Tensor]  # one for all parameter groups, or one for each
@@ -64,7 +65,7 @@ class CyclicLR(ScheduleLR):
 
         def cycles(first: float, turn: float) -> Policy:
             if scale_fn is not None:
-                return _scaled(UpDown(first, turn, step_size_up, down), scale_fn, scale_mode)
+                return _Scaled(UpDown(first, turn, step_size_up, down), scale_fn, scale_mode)
             return UpDown(first, turn, step_size_up, down, *factors)
 
         groups = len(rates(optimizer, 0.0))  # refuses what is no optimizer
@@ -101,12 +102,26 @@ def _policies(make: Callable[[float, float], Policy], firsts: list[float], turns
     return make(*pairs[0]) if len(set(pairs)) == 1 else [make(*pair) for pair in pairs]
 
 
-def _scaled(cycles: UpDown, scale_fn: Callable[[int], float], scale_mode: str) -> Function:
-    """The cycles, their height by a function of the cycle (1, 2 ...) or of the iteration."""
-    share = replace(cycles, base_lr=0.0, max_lr=1.0)
+@dataclass(frozen=True)
+class _Scaled(Policy):
+    """Cycles whose height is a function of the cycle (1, 2 ...) or of the iteration."""
 
-    def rate(t: int) -> float:
-        scale = scale_fn(t // cycles.cycle + 1 if scale_mode == "cycle" else t)
-        return float(cycles.base_lr + (cycles.max_lr - cycles.base_lr) * share(t) * scale)
+    cycles: UpDown
+    scale_fn: Callable[[int], float]
+    scale_mode: str
 
-    return Function(rate, name=f"{cycles}, times {scale_fn} of the {scale_mode.rstrip('s')}")
+    def rate(self, t: Any) -> Any:
+        return each(self._at, t)
+
+    def _at(self, t: int) -> float:
+        first, turn = self.cycles.base_lr, self.cycles.max_lr
+        share = replace(self.cycles, base_lr=0.0, max_lr=1.0)(t)
+        value = first + (turn - first) * share * self.scale_fn(t // self.cycles.cycle + 1 if self._by_cycle else t)
+        return max(0.0, value) if value > -1e-12 * turn else value  # a sine that should be 0 may be a little less
+
+    @property
+    def _by_cycle(self) -> bool:
+        return self.scale_mode == "cycle"
+
+    def cycle_end_at_or_after(self, t: int) -> int:
+        return self.cycles.cycle_end_at_or_after(t)

@@ -18,7 +18,7 @@ def suggestions(test: RangeTest) -> dict[str, float]:
     >>> lr = np.geomspace(1e-4, 1.0, 41)
     >>> loss = 2 - np.exp(-(np.log10(lr / 0.05) ** 2))
     >>> {name: float(f"{rate:.2g}") for name, rate in suggestions(RangeTest(lr, loss, None, "loss", True)).items()}
-    {'steepest': 0.01, 'valley': 0.0016, 'minimum / 10': 0.005}
+    {'steepest': 0.01, 'valley': 0.002, 'minimum / 10': 0.005}
     """
     if test.lr.size < 3:
         raise ValueError(f"{test.lr.size} points are too few for a suggestion; measure at 3 rates or more")

@@ -131,7 +131,10 @@ class Repeat(Policy):
         return self.policy.rate(t % self.every)
 
     def cycle_end_at_or_after(self, t: int) -> int:
-        return next_multiple(t, self.every)
+        if self.policy.cycle_end_at_or_after(1) == 1:  # no cycles but the rounds
+            return next_multiple(t, self.every)
+        start = max(0, checks.iteration(t) - 1) // self.every * self.every
+        return start + min(self.policy.cycle_end_at_or_after(t - start), self.every)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def lr_range_test(
     rates(optimizer, 0.0)  # refuses what is wrong before anything changes
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     batches = _again_and_again(train_batches)
-    trained: tuple[Tensor, Tensor]
+    trained: Any = None
 
     def step(lr: float) -> float:
         nonlocal trained
@@ -78,16 +78,17 @@ def lr_range_test(
         optimizer.zero_grad()
         outputs = model(inputs)
         loss = loss_fn(outputs, targets)
-        if heldout_batches is None:
-            trained = outputs.detach(), targets
         value = loss.item()
+        if heldout_batches is None:  # before the update
+            with torch.no_grad():
+                trained = value if metric == "loss" else measure(outputs, targets)
         if math.isfinite(value):
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         return value
 
     def evaluate() -> Any:
-        return measure(*trained) if heldout_batches is None else _mean(measure, model, heldout_batches, device)
+        return trained if heldout_batches is None else _mean(measure, model, heldout_batches, device)
 
     with untouched(model, optimizer, train_batches, heldout_batches):
         _keep_ratios(optimizer)

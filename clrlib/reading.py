@@ -49,7 +49,7 @@ def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool,
     if lr.size < LEAST_POINTS:
         return _no_answer(f"{lr.size} points are too few; measure at {LEAST_POINTS} rates or more")
     values = -values if lower_is_better else values
-    curve = smooth(values)
+    curve = smooth(lr, values)
     rise = curve.max() - curve[0]
     up = max(int(np.argmax(curve - curve[0] >= (1 - STEP) * rise)) + 1, lr.size // 3, LEAST_POINTS - 1)
     # the factor makes the median of these distances the standard deviation, where the noise is normal
@@ -87,8 +87,15 @@ def _no_answer(why: str) -> Bounds:
     return Bounds(None, None, f"no clear answer: {why}")
 
 
-def smooth(values: np.ndarray) -> np.ndarray:
-    """The smoothed curve of a metric of which higher is better; what is far below the start is lifted first."""
+def smooth(lr: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The smoothed curve of a metric of which higher is better; what is far below the start is lifted first.
+
+    So are the first points of an exponential sweep, up to the median of twice as many: nothing is trained there yet,
+    and a bad start would pass for a rise. (A linear sweep's first points are rates like all others.)
+    """
+    if by_factors(lr):
+        first = max(3, _window(lr.size))
+        values = np.append(np.maximum(values[:first], np.median(values[: 2 * first])), values[first:])
     if values.size:
         values = np.maximum(values, 2 * values[0] - values.max())
     return _running(np.mean, _running(np.median, values, 3), _window(values.size))

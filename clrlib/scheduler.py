@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from clrlib import checks
-from clrlib.guards import Watch, warn_of_mid_cycle
+from clrlib.guards import NOTHING, Watch, Written, as_held, as_written, warn_of_mid_cycle
 from clrlib.policy import Policy, is_policy
 
 
@@ -25,8 +26,9 @@ class ScheduleLR(LRScheduler):
     The state is plain JSON: that number, and the policy in words. It is loaded before or after the optimizer's own
     state of the same checkpoint. The state of another policy is refused; {"last_epoch": n} alone, loaded after the
     optimizer's, goes on with a new one. To put policies in a row use `Stages`; in torch's SequentialLR it works too,
-    while what a ChainedScheduler multiplies is overruled. A group added later has its own rate up to the next `step()`.
-    Warns once where something else sets the rate, and once where it seems to be stepped after each epoch.
+    but for a momentum policy, which is in force from the start; what a ChainedScheduler multiplies is overruled.
+    A group added later has its own rate up to the next `step()`. Warns once where something else sets the rate, and
+    once where it seems to be stepped after each epoch.
 
     Raises TypeError for something that is not an optimizer or not a policy, ValueError for a negative iteration, and
     either for a bad "lr_mult" or a momentum policy where the optimizer has no momentum or the value is not below 1.
@@ -62,10 +64,9 @@ class ScheduleLR(LRScheduler):
             momenta(optimizer, _values(self.momentum, iteration))
         self._watch = Watch()
         super().__init__(optimizer)
-        self.last_epoch = checks.iteration(iteration)
-        self._set()
+        self._go_to(checks.iteration(iteration))
         if total_iterations is not None:
-            for one in (self.policy,) if isinstance(self.policy, Policy) else self.policy:
+            for one in dict.fromkeys([self.policy] if isinstance(self.policy, Policy) else self.policy):
                 warn_of_mid_cycle(one, total_iterations)
 
     def get_lr(self) -> list[float | Tensor]:
@@ -76,15 +77,21 @@ class ScheduleLR(LRScheduler):
         jump = epoch is not None or self._is_initial  # SequentialLR begins so
         if not jump:
             self._watch.look(self.optimizer)
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        self._watch.written = self._set()
+        self._watch.written = self._go_to(self.last_epoch + 1 if epoch is None else epoch)
         if jump:
-            self._watch.begin(self.optimizer, [])
+            self._watch.begin(self.optimizer, NOTHING)
 
-    def _set(self) -> list[Any]:
-        if self.momentum is not None:  # first, for it may refuse the value: then neither has changed
-            set_momentum(self.optimizer, _values(self.momentum, self.last_epoch))
-        return _write(self.optimizer, self.get_lr())
+    def _go_to(self, iteration: int) -> Written:
+        """Set rates and momenta of an iteration, or nothing at all where one of them is refused."""
+        before, self.last_epoch = self.last_epoch, iteration
+        try:
+            lr = self.get_lr()
+            if self.momentum is not None:
+                set_momentum(self.optimizer, _values(self.momentum, iteration))
+        except Exception:
+            self.last_epoch = before
+            raise
+        return _write(self.optimizer, lr)
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rates as they are in the optimizer now, whoever set them; tensors are copies."""
@@ -99,8 +106,9 @@ class ScheduleLR(LRScheduler):
         state: dict[str, Any] = {"last_epoch": self.last_epoch, "policy": _words(self.policy)}
         if self.momentum is not None:
             state["momentum"] = _words(self.momentum)
-        lr = self.get_last_lr()
-        if not any(isinstance(value, Tensor) for value in lr) and (self.last_epoch < 0 or lr != self.get_lr()):
+        held = [group["lr"] for group in self.optimizer.param_groups]
+        lr = [float(value) for value in held]
+        if self.last_epoch < 0 or lr != [*map(as_held, held, self.get_lr())]:
             state["lr"] = lr
         return state
 
@@ -117,11 +125,17 @@ class ScheduleLR(LRScheduler):
             if state_dict.get(name) != own.get(name):
                 told = f"the state was saved with {name} {state_dict.get(name)}, this schedule has {own.get(name)}"
                 raise ValueError(f'{told}; give it the same, or load {{"last_epoch": {iteration}}} to go on with this')
-        self.last_epoch = -1 if iteration == -1 else checks.iteration(iteration)  # -1: SequentialLR has yet to begin it
-        written = self._set() if self.last_epoch >= 0 else []
+        written = NOTHING
+        if iteration == -1:  # SequentialLR has yet to begin it
+            self.last_epoch = -1
+        else:
+            written = self._go_to(checks.iteration(iteration))
         if "lr" in state_dict:
             written = _write(self.optimizer, state_dict["lr"])
         self._watch.begin(self.optimizer, written)
+        if unnamed := re.search(r"<lambda>| object>", str(own)):
+            told = f"the policy holds a function that the state tells as {unnamed[0]!r} alone; make sure it is the same"
+            warnings.warn(told, stacklevel=2)
 
 
 def _policies(name: str, given: Any) -> Policy | tuple[Policy, ...]:
@@ -151,6 +165,9 @@ def rates(optimizer: Optimizer, lr: float | Sequence[float]) -> list[float]:
         raise TypeError(f"optimizer is {optimizer!r}; give a torch.optim optimizer")
     groups = optimizer.param_groups
     found = _for_each("policy", lr, len(groups))
+    for rate in found:
+        if not 0 <= rate < math.inf:
+            raise ValueError(f"the policy gives the rate {rate!r}; give one whose rates are finite, 0 or more")
     if not [group for group in groups if "lr_mult" in group]:
         return found
     for i, group in enumerate(groups):
@@ -166,16 +183,14 @@ def set_rates(optimizer: Optimizer, lr: float | Sequence[float]) -> None:
     _write(optimizer, rates(optimizer, lr))
 
 
-def _write(optimizer: Optimizer, values: Sequence[float | Tensor]) -> list[Any]:
-    """Set the rates; returns what the groups hold then."""
-    written = [*values]
-    for i, (group, rate) in enumerate(zip(optimizer.param_groups, values, strict=False)):
+def _write(optimizer: Optimizer, values: Sequence[float | Tensor]) -> Written:
+    """Set the rates; returns what is to be found next time, by which another's write is known."""
+    for group, rate in zip(optimizer.param_groups, values, strict=False):
         if group["lr"].__class__ is float or not isinstance(group["lr"], Tensor):  # the first is quick, and usual
             group["lr"] = rate
         else:
             group["lr"].fill_(rate)  # compiled and captured steps read this very tensor
-            written[i] = group["lr"]
-    return written
+    return as_written(optimizer, values)
 
 
 def momenta(optimizer: Optimizer, momentum: float | Sequence[float]) -> list[float]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader
 
 from clrlib import checks
 from clrlib.curve import RangeTest
@@ -82,7 +83,7 @@ def lr_sweep(
     ...     return weight[0] ** 2
     >>> print(lr_sweep(step, start_lr=0.001, end_lr=10.0, iterations=41, spacing="exponential"))
     LR range test, 41 rates from 0.001 to 10, loss 0.000 to 4290.908
-    base_lr 0.00631, max_lr 0.158: loss decreases from base_lr and slows or becomes ragged after max_lr
+    base_lr 0.00794, max_lr 0.158: loss decreases from base_lr and slows or becomes ragged after max_lr
     """
     sweep = rising_rates(start_lr, end_lr, iterations, spacing)
     if evaluate_every is None:
@@ -94,7 +95,7 @@ def lr_sweep(
     values: list[float] = []
     stopped = None
     best, size, high = math.inf, 0.0, 0
-    with untouched(*keep):
+    with untouched(*(_keepable(thing) for thing in keep)):
         for t, rate in enumerate(sweep):
             loss = _number("step", step(rate))
             best = min(best, loss)
@@ -111,6 +112,13 @@ def lr_sweep(
                 lr.append(rate)
                 values.append(value)
     return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better)
+
+
+def _keepable(thing: Any) -> Any:
+    if isinstance(thing, (DataLoader, Generator)) or callable(getattr(thing, "state_dict", None)):
+        return thing
+    told = f"keep holds a {type(thing).__name__}, which cannot be put back"
+    raise TypeError(f"{told}; name models, optimizers, loaders, scalers and generators one by one")
 
 
 def _number(name: str, value: Any) -> float:

@@ -76,6 +76,11 @@ class _Contents:
             grad = value.grad if value.is_leaf else None
             self.kept[id(value)] = value, (value.detach().clone(), grad)
             self._keep(grad)
+        elif isinstance(value, tuple):
+            for part in value:
+                self._keep(part)
+        elif isinstance(value, Optimizer):  # within something that wraps it
+            self._keep([value.state, value.param_groups])
         elif isinstance(value, (dict, list, set)):
             self.kept[id(value)] = value, value.copy()
             for part in value.values() if isinstance(value, dict) else value:

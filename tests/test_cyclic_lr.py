@@ -4,6 +4,7 @@ import copy
 import gc
 import json
 import math
+import pickle
 import re
 import weakref
 from typing import Any
@@ -196,11 +197,11 @@ def half(cycle: int) -> float:
 def test_t5_a_scale_fn_is_in_the_state_by_name_and_not_dropped() -> None:
     state = CyclicLR(optimizer_of(), 0.1, 0.3, 4, scale_fn=half).state_dict()
     assert json.loads(json.dumps(state)) == state
-    assert state["policy"].endswith("times <function half> of the cycle')")
+    assert state["policy"].endswith("scale_fn=<function half>, scale_mode='cycle')")
     CyclicLR(optimizer_of(), 0.1, 0.3, 4, scale_fn=half).load_state_dict(state)
-    with pytest.raises(ValueError, match=r"times <function half> of the cycle'\), this schedule has UpDown"):
+    with pytest.raises(ValueError, match=r"scale_fn=<function half>, scale_mode='cycle'\), this schedule has UpDown"):
         CyclicLR(optimizer_of(), 0.1, 0.3, 4).load_state_dict(state)
-    with pytest.raises(ValueError, match=r"times <function half> of the cycle.*times <function half> of the iteration"):
+    with pytest.raises(ValueError, match=r"scale_mode='cycle'.*<function half>, scale_mode='iterations'"):
         CyclicLR(optimizer_of(), 0.1, 0.3, 4, scale_fn=half, scale_mode="iterations").load_state_dict(state)
 
 
@@ -337,8 +338,36 @@ def test_what_is_no_optimizer_or_no_number_is_refused() -> None:
         CyclicLR(optimizer_of(), 0.1, "0.3")  # type: ignore[arg-type]
 
 
+def test_a_scale_fn_leaves_the_cycles_where_they_are() -> None:
+    schedule = CyclicLR(optimizer_of(), 0.1, 0.3, 4, scale_fn=half)
+    assert schedule.policy.cycle_end_at_or_after(9) == 16  # type: ignore[union-attr]
+    with pytest.warns(UserWarning, match="a training of 9 iterations stops in mid-cycle; stop at 16"):
+        CyclicLR(optimizer_of(), 0.1, 0.3, 4, scale_fn=half, total_iterations=9)
+
+
+def test_a_schedule_with_a_scale_fn_can_be_pickled() -> None:
+    optimizer = optimizer_of()
+    schedule = CyclicLR(optimizer, 0.1, 0.3, 4, scale_fn=half)
+    used(optimizer, schedule, 3)
+    again = pickle.loads(pickle.dumps(schedule))  # noqa: S301
+    assert used(again.optimizer, again, 9) == used(optimizer, schedule, 9)
+
+
+def test_t5_a_nameless_scale_fn_is_told_of_when_it_is_loaded() -> None:
+    state = CyclicLR(optimizer_of(), 0.1, 0.3, 4, scale_fn=lambda cycle: 0.5).state_dict()
+    other = CyclicLR(optimizer_of(), 0.1, 0.3, 4, scale_fn=lambda cycle: 0.9)
+    with pytest.warns(UserWarning, match="a function that the state tells as '<lambda>' alone; make sure"):
+        other.load_state_dict(state)
+
+
+def test_a_sine_that_should_be_zero_does_not_end_a_training() -> None:
+    optimizer = optimizer_of()
+    schedule = CyclicLR(optimizer, 0.0, 0.3, 1, scale_fn=lambda t: math.sin(math.pi * t), scale_mode="iterations")
+    assert max(rate for rate, _ in used(optimizer, schedule, 50)) < 1e-12
+
+
 def test_a_scale_fn_that_gives_no_rate_is_named() -> None:
-    with pytest.raises(ValueError, match=r"times <function .*<lambda>.* of the cycle at iteration 1 is -"):
+    with pytest.raises(ValueError, match=r"the policy gives the rate -.*; give one whose rates are finite, 0 or more"):
         used(optimizer := optimizer_of(), CyclicLR(optimizer, 0.1, 0.3, 4, scale_fn=lambda cycle: -9.0), 3)
 
 

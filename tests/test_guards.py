@@ -1,6 +1,7 @@
 """Three mistakes are told, each once, and what is no mistake is not (any warning fails these tests)."""
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -35,6 +36,13 @@ def test_a_training_that_stops_in_mid_cycle_is_told_of_before_it_begins() -> Non
     assert len(warned) == 1 and warned[0].filename == __file__
     with pytest.warns(UserWarning, match=message):
         CyclicLR(sgd(), 0.1, 0.3, 4, total_iterations=20)
+
+
+def test_groups_that_stop_in_mid_cycle_alike_are_told_of_once() -> None:
+    optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(2))]} for _ in range(3)], lr=0.5)
+    with pytest.warns(UserWarning, match="stop at 24") as warned:
+        ScheduleLR(optimizer, [POLICY] * 3, total_iterations=20)
+    assert len(warned) == 1
 
 
 @pytest.mark.parametrize("policy", [POLICY, Fixed(0.1), Stages((11, POLICY), (1, Triangular(0.1, 0.2, 13)))], ids=repr)
@@ -98,6 +106,15 @@ def test_the_count_works_with_copies_and_with_optimizers_that_are_not_quite() ->
     train(wrapper, ScheduleLR(wrapper, POLICY), 30, optimizer_steps=3)
 
 
+def test_a_schedule_out_of_a_pickle_is_watched_too() -> None:
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    train(optimizer, schedule, 3)
+    again = pickle.loads(pickle.dumps(schedule))  # noqa: S301
+    with pytest.warns(UserWarning, match="not after each epoch"):
+        train(again.optimizer, again, 5, optimizer_steps=MANY)
+
+
 # Two schedules, one optimizer
 
 
@@ -114,8 +131,9 @@ def test_another_schedule_that_writes_the_rate_is_told_of_once() -> None:
     assert len(warned) == 1 and warned[0].filename == __file__
 
 
-def test_a_rate_set_by_hand_or_by_a_plateau_is_told_of() -> None:
-    optimizer = sgd()
+@pytest.mark.parametrize("lr", [0.5, torch.tensor(0.5)], ids=["float", "tensor"])
+def test_a_rate_set_by_hand_or_by_a_plateau_is_told_of(lr: Any) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(2))], lr=copy.deepcopy(lr))
     schedule, plateau = ScheduleLR(optimizer, POLICY), ReduceLROnPlateau(optimizer, patience=0)
     train(optimizer, schedule, 2)
     plateau.step(1.0)

@@ -277,6 +277,45 @@ def set_and_step(optimizer, schedule, keep):
     sweep(step, iterations=4, keep=keep)
 
 
+@pytest.mark.parametrize(
+    "keep",
+    [
+        [[nn.Linear(1, 1)]],
+        {"model": nn.Linear(1, 1)},
+        [nn.Linear(1, 1).parameters()],
+        [nn.Linear(1, 1).state_dict()],
+        [torch.zeros(1)],
+    ],
+    ids=lambda keep: type(next(iter(keep))).__name__,
+)
+def test_what_could_not_be_put_back_is_refused_before_anything_trains(keep):
+    with pytest.raises(TypeError, match="which cannot be put back; name models, optimizers, loaders"):
+        sweep(lambda lr: pytest.fail("it trains"), iterations=4, keep=keep)
+
+
+def test_an_optimizer_within_a_wrapper_comes_back():
+    class Wrapper:
+        def __init__(self, optimizer):
+            self.optimizer, self.slow = optimizer, (torch.zeros(2),)
+
+        def state_dict(self):
+            return {}
+
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(2))], lr=0.5, momentum=0.9)
+    wrapper = Wrapper(optimizer)
+
+    def step(lr):
+        optimizer.param_groups[0]["lr"] = lr
+        optimizer.param_groups[0]["params"][0].grad = torch.ones(2)
+        optimizer.step()
+        wrapper.slow[0].add_(1)
+        return 1.0
+
+    sweep(step, iterations=4, keep=[wrapper])
+    assert optimizer.param_groups[0]["lr"] == 0.5 and not optimizer.state
+    assert wrapper.slow[0].tolist() == [0.0, 0.0]
+
+
 def test_untouched_leaves_attributes_of_things_without_a_state_dict_alone():
     class Log:
         entries = 0

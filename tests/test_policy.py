@@ -116,6 +116,7 @@ def test_a_function_that_gives_no_rate_is_named(value: object, error: type[Excep
         (OneCycle.torch(0.1, 100), {0: 99, 99: 99, 100: 100, 500: 500}),
         (OneCycle(0.1, 0.2, 0.0, peak=2.5, end=9.5), {0: 10, 10: 10}),
         (UP.repeat(every=6), {0: 6, 6: 6, 7: 12}),
+        (Triangular(0.1, 0.3, 4).repeat(every=20), {0: 8, 8: 8, 9: 16, 17: 20, 20: 20, 21: 28, 40: 40}),
         (Stages((12, Triangular(0.1, 0.3, 5)), (1, Triangular(0.1, 0.3, 2))), {1: 10, 10: 10, 11: 12, 12: 12, 13: 16}),
         (Stages((12, Triangular(0.1, 0.3, 5)), (1, Triangular(0.1, 0.2, 5)), restart=False), {9: 10, 11: 20, 21: 30}),
         (Stages((3, Fixed(0.1)), (20, Triangular(0.1, 0.3, 5)), (1, Fixed(0.1))), {2: 2, 4: 13, 14: 23, 24: 24}),

@@ -490,6 +490,25 @@ def test_every_training_batch_can_be_measured_instead_of_held_out_ones():
     np.testing.assert_allclose(test.lr, np.array([0, 3, 7, 9]) / 9, rtol=1e-15)
 
 
+def test_without_heldout_data_the_loss_is_the_one_that_was_trained_on_whatever_the_outputs():
+    class Two(nn.Linear):
+        def forward(self, inputs):
+            return super().forward(inputs), "more"
+
+    torch.manual_seed(0)
+    batches = [(torch.randn(8, 4), torch.arange(8) % 2)]
+    calls = []
+
+    def loss_fn(outputs, targets):
+        calls.append(F.cross_entropy(outputs[0], targets) * (1 + random.random()))
+        return calls[-1]
+
+    model = Two(4, 2)
+    optimizer = torch.optim.SGD(model.parameters())
+    test = lr_range_test(model, optimizer, loss_fn, batches, end_lr=0.1, iterations=6, metric="loss")
+    assert test.values.tolist() == [loss.item() for loss in calls]
+
+
 def run_on_training_batches(model=None, optimizer=None, loss_fn=F.cross_entropy, **options):
     model = model or net()
     optimizer = optimizer or torch.optim.SGD(model.parameters())

@@ -239,6 +239,21 @@ def test_the_axis_of_the_rates_is_known_from_the_rates(lr, expected):
     assert by_factors(lr) is expected
 
 
+@pytest.mark.parametrize("high", [0.4, 0.8, 1.5, 5.0])
+@pytest.mark.parametrize("points", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_bad_first_points_of_an_exponential_sweep_are_no_fall(points, high, seed):
+    lr = np.geomspace(1e-6, 1.0, 100)
+    fall = 1.3 / (1 + np.exp(-4 * (np.log10(lr) + 2)))  # half way at 0.01
+    loss = 2.3 - fall + 5 * np.maximum(np.log10(lr) + 0.7, 0) + 0.02 * np.random.default_rng(seed).normal(size=100)
+    clean = RangeTest(lr, loss, metric="loss").bounds()
+    spoilt = loss.copy()
+    spoilt[:points] += high
+    bounds = RangeTest(lr, spoilt, metric="loss").bounds()
+    assert 1e-3 < bounds.base_lr < 1e-2 < bounds.max_lr < 0.2
+    assert (bounds.base_lr, bounds.max_lr) == pytest.approx((clean.base_lr, clean.max_lr), rel=0.5)
+
+
 def test_an_explosion_does_not_reach_back_into_the_curve():
     calm, explodes = shape("loss that dips and explodes"), shape("loss that dips and explodes").values.copy()
     explodes[45:] = 1e30

@@ -155,7 +155,8 @@ def test_a_policy_without_a_repr_is_told_by_its_class():
 
     state = ScheduleLR(sgd(), Mine()).state_dict()
     assert " at 0x" not in state["policy"]
-    ScheduleLR(sgd(), Mine()).load_state_dict(state)  # another object of it
+    with pytest.warns(UserWarning, match="a function that the state tells as ' object>' alone"):
+        ScheduleLR(sgd(), Mine()).load_state_dict(state)  # another object of it
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "ASGD", "Rprop"])
@@ -195,9 +196,9 @@ def test_t7_sequences_of_torch_and_stages_agree():
 WARM_UP = [0.5, 0.625, 0.75, 0.875]  # LinearLR from half of 1.0
 
 
-def sequence(first, policy=POLICY):
+def sequence(first, policy=POLICY, lr=1.0):
     """A LinearLR or a schedule for four iterations, then a schedule, then an ExponentialLR."""
-    optimizer = sgd(lr=1.0)
+    optimizer = sgd(lr=lr.clone() if isinstance(lr, torch.Tensor) else lr)
     begin = LinearLR(optimizer, 0.5, total_iters=4) if first == "LinearLR" else ScheduleLR(optimizer, Fixed(0.7))
     schedules = [begin, ScheduleLR(optimizer, policy), ExponentialLR(optimizer, 0.5)]
     return optimizer, SequentialLR(optimizer, schedules, milestones=[4, 10])
@@ -217,11 +218,14 @@ def test_a_sequence_of_torch_gives_each_ones_rates(first):
 @pytest.mark.parametrize("first", ["LinearLR", "ScheduleLR"])
 @pytest.mark.parametrize("optimizer_first", [True, False])
 @pytest.mark.parametrize("stopped", [0, 1, 3, 4, 5, 9, 10, 12])
-def test_a_sequence_of_torch_resumes_at_any_iteration(first, optimizer_first, stopped):
-    optimizer, running = sequence(first)
+@pytest.mark.parametrize("lr", [1.0, torch.tensor(1.0)], ids=["float", "tensor"])
+def test_a_sequence_of_torch_resumes_at_any_iteration(first, optimizer_first, stopped, lr):
+    optimizer, running = sequence(first, lr=lr)
     rates_used(optimizer, running, stopped)
+    own = [schedule.state_dict() for schedule in running._schedulers if isinstance(schedule, ScheduleLR)]
+    assert json.loads(json.dumps(own)) == own
     saved = copy.deepcopy((optimizer.state_dict(), running.state_dict()))
-    optimizer, resumed = sequence(first)
+    optimizer, resumed = sequence(first, lr=lr)
     if optimizer_first:
         optimizer.load_state_dict(saved[0])
     resumed.load_state_dict(saved[1])
@@ -346,6 +350,23 @@ def test_a_bad_lr_mult_is_refused_before_anything_changes(lr_mult, error, messag
         ScheduleLR(optimizer, POLICY)
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]
     assert all("initial_lr" not in group for group in optimizer.param_groups)
+
+
+def test_a_policy_that_gives_no_rate_is_refused_and_changes_nothing():
+    class Bad(Policy):
+        def rate(self, t):
+            return 0.1 if t < 2 else -0.9
+
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, Bad())
+    rates_used(optimizer, schedule, 1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"the policy gives the rate -0\.9; give one whose rates are finite"):
+            schedule.step()
+        assert (schedule.last_epoch, optimizer.param_groups[0]["lr"]) == (1, 0.1)
+    with pytest.raises(ValueError, match="the policy gives the rate"):
+        schedule.load_state_dict({"last_epoch": 7})
+    assert (schedule.last_epoch, optimizer.param_groups[0]["lr"]) == (1, 0.1)
 
 
 def test_what_is_no_optimizer_no_policy_or_no_iteration_is_refused():

@@ -1,4 +1,4 @@
-"""Ignite: the schedule as a handler of every iteration, and in a checkpoint beside the optimizer."""
+"""Ignite: the schedule as a handler of every iteration, or in Ignite's own wrapper."""
 
 import torch
 from ignite.engine import Events, create_supervised_trainer
