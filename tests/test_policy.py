@@ -119,6 +119,7 @@ def test_a_function_that_gives_no_rate_is_named(value: object, error: type[Excep
         (Triangular(0.1, 0.3, 4).repeat(every=20), {0: 8, 8: 8, 9: 16, 17: 20, 20: 20, 21: 28, 40: 40}),
         (Stages((12, Triangular(0.1, 0.3, 5)), (1, Triangular(0.1, 0.3, 2))), {1: 10, 10: 10, 11: 12, 12: 12, 13: 16}),
         (Stages((12, Triangular(0.1, 0.3, 5)), (1, Triangular(0.1, 0.2, 5)), restart=False), {9: 10, 11: 20, 21: 30}),
+        (Stages((12, Triangular(0.1, 0.3, 5)), (1, Fixed(0.1)), restart=False), {11: 12, 12: 12, 13: 13}),
         (Stages((3, Fixed(0.1)), (20, Triangular(0.1, 0.3, 5)), (1, Fixed(0.1))), {2: 2, 4: 13, 14: 23, 24: 24}),
     ],
     ids=repr,
