@@ -22,6 +22,12 @@ class Cyclical(Policy):
     base_lr, max_lr: the bounds (learning rate). step_size: iterations in half a cycle; 2 to 10 epochs' worth works
     (section 3.2). Raises ValueError for bounds out of order or a step_size that is below 1 or not whole.
     A new member of the family overrides `window` (the shape of a cycle) or `height` (how cycles shrink).
+
+    >>> class Square(Cyclical):
+    ...     def window(self, rise):
+    ...         return rise > 0.5
+    >>> [Square(0.001, 0.006, step_size=2)(t) for t in range(5)]
+    [0.001, 0.001, 0.006, 0.001, 0.001]
     """
 
     base_lr: float

@@ -16,6 +16,12 @@ class Policy(ABC):
 
     policy(int) gives a float; an integer numpy array or torch tensor of any shape gives a float64 array or tensor
     of that shape. Raises TypeError for a boolean or float t, ValueError for a negative one.
+
+    >>> class Halving(Policy):
+    ...     def rate(self, t):
+    ...         return 0.1 * 0.5**t
+    >>> Halving()(2), Halving()(np.arange(3))
+    (0.025, array([0.1  , 0.05 , 0.025]))
     """
 
     @abstractmethod

@@ -19,6 +19,9 @@ class Bounds:
     """What a range test says: base_lr and max_lr (learning rates), or None for both, and the reason in a sentence.
 
     by_seed: what each seed's curve says when it is read alone, where there are several.
+
+    >>> print(Bounds(0.001, 0.006, "accuracy increases from base_lr and starts to fall after max_lr"))
+    base_lr 0.001, max_lr 0.006: accuracy increases from base_lr and starts to fall after max_lr
     """
 
     base_lr: float | None
