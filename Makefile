@@ -38,7 +38,7 @@ reproduce: setup ## train, run every notebook, draw the figures, compare (quick:
 figures: setup ## figures/ again from results/ (10 s)
 	$(LAB) figures
 
-test: setup ## lint, types, tests, notebooks against the published records, one smoke training of each (about 10 min)
+test: setup ## lint, types, tests, notebooks against the published records, one smoke training of each (about 13 min)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
