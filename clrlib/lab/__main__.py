@@ -5,11 +5,15 @@ import math
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clrlib.lab import experiments, notebook, reproduce
 from clrlib.lab.data import DataError
 from clrlib.lab.device import pick_device
 from clrlib.lab.experiments import Experiment
+
+if TYPE_CHECKING:
+    from clrlib.lab.cluster import Cluster
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--seeds", type=_positive, default=None, help="seeds 0 .. N-1 of every row")
         if name in ("train", "reproduce", "publish"):
             command.add_argument("--budget", type=_seconds, default=None, help="stop training after 90s, 25m or 3h")
+            command.add_argument("--engine", choices=("local", "dask"), default="local", help="what trains")
+            command.add_argument("--scheduler", default="", help="address of the Dask scheduler, as tcp://host:8786")
         if name in ("train", "publish"):
             command.add_argument("--rows", default="", help="only these rows, such as fixed,clr-table2")
         command.add_argument("--jobs", type=_jobs, default=None, help="runs side by side, or auto")
@@ -54,22 +60,39 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    on_gpu = pick_device().type == "cuda"
+    if getattr(options, "engine", "local") == "local":
+        if getattr(options, "scheduler", ""):
+            raise ValueError(f"scheduler is {options.scheduler!r}, but the engine is local; give ENGINE=dask too")
+        _command(options, None)
+        return
+    if not options.scheduler:
+        raise ValueError("engine is dask without a scheduler; give its address too, as SCHEDULER=tcp://host:8786")
+    if options.budget or options.jobs:
+        raise ValueError("BUDGET and JOBS are for this machine alone; leave them out with ENGINE=dask")
+    from clrlib.lab.cluster import Cluster  # here: it takes a second to import
+
+    with Cluster(options.scheduler) as cluster:
+        _command(options, cluster)
+
+
+def _command(options: argparse.Namespace, cluster: "Cluster | None") -> None:
+    where = cluster.machine()[0] if cluster else pick_device()
+    on_gpu = where.type == "cuda"
     profile = options.profile if options.profile != "auto" else "paper" if on_gpu else "quick"
     seeds = options.seeds or (5 if on_gpu and profile == "paper" else 1)
     match options.command:
         case "data":
             notebook.data_for(profile, download=True)
         case "train":
-            reproduce.train(profile, seeds, options.jobs, options.budget, rows=_rows(options.rows))
+            reproduce.train(profile, seeds, options.jobs, options.budget, rows=_rows(options.rows), cluster=cluster)
         case "notebooks":
             reproduce.execute_all(profile)
         case "reproduce":
-            reproduce.reproduce(profile, seeds, options.jobs, options.budget)
+            reproduce.reproduce(profile, seeds, options.jobs, options.budget, cluster=cluster)
         case "figures":
             reproduce.draw_published()
         case "publish":
-            reproduce.publish(seeds, options.jobs, options.budget, rows=_rows(options.rows))
+            reproduce.publish(seeds, options.jobs, options.budget, rows=_rows(options.rows), cluster=cluster)
 
 
 def _rows(names: str) -> tuple[Experiment, ...]:

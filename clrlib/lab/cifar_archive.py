@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import pickle
 import socket
 import tarfile
@@ -17,6 +16,7 @@ from urllib.error import HTTPError, URLError
 
 import numpy as np
 
+from clrlib.lab.files import alone
 from clrlib.lab.image_folder import Arrays, DataError, content
 
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -89,22 +89,24 @@ def download(folder: Path) -> Path:
     from torchvision.datasets import CIFAR10
     from torchvision.datasets.utils import download_url
 
-    part = folder / f".{ARCHIVE}.{os.getpid()}.part"
+    whole, part = folder / ARCHIVE, folder / f".{ARCHIVE}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)  # torchvision would take a left-over for the whole
-        print(f"data: downloading {CIFAR10.url} (170 MB)")
-        with _socket_timeout(TIMEOUT):
-            download_url(CIFAR10.url, folder, filename=part.name)
-        with part.open("rb") as file:
-            _check_sha256(f"the download {CIFAR10.url}", file)
-        part.replace(folder / ARCHIVE)
+        with alone(folder / "download.lock", f"downloading {ARCHIVE}"):
+            if whole.exists():  # by the process that was waited for
+                return whole
+            part.unlink(missing_ok=True)  # torchvision would take a left-over for the whole
+            try:
+                print(f"data: downloading {CIFAR10.url} (170 MB)", flush=True)
+                with socket_timeout(TIMEOUT):
+                    download_url(CIFAR10.url, folder, filename=part.name)
+                with part.open("rb") as file:
+                    _check_sha256(f"the download {CIFAR10.url}", file)
+                part.replace(whole)
+            finally:
+                part.unlink(missing_ok=True)
     except (OSError, HTTPException, RecursionError) as error:
         raise Unavailable(_reason(error)) from error
-    finally:
-        if folder.is_dir():
-            part.unlink(missing_ok=True)
-    return folder / ARCHIVE
+    return whole
 
 
 def _check_sha256(name: str, file: BufferedReader) -> None:
@@ -151,7 +153,7 @@ def _batch_files() -> tuple[dict[str, str], dict[str, str]]:
 
 
 @contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
+def socket_timeout(seconds: float) -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

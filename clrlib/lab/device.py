@@ -19,6 +19,12 @@ def pick_precision(device: torch.device) -> str:
     return "bfloat16" if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else "float32"
 
 
+def pick_machine() -> tuple[torch.device, str]:
+    """Device and precision."""
+    where = pick_device()
+    return where, pick_precision(where)
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed memory for the next iteration instead of giving it back to the system each time.
 

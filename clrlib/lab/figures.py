@@ -237,6 +237,6 @@ def draw_all(records: Sequence[Record], folder: Path, short: Sequence[Record] = 
         figure, alt = draw(records)
         if NOTHING in alt and short:
             figure, alt = draw(short)
-        figure.savefig(folder / f"{name}.png")
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        files.write_atomically(folder / f"{name}.png", plots.encoded(figure, "png"))
+        files.write_atomically(folder / f"{name}.svg", plots.encoded(figure, "svg"))
         files.write_atomically(folder / f"{name}.txt", (alt + "\n").encode())

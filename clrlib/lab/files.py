@@ -1,10 +1,18 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and work that one process does at a time."""
 
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
+
+
+class Busy(Exception):
+    """Another process holds what was asked for."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -21,6 +29,58 @@ def write_atomically(path: Path, content: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+    _flush_names(path.parent)
+
+
+def _flush_names(folder: Path) -> None:
+    """The new name too on the disk: else a power cut could lose a record whose checkpoint is deleted already."""
+    if os.name == "nt":
+        return  # it cannot open a folder
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def clear_remains(folder: Path, name: str = "") -> None:
+    """Delete what killed processes left of files so named; only who holds the lock on these may do it."""
+    for left in folder.glob(f".{name}*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def set_aside(path: Path, why: Exception) -> None:
+    """Rename a damaged file to <name>.damaged and say so, so that the work goes on and nothing is thrown away."""
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    print(f"{why}: set aside as {aside.name}", flush=True)
+
+
+@contextmanager
+def alone(lock: Path, what: str, seconds: float = -1) -> Iterator[None]:
+    """Hold a lock against all processes that see the file, on this machine or another that shares the folder.
+
+    The system releases it when the process dies, however that is. what: is being done, for the
+    line that says that another process is waited for. seconds: how long to wait, -1 for ever. Raises Busy where the
+    other process still has it then.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock, is_singleton=False)
+    try:
+        held.acquire(timeout=0)
+    except Timeout as error:
+        if not seconds:
+            raise Busy(f"another process is {what}") from error
+        print(f"another process is {what}; waiting for it", flush=True)
+        try:
+            held.acquire(timeout=seconds, poll_interval=0.2)
+        except Timeout:
+            raise Busy(f"another process is {what}") from error
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)  # while it is held; who waits for a file that is gone tries again
+        held.release()
 
 
 def to_json(content: dict[str, Any]) -> bytes:

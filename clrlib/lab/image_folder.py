@@ -22,6 +22,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from clrlib.lab import paths
+from clrlib.lab.files import alone
 from clrlib.lab.paths import shown
 
 SPLITS = ("train", "test", "val")
@@ -226,17 +227,17 @@ def _from_cache(cache: Path) -> Arrays | None:
 
 def _to_cache(cache: Path, arrays: Arrays) -> None:
     """Write the decoded copy, whole or not at all; a folder that cannot be written to costs time, nothing else."""
-    part = cache.with_name(f".{cache.stem}.{os.getpid()}.part")
+    part = cache.with_name(f".{cache.stem}.part")
     try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                saved = {name: getattr(arrays, name) for name in ("classes", "encoding", *_ARRAYS)}
-                np.savez(file, allow_pickle=False, sha256=arrays.sha256(), **saved)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(cache)
-        finally:
-            part.unlink(missing_ok=True)
+        with alone(cache.with_suffix(".lock"), f"writing {shown(cache)}"):
+            try:
+                with part.open("wb") as file:
+                    saved = {name: getattr(arrays, name) for name in ("classes", "encoding", *_ARRAYS)}
+                    np.savez(file, allow_pickle=False, sha256=arrays.sha256(), **saved)
+                    file.flush()
+                    os.fsync(file.fileno())
+                part.replace(cache)
+            finally:
+                part.unlink(missing_ok=True)
     except OSError as error:
         print(f"data: no decoded copy is kept, {shown(cache.parent)} cannot be written ({error.strerror})")

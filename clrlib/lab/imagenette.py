@@ -1,12 +1,15 @@
 """Imagenette: ten easily told classes of ImageNet, from a 128 px copy or from fast.ai's own folders."""
 
 import os
+import shutil
 from http.client import HTTPException
 from pathlib import Path
 
 from torchvision.datasets import Imagenette
 
 from clrlib.lab import paths
+from clrlib.lab.cifar_archive import TIMEOUT, socket_timeout
+from clrlib.lab.files import alone
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
 
 SIDE = 128
@@ -32,9 +35,19 @@ def find() -> tuple[str, Path] | None:
 
 def download() -> None:
     """fast.ai's imagenette2-160 into data/ (99 MB, once), by torchvision; where that fails a line, nothing else."""
+    part, whole = paths.DATA / ".imagenette.part", paths.DATA / "imagenette2-160"
     try:
-        for split in ("train", "val"):
-            Imagenette(paths.DATA, split, "160px", download=split == "train")
+        with alone(paths.DATA / "download.lock", f"downloading {whole.name}"):
+            if whole.exists():  # by the process that was waited for
+                return
+            shutil.rmtree(part, ignore_errors=True)  # what a killed download left
+            try:
+                with socket_timeout(TIMEOUT):
+                    for split in ("train", "val"):
+                        Imagenette(part, split, "160px", download=split == "train")
+                (part / whole.name).replace(whole)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
     except (OSError, RuntimeError, HTTPException) as error:
         print(f"data: no Imagenette, its trainings are left out: it could not be downloaded ({error}). {REMEDY}")
 

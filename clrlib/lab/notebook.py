@@ -1,13 +1,12 @@
 """What a notebook opens with: records, figures with alt text, tables, a footer of provenance."""
 
-import io
 import os
 from collections.abc import Mapping
 
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from clrlib.lab import cifar100, data, device, experiments, imagenette, store, streamed, tables
+from clrlib.lab import cifar100, data, device, experiments, imagenette, plots, store, streamed, tables
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record, Run
 
@@ -75,9 +74,7 @@ def data_for(profile: str, download: bool = False) -> dict[str, str]:
 
 def show(figure: Figure, alt: str) -> None:
     """Display a figure with its alt text."""
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    display(Image(png.getvalue(), alt=alt))  # type: ignore[no-untyped-call]
+    display(Image(plots.encoded(figure, "png"), alt=alt))  # type: ignore[no-untyped-call]
 
 
 def say(markdown: str) -> None:

@@ -1,5 +1,6 @@
 """Figures, from records and policies only: nothing here trains."""
 
+import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -205,6 +206,13 @@ def draw_range_test(records: Sequence[Record], beside_paper: bool, row: Experime
     axes.legend(frameon=False, fontsize=8.5)
     axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
     return figure
+
+
+def encoded(figure: Figure, kind: str) -> bytes:
+    """The figure as a file, "png" or "svg": the same bytes each time, without a date."""
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return file.getvalue()
 
 
 def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str, Any]) -> None:

@@ -1,21 +1,26 @@
 """How far a training is, in plain lines that read well in a terminal, a notebook and a log."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
 
 SECONDS_BETWEEN_LINES = 15.0
+Say = Callable[[str], None]
+say: Say = partial(print, flush=True)  # a log shows a line when it is written
 
 
 class Progress:
-    """Called after each evaluation; prints a line with the time left, now and then and at the end.
+    """Called after each evaluation; says a line with the time left, now and then and at the end.
 
     loader_rate: images a second of the loader alone, where there is one; the line then has the training's beside it.
+    say: takes the lines.
     """
 
-    def __init__(self, loader_rate: float | None = None) -> None:
-        self.loader_rate = loader_rate
+    def __init__(self, loader_rate: float | None = None, say: Say = say) -> None:
+        self.loader_rate, self.say = loader_rate, say
         self.printed = time.monotonic()
         self.started: tuple[float, int] | None = None
 
@@ -26,7 +31,7 @@ class Progress:
         if now - self.printed < SECONDS_BETWEEN_LINES and not ended:
             return
         self.printed = now
-        print(self._line(training, now), flush=True)
+        self.say(self._line(training, now))
 
     def _line(self, training: Training, now: float) -> str:
         run, done = training.run, training.done

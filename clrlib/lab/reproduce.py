@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import papermill
@@ -13,6 +14,9 @@ from clrlib.lab import device, experiments, figures, files, headlines, notebook,
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.progress import duration
 from clrlib.lab.runs import Record
+
+if TYPE_CHECKING:
+    from clrlib.lab.cluster import Cluster
 
 KERNEL = "python3"
 README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
@@ -25,41 +29,56 @@ def train(
     jobs: int | None,
     budget: float | None = None,
     rows: Sequence[Experiment] = experiments.CATALOGUE,
+    cluster: "Cluster | None" = None,
 ) -> set[str]:
     """Train every run of a profile, or of some of its rows, that is missing; the names of the data sets.
 
-    budget: seconds after which it stops; the next call goes on.
+    budget: seconds after which it stops; the next call goes on. cluster: trains instead of this machine.
     """
-    names = notebook.data_for(profile, download=True)
-    where = device.pick_device()
-    runs = experiments.runs(profile, names, device.pick_precision(where), seeds, rows)
-    until = None if budget is None else time.time() + budget
+    names = notebook.data_for(profile)
+    where, precision = cluster.machine() if cluster else device.pick_machine()
+    runs = experiments.runs(profile, names, precision, seeds, rows)
+    until = None if budget is None else time.monotonic() + budget
     for kind, name in names.items():
         if some := [run for run in runs if run.data == name]:
-            left = None if until is None else until - time.time()
-            sweep.train_missing(some, store.folder(profile), jobs or sweep.default_jobs(where, kind), left)
+            left = None if until is None else until - time.monotonic()
+            jobs_of_kind = jobs or sweep.default_jobs(where, kind)
+            sweep.train_missing(some, store.folder(profile), jobs_of_kind, left, cluster)
     return set(names.values())
 
 
-def reproduce(profile: str, seeds: int, jobs: int | None, budget: float | None = None) -> None:
+def reproduce(
+    profile: str, seeds: int, jobs: int | None, budget: float | None = None, cluster: "Cluster | None" = None
+) -> None:
     """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours.
 
-    budget: seconds after which the training stops; the notebooks then show what is there.
+    budget: seconds after which the training stops; the notebooks then show what is there. cluster: as for train.
     """
-    data = train(profile, seeds, jobs, budget)
-    os.environ["CLRLIB_TRAINING"] = "off"  # the notebooks train nothing that was left out
-    try:
-        execute_all(profile)
-    finally:
-        del os.environ["CLRLIB_TRAINING"]
+    data = train(profile, seeds, jobs, budget, cluster=cluster)
     yours = [r for r in store.load_all(store.folder(profile)) if r.run.data in data]
-    figures.draw_all(yours, paths.BUILD / profile / "figures")
-    if profile != "smoke":  # tests leave the published figures alone
-        draw_published()
+    with _showing(profile):
+        os.environ["CLRLIB_TRAINING"] = "off"  # the notebooks train nothing that was left out
+        try:
+            execute_all(profile)
+        finally:
+            del os.environ["CLRLIB_TRAINING"]
+        figures.draw_all(yours, paths.BUILD / profile / "figures")
+        if profile != "smoke":  # tests leave the published figures alone
+            draw_published()
     published = store.load_all(store.folder("published quick" if profile == "quick" else "published"))
     print(f"\n{tables.comparison_table(published, yours)}\n")
     print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
     print(f"notebooks and figures: {paths.shown(paths.BUILD / profile)}/")
+
+
+@contextmanager
+def _showing(profile: str) -> Iterator[None]:
+    """One process at a time writes a profile's notebooks and figures; first it clears what killed ones left."""
+    built = paths.BUILD / profile
+    with files.alone(built / "locks" / "show.lock", f"writing notebooks and figures to {paths.shown(built)}/"):
+        for folder in (built / "notebooks", built / "figures"):
+            files.clear_remains(folder)
+        yield
 
 
 def execute_all(profile: str) -> None:
@@ -122,16 +141,17 @@ def publish(
     jobs: int | None,
     budget: float | None = None,
     rows: Sequence[Experiment] = experiments.CATALOGUE,
+    cluster: "Cluster | None" = None,
 ) -> None:
     """Train what is missing, as far as the budget goes (seconds), then publish what is finished.
 
     The headline comes first, then the short runs of the quick profile, then all else. Published are the records, table,
-    figures, README and executed notebooks.
+    figures, README and executed notebooks. cluster: as for train.
     """
-    until = None if budget is None else time.time() + budget
+    until = None if budget is None else time.monotonic() + budget
     headline = [row for row in rows if row in experiments.HEADLINE]
     for profile, some, part in (("paper", seeds, headline), ("quick", 1, rows), ("paper", seeds, rows)):
-        train(profile, some, jobs, until and max(1.0, until - time.time()), part)
+        train(profile, some, jobs, until and max(1.0, until - time.monotonic()), part, cluster)
     publish_finished()
 
 

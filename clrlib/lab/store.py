@@ -1,15 +1,21 @@
 """Load a record or train it. One JSON file a run, named by its content."""
 
 import json
+import time
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
-from clrlib.lab import data, device
-from clrlib.lab.files import to_json, write_atomically
+from clrlib.lab import checkpoints, data, device
+from clrlib.lab.files import alone, clear_remains, set_aside, to_json, write_atomically
 from clrlib.lab.paths import BUILD, RESULTS
-from clrlib.lab.progress import Progress
+from clrlib.lab.progress import Progress, Say, say
 from clrlib.lab.runs import NewerFormat, Record, Run
 from clrlib.lab.training import train
+
+
+class Damaged(ValueError):
+    """A record that is cut off: what a power cut leaves."""
 
 
 def folder(profile: str) -> Path:
@@ -23,28 +29,50 @@ def folder(profile: str) -> Path:
 
 def save(record: Record, folder: Path) -> Path:
     """Write a record, whole or not at all."""
-    path = folder / f"{record.run.name}.json"
+    path = _path(record.run, folder)
     write_atomically(path, to_json(record.to_json()))
     return path
 
 
 def read(path: Path) -> Record:
-    """Read a record. Raises ValueError for a file that is no record, a newer clrlib's, or not what its name says."""
+    """Read a record.
+
+    Raises Damaged for one that is cut off, ValueError for a file that is no record, a newer clrlib's, or not what its
+    name says.
+    """
     try:
-        record = Record.from_json(json.loads(path.read_text()))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Damaged(f"{path} is not a whole record ({error}); delete it and train the run again") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is not a record ({error}); delete it and train the run again") from error
+    try:
+        record = Record.from_json(content)
     except NewerFormat as error:
         raise ValueError(f"{path}: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a whole record ({error}); delete it and train the run again") from error
+        raise ValueError(f"{path} is not a record ({error}); delete it and train the run again") from error
     if record.run.name != path.stem:
         raise ValueError(f"{path} holds the run {record.run.name}; its name or content was edited, delete it")
     return record
 
 
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"it holds {constant}, which no record does")
+
+
 def load(run: Run, folder: Path) -> Record | None:
     """The run's record where it was finished, else None."""
-    path = folder / f"{run.name}.json"
+    path = _path(run, folder)
     return read(path) if path.exists() else None
+
+
+def is_finished(run: Run, folder: Path) -> bool:
+    """Whether the run has a whole record. Raises ValueError as read does, but not for one that is cut off."""
+    try:
+        return load(run, folder) is not None
+    except Damaged:
+        return False  # it is set aside when its run is taken up
 
 
 def load_all(folder: Path) -> list[Record]:
@@ -53,19 +81,39 @@ def load_all(folder: Path) -> list[Record]:
     return sorted(records, key=lambda record: (record.run.experiment, record.run.seed, record.run.name))
 
 
-def load_or_train(run: Run, folder: Path, until: float | None = None) -> Record:
+def load_or_train(run: Run, folder: Path, until: float | None = None, wait: bool = True, say: Say = say) -> Record:
     """The run's record: read where it was finished, else trained, from its last checkpoint where it was begun.
 
-    until: as for train, which raises OutOfTime when stopped before its end.
+    A record that is cut off is set aside and trained again. While another process trains the run this one waits for it,
+    until the time is up or, with wait=False, not at all: then it raises Busy. until: as for train, which raises
+    OutOfTime when stopped before its end. say: takes the lines of progress.
     """
-    if (record := load(run, folder)) is not None:
-        return record
-    checkpoint = folder.parent / "checkpoints" / f"{run.name}.pt"
+    if is_finished(run, folder):
+        return read(_path(run, folder))
+    left = -1 if until is None else max(0.0, until - time.monotonic())
+    with alone(folder.parent / "locks" / f"{run.name}.lock", f"training {run.name}", left if wait else 0):
+        return _train(run, folder, until, say)
+
+
+def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
+    """What load_or_train does alone."""
+    path, checkpoint = _path(run, folder), folder.parent / "checkpoints" / f"{run.name}.pt"
+    try:
+        if (record := load(run, folder)) is not None:
+            return record  # another process has finished it meanwhile
+    except Damaged as error:
+        set_aside(path, error)
+    for place in (folder, checkpoint.parent):
+        clear_remains(place, run.name)
     images = _images(run.data)
-    record = train(run, images, checkpoint, Progress(images.loader_rate(run.batch)), until)
+    record = train(run, images, checkpoint, Progress(images.loader_rate(run.batch), say), until)
     save(record, folder)
-    checkpoint.unlink(missing_ok=True)  # only now: the record is on the disk
+    checkpoints.delete(checkpoint)  # only now: the record is on the disk
     return record
+
+
+def _path(run: Run, folder: Path) -> Path:
+    return folder / f"{run.name}.json"
 
 
 @cache

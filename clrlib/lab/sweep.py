@@ -1,20 +1,26 @@
-"""Many runs side by side, with joblib: one process and one share of the CPU each."""
+"""Many runs side by side, with joblib: in processes of this machine, or on a Dask cluster."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib
 import psutil
 import torch
 
 from clrlib.lab import device, kernels, store
+from clrlib.lab.files import Busy
 from clrlib.lab.progress import duration
-from clrlib.lab.runs import Run
+from clrlib.lab.runs import Record, Run
 from clrlib.lab.training import OutOfTime
+
+if TYPE_CHECKING:
+    from clrlib.lab.cluster import Cluster
 
 BYTES_A_RUN = 2**31  # what CIFAR-10 and a net take at most, torch included
 BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
+Outcome = tuple[Run, Record | type[Busy] | type[OutOfTime]]
 
 
 def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
@@ -31,42 +37,68 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     return max(1, min(cores, room))
 
 
-def train_missing(runs: Sequence[Run], folder: Path, jobs: int, budget: float | None = None) -> None:
+def train_missing(
+    runs: Sequence[Run], folder: Path, jobs: int, budget: float | None = None, cluster: "Cluster | None" = None
+) -> None:
     """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
 
     budget: seconds after which it saves what is in progress and stops. Stop it at any moment: the next call goes on
-    from the records and checkpoints that are there.
+    from the records and checkpoints that are there. What another process trains at the same time is left to it, and
+    waited for at the end. cluster: trains instead of this machine, as many at a time as it has places.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
-    missing = [run for run in runs if store.load(run, folder) is None]
+    missing = [run for run in runs if not store.is_finished(run, folder)]
     done, jobs = len(runs) - len(missing), min(jobs, max(1, len(missing)))
-    print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)
-    if not missing:
-        return
-    if device.pick_device().type == "cpu":
-        kernels.name()  # compiled here, once, rather than by every worker at the same time
-    threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
-    until = None if budget is None else time.time() + budget
-    work = (joblib.delayed(_train)(run, folder, threads, until) for run in missing)
-    started, done, total = time.monotonic(), 0, sum(run.iterations for run in missing)
-    # batch_size=1: a long run must not hold a short one back
-    for iterations in joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work):
-        done += iterations
-        if iterations:
-            left = (time.monotonic() - started) * (total - done) / done
-            print(f"total: {done:,}/{total:,} iterations, {duration(left)} left", flush=True)
-    if done < total:
-        unfinished = sum(store.load(run, folder) is None for run in missing)
+    at_a_time = cluster.places() if cluster else jobs
+    print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {at_a_time} at a time", flush=True)
+    until = None if budget is None else time.monotonic() + budget
+    left, to_train = _Left(missing), missing
+    for wait in (False, True):  # first what nobody trains, then what others have begun
+        begun_elsewhere = []
+        if not to_train:
+            break
+        for run, outcome in (
+            cluster.train(to_train, folder, wait) if cluster else _train_here(to_train, folder, jobs, until, wait)
+        ):
+            if outcome is Busy:
+                begun_elsewhere.append(run)
+            elif isinstance(outcome, Record):
+                if not store.is_finished(run, folder):  # it was trained on a machine with a folder of its own
+                    store.save(outcome, folder)
+                left.less(run)
+        to_train = begun_elsewhere
+    if unfinished := sum(not store.is_finished(run, folder) for run in missing):
         print(f"time is up: {unfinished} runs are not finished; the same command goes on from here", flush=True)
 
 
-def _train(run: Run, folder: Path, threads: int, until: float | None) -> int:
-    """The iterations of the run, 0 where the time was up before its end."""
+class _Left:
+    """Prints how far all runs together are, after each."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.started, self.done, self.total = time.monotonic(), 0, sum(run.iterations for run in runs)
+
+    def less(self, run: Run) -> None:
+        self.done += run.iterations
+        left = (time.monotonic() - self.started) * (self.total - self.done) / self.done
+        print(f"total: {self.done:,}/{self.total:,} iterations, {duration(left)} left", flush=True)
+
+
+def _train_here(runs: Sequence[Run], folder: Path, jobs: int, until: float | None, wait: bool) -> Iterator[Outcome]:
+    """Each run and what became of it, as they end: in processes of this machine, each with its share of the cores."""
+    if device.pick_device().type == "cpu":
+        kernels.name()  # compiled here, once, rather than by every worker at the same time
+    threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
+    work = (joblib.delayed(_train)(run, folder, threads, until, wait) for run in runs)
+    # batch_size=1: a long run must not hold a short one back
+    yield from joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work)
+
+
+def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool) -> Outcome:
     torch.set_num_threads(threads)
-    if until is not None and time.time() > until:
-        return 0
+    if until is not None and time.monotonic() > until:
+        return run, OutOfTime
     try:
-        store.load_or_train(run, folder, until)
-    except OutOfTime:
-        return 0
-    return run.iterations
+        return run, store.load_or_train(run, folder, until, wait)
+    except (Busy, OutOfTime) as error:
+        return run, type(error)

@@ -40,7 +40,8 @@ def train(
     """Train a net as the run says, on the images' device, and return the record.
 
     checkpoint: a file to go on from where it exists and to save to now and then. report: called after each evaluation.
-    until: the time (time.time()) from which on it saves and stops, before its end.
+    until: the time (time.monotonic(), which no setting of the clock moves) from which on it saves and stops, before its
+    end.
     Stops at the first iteration whose loss is not finite (the record's diverged_at).
     Raises ValueError for images other than the run's, OutOfTime when stopped before the end.
     """
@@ -48,8 +49,8 @@ def train(
     device = images.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         training = Training(run, images)
-        if checkpoint is not None and checkpoint.exists():
-            checkpoints.load(checkpoint, training)
+        if checkpoint is not None:
+            checkpoints.resume(checkpoint, training)
         saved = started = time.monotonic()
 
         def pause() -> None:
@@ -57,7 +58,7 @@ def train(
             nonlocal saved, started
             now = time.monotonic()
             training.seconds, started = training.seconds + now - started, now
-            stop = until is not None and time.time() > until
+            stop = until is not None and now > until
             if checkpoint is not None and (stop or now - saved > SECONDS_BETWEEN_CHECKPOINTS):
                 checkpoints.save(checkpoint, training)
                 saved = now

@@ -51,15 +51,21 @@ def test_a_crash_leaves_the_old_file_or_nothing(
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == ([] if old is None else [("record.json", old)])
 
 
-def test_the_content_is_on_the_disk_before_it_has_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_content_is_on_the_disk_before_it_has_the_name_and_then_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, moments = tmp_path / "record.json", []
     fsync, replace = os.fsync, Path.replace
-    monkeypatch.setattr(
-        os, "fsync", lambda handle: (moments.append(f"fsync {os.fstat(handle).st_size}"), fsync(handle))
-    )
+
+    def flushed(handle: int) -> None:
+        about = os.fstat(handle)
+        moments.append("fsync of the folder" if stat.S_ISDIR(about.st_mode) else f"fsync of {about.st_size} bytes")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", flushed)
     monkeypatch.setattr(Path, "replace", lambda self, to: (moments.append(f"{to.name}"), replace(self, to))[1])
     write_atomically(path, b"12345")
-    assert moments == ["fsync 5", "record.json"]
+    assert moments == ["fsync of 5 bytes", "record.json", "fsync of the folder"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, -float("inf")], {"deep": [float("nan")]}])

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable
 from http.client import BadStatusLine
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
@@ -237,19 +238,38 @@ def test_the_download_is_fast_ais_160_pixels_into_data(
 
     monkeypatch.setattr(torchvision.datasets.imagenette, "download_and_extract_archive", fetch)
     imagenette.download()
-    assert calls == [(TRAIN_URL, data_folder, "e793b78cc4c9e9a4ccc0c1155377a412")]
+    assert calls == [(TRAIN_URL, data_folder / ".imagenette.part", "e793b78cc4c9e9a4ccc0c1155377a412")]
     assert imagenette.find() == ("imagenette-scaled", data_folder / "imagenette2-160")
     assert capsys.readouterr().out == ""
+    assert [path.name for path in data_folder.iterdir()] == ["imagenette2-160"]
+
+
+def test_a_download_that_was_killed_half_way_is_begun_anew(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = data_folder / ".imagenette.part" / "imagenette2-160" / "train" / "n01440764"
+    half.mkdir(parents=True)
+
+    def fetch(url: str, root: Path, md5: str) -> None:
+        assert not half.exists()
+        put_folder(Path(root) / "imagenette2-160", {k.replace(".png", ".JPEG"): c for k, c in tree(200, 160).items()})
+
+    monkeypatch.setattr(torchvision.datasets.imagenette, "download_and_extract_archive", fetch)
+    imagenette.download()
+    assert [path.name for path in data_folder.iterdir()] == ["imagenette2-160"]
 
 
 def test_the_download_looks_at_both_splits_and_fetches_once(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(imagenette, "Imagenette", lambda *args, **more: calls.append((*args, more)))
+    part = data_folder / ".imagenette.part"
+
+    def fetch(*args: Any, **more: Any) -> None:
+        calls.append((*args, more))
+        (part / "imagenette2-160").mkdir(parents=True, exist_ok=True)
+
+    monkeypatch.setattr(imagenette, "Imagenette", fetch)
     imagenette.download()
-    assert calls == [
-        (data_folder, "train", "160px", {"download": True}),
-        (data_folder, "val", "160px", {"download": False}),
-    ]
+    assert calls == [(part, "train", "160px", {"download": True}), (part, "val", "160px", {"download": False})]
+    imagenette.download()
+    assert len(calls) == 2, "another process had it meanwhile"
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def calls(on_cpu: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]
         monkeypatch.setattr(
             reproduce,
             name,
-            lambda *given, name=name, rows=experiments.CATALOGUE: found.append(
+            lambda *given, name=name, rows=experiments.CATALOGUE, cluster=None: found.append(
                 (name, *given, *(row.name for row in rows if len(rows) < 9), os.environ.get("CLRLIB_DATA"))
             ),
         )
@@ -309,13 +309,13 @@ def test_auto_is_the_papers_size_with_five_seeds_on_a_gpu(
 def test_the_budget_is_for_all_kinds_of_images_together(monkeypatch: pytest.MonkeyPatch) -> None:
     now, budgets = [1000.0], []
 
-    def slow(runs: object, folder: object, jobs: object, budget: float) -> None:
+    def slow(runs: object, folder: object, jobs: object, budget: float, cluster: None) -> None:
         budgets.append(budget)
         now[0] += 50.0
 
-    monkeypatch.setattr(reproduce.time, "time", lambda: now[0])
+    monkeypatch.setattr(reproduce.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(reproduce.sweep, "train_missing", slow)
     kinds = {"cifar10": "cifar10", "imagenette": "imagenette-128", "cifar100": "cifar100"}
-    monkeypatch.setattr(reproduce.notebook, "data_for", lambda profile, download: kinds)
+    monkeypatch.setattr(reproduce.notebook, "data_for", lambda profile: kinds)
     reproduce.train("paper", 1, 1, budget=60.0)
     assert budgets == [60.0, 10.0, -40.0]  # less than nothing: nothing is begun

@@ -124,21 +124,40 @@ def test_a_renamed_record_is_refused(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", "{}", '{"format": 1}', "\x00\x01", '{"format": 1, "run": {}}']
+    "content",
+    [b"[]", b"null", b"{}", b'{"format": 1}', b'{"format": 1, "run": {}}', b'{"format": NaN}', b'{"a": -Infinity}'],
 )
-def test_what_is_no_record_is_refused_by_name(saved: Path, content: str) -> None:
-    saved.write_text(content)
-    for read in (lambda: store.load(RUN, saved.parent), lambda: store.load_all(saved.parent)):
-        with pytest.raises(ValueError, match=rf"{saved.name} is not a whole record .*delete it and train"):
-            read()
+def test_what_is_no_record_is_refused_by_name(saved: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "train", refuse_to_train)
+    saved.write_bytes(content)
+    for read in (store.load, store.is_finished, store.load_or_train, lambda _, folder: store.load_all(folder)):
+        with pytest.raises(ValueError, match=rf"{saved.name} is not a record .*delete it and train"):
+            read(RUN, saved.parent)
+    assert saved.read_bytes() == content
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-def test_a_record_cut_short_is_refused(saved: Path, share: float) -> None:
+def test_a_number_that_is_none_is_refused(saved: Path) -> None:
+    saved.write_text(saved.read_text().replace("[0.25, 0.3333333333333333]", "[0.25, NaN]"))
+    with pytest.raises(ValueError, match=rf"{saved.name} is not a record \(it holds NaN, which no record does\)"):
+        store.read(saved)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize("rest", ["", "\0"], ids=["cut", "zeros"])
+def test_a_record_cut_short_is_never_read_but_set_aside_and_trained_again(
+    saved: Path, share: float, rest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     whole = saved.read_bytes()
-    saved.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ValueError, match=rf"{saved.name} is not a whole record"):
-        store.load_or_train(RUN, saved.parent)
+    damaged = whole[: int(share * len(whole))] + rest.encode() * 9
+    saved.write_bytes(damaged)
+    for read in (lambda: store.load(RUN, saved.parent), lambda: store.load_all(saved.parent)):
+        with pytest.raises(store.Damaged, match=rf"{saved.name} is not a whole record .*delete it and train"):
+            read()
+    assert not store.is_finished(RUN, saved.parent) and saved.read_bytes() == damaged, "looking changes nothing"
+    record = store.load_or_train(RUN, saved.parent)
+    assert store.load_all(saved.parent) == [record]
+    assert saved.with_name(f"{saved.name}.damaged").read_bytes() == damaged
+    assert f"set aside as {saved.name}.damaged" in capsys.readouterr().out
 
 
 def test_a_record_of_a_newer_clrlib_is_refused(saved: Path) -> None:

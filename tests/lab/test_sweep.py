@@ -84,8 +84,8 @@ def test_a_broken_record_stops_the_sweep_before_anything_is_trained(
         raise AssertionError("trained")
 
     monkeypatch.setattr(store, "train", refuse)
-    (tmp_path / f"{RUNS[2].name}.json").write_text("{")
-    with pytest.raises(ValueError, match=f"{RUNS[2].name}.json is not a whole record"):
+    (tmp_path / f"{RUNS[2].name}.json").write_text("{}")
+    with pytest.raises(ValueError, match=f"{RUNS[2].name}.json is not a record"):
         train_missing(RUNS, tmp_path, jobs=1)
 
 
@@ -100,9 +100,9 @@ def test_the_cores_are_shared_out(
             assert n_jobs == min(jobs, len(RUNS)), "no more processes than runs"
 
         def __call__(self, work: Iterator[Any]) -> Iterator[int]:
-            for _, (run, _, share, _), _ in work:
+            for _, (run, _, share, *_), _ in work:
                 seen.append(share)
-                yield run.iterations
+                yield run, sweep.OutOfTime
 
     monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: cores)
     monkeypatch.setattr(sweep.joblib, "Parallel", Parallel)

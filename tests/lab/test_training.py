@@ -1,5 +1,7 @@
 """The loop that every curve comes from: it learns, repeats itself, survives being killed and admits divergence."""
 
+import hashlib
+import io
 import json
 import random
 import time
@@ -188,7 +190,7 @@ def kill_after(evaluation: int) -> Callable[[Training], None]:
 
 
 def apart_from_timings(path: Path) -> dict[str, Any]:
-    content = torch.load(path, weights_only=True)
+    content = checkpoints.read(path, torch.device("cpu"))
     assert content.pop("seconds") > 0
     return dict(content)
 
@@ -451,12 +453,70 @@ def test_another_precision_is_refused(few: ImageSet) -> None:
         train(replace(SHORT, precision="bf16"), few)
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut"])
-def test_a_damaged_checkpoint_is_refused_by_name(images: ImageSet, tmp_path: Path, content: bytes) -> None:
-    damaged = tmp_path / "run.pt"
-    damaged.write_bytes(content)
-    with pytest.raises(ValueError, match=r"run.pt is damaged; delete it to start this run anew"):
-        train(RUN, images, damaged)
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, flip_a_bit, lambda _: b"", lambda _: bytes(9999)])
+@pytest.mark.parametrize("how_many", [1, 2])
+def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(
+    few: ImageSet,
+    checkpoint: Path,
+    damage: Callable[[bytes], bytes],
+    how_many: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = train(SHORT, few)
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(3))
+    damaged = [checkpoint, checkpoints.before(checkpoint)][:how_many]
+    for path in damaged:
+        path.write_bytes(damage(path.read_bytes()))
+    assert train(SHORT, few, checkpoint).curves == whole.curves
+    out = capsys.readouterr().out
+    for path in damaged:
+        assert f"{path.name} is cut off or changed: set aside as {path.name}.damaged" in out
+        assert path.with_name(f"{path.name}.damaged").exists()
+    assert ("goes on from iteration" in out) == (how_many == 1)
+
+
+def test_a_checkpoint_of_a_killed_write_is_the_one_before(few: ImageSet, checkpoint: Path) -> None:
+    """Killed after the last one was moved out of the way, before the new one had its name."""
+    whole = train(SHORT, few)
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(3))
+    checkpoint.unlink()
+    assert train(SHORT, few, checkpoint).curves == whole.curves
+
+
+def test_a_file_that_clrlib_did_not_write_is_refused(few: ImageSet, checkpoint: Path) -> None:
+    torch.save({"run": {}}, checkpoint)
+    with pytest.raises(ValueError, match=r"run.pt was written by another program or an older clrlib; delete it"):
+        train(SHORT, few, checkpoint)
+
+
+def test_code_in_a_checkpoint_is_never_run(few: ImageSet, checkpoint: Path, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    torch.save({"run": Payload(tmp_path / "ran")}, file)
+    checkpoint.write_bytes(hashlib.sha256(file.getvalue()).digest() + file.getvalue())
+    with pytest.raises(ValueError, match=r"run.pt holds more than numbers; do not trust it, delete it"):
+        train(SHORT, few, checkpoint)
+    assert not (tmp_path / "ran").exists()
+
+
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
 
 
 def first_losses(precision: str, way: str, moved: float = 0.0) -> Tensor:
@@ -498,7 +558,7 @@ def test_out_of_time_it_saves_and_goes_on_later_to_the_same_end(images: ImageSet
         train(SHORT, images, path, until=0.0)
     with pytest.raises(training.OutOfTime, match=r"stopped after 2 of 13 iterations"):
         train(SHORT, images, path, until=0.0)
-    later = train(SHORT, images, path, until=time.time() + 600)
+    later = train(SHORT, images, path, until=time.monotonic() + 600)
     assert later.curves == whole.curves
 
 
