@@ -1,5 +1,6 @@
 # One line of help for each target stands after ##. Settings: PROFILE=auto|smoke|quick|paper SEEDS=n JOBS=n|auto
 # BUDGET=25m (make reproduce and make publish train that long) ROWS=fixed,exp (make publish trains these alone) LAB_OPTIONS=--allow-root
+# ENGINE=dask SCHEDULER=tcp://host:8786 (a Dask cluster trains, see docs/clusters.md) KILLS=20 (make soak) ROUNDS=20 (make flakes)
 # DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -9,18 +10,25 @@ PROFILE ?= auto
 JOBS ?= auto
 PY := .venv/bin/python
 LAB := $(PY) -m clrlib.lab
+KILLS ?= 20
+ROUNDS ?= 20
+# holds a lock while a command runs: two makes in one clone must not install into it at the same time
+ALONE := $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open(".setup.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); sys.exit(subprocess.call(sys.argv[1:]))'
+ENGINES := $(if $(ENGINE),--engine $(ENGINE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 TWO := --numprocesses 2 --dist loadfile
 OPTIONS := --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup data reproduce figures test lab publish bench clean lock
+.PHONY: help setup data reproduce figures test soak flakes lab publish bench clean lock
 
 help: ## this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
-setup: .venv/done ## the locked environment in .venv (about 3 min, 6 GB with CUDA's libraries)
+setup: ## the locked environment in .venv (about 3 min, 6 GB with CUDA's libraries)
+
+	@$(ALONE) $(MAKE) --no-print-directory .venv/done
 
 .venv/done: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
@@ -32,8 +40,8 @@ setup: .venv/done ## the locked environment in .venv (about 3 min, 6 GB with CUD
 data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
 	$(LAB) data $(OPTIONS)
 
-reproduce: setup ## train, run every notebook, draw the figures, compare (quick: 4 h on 2 cores, BUDGET=50m the Caffe net; paper: days)
-	$(LAB) reproduce $(OPTIONS) $(if $(BUDGET),--budget $(BUDGET))
+reproduce: data ## train, run every notebook, draw the figures, compare (quick: 4 h on 2 cores, BUDGET=50m the Caffe net; paper: days)
+	$(LAB) reproduce $(OPTIONS) $(ENGINES) $(if $(BUDGET),--budget $(BUDGET))
 
 figures: setup ## figures/ again from results/ (10 s)
 	$(LAB) figures
@@ -48,11 +56,18 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 	$(LAB) notebooks --profile smoke
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
+soak: setup ## kill a sweep KILLS times and a whole smoke reproduction too, compare with an undisturbed one (about 15 min)
+	$(PY) -m pytest tests/faults --kills $(KILLS)
+
+flakes: setup ## the tests ROUNDS times in random order, two workers (about 3 min each)
+	set -e; for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; $(PY) -m pytest $(TWO) -p randomly; done
+
 lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
 
-publish: setup ## train the paper profile and publish results/, figures/, README and notebooks (the Caffe net 18 h on 2 cores, other nets weeks; BUDGET=25m ROWS=exp)
-	$(LAB) publish --profile paper --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
+publish: PROFILE := paper
+publish: data ## train the paper profile and publish results/, figures/, README and notebooks (the Caffe net 18 h on 2 cores, other nets weeks; BUDGET=25m ROWS=exp)
+	$(LAB) publish --profile paper --jobs $(JOBS) $(ENGINES) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
 
 bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (20 min); leave the machine alone meanwhile
 	$(PY) -m clrlib.lab.bench

@@ -1,0 +1,115 @@
+"""`make reproduce` in small, in a process of its own: four runs on the digits, a notebook, two figures.
+
+With a stage, the process and all that it started are killed so many seconds after that stage was entered for the
+so-manieth time: by SIGKILL, wherever it is then.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from clrlib.lab import checkpoints, experiments, figures, files, paths, plots, reproduce, store, sweep, training
+from clrlib.lab.__main__ import main
+from clrlib.lab.runs import Record, Run
+from clrlib.schedules import Fixed, Triangular, Triangular2
+
+SERVER = multiprocessing.get_context("forkserver")  # imports torch and the lab once, for all processes
+SERVER.set_forkserver_preload(["sweeps"])
+SMALL = Run("fixed", Fixed(0.001), 12, profile="smoke", data="digits", batch=10, evaluate_every=4)
+RUNS = [
+    SMALL,
+    replace(SMALL, experiment="clr-table2", policy=Triangular2(0.001, 0.003, 3), evaluate_every=6),
+    replace(SMALL, experiment="clr-table2", policy=Triangular2(0.001, 0.003, 3), evaluate_every=6, seed=1),
+    replace(SMALL, experiment="decay-4000", policy=Triangular(0.001, 0.003, 5), evaluate_every=12),
+]
+STAGES: dict[str, tuple[object, str]] = {
+    "training": (training.Training, "step"),
+    "evaluation": (training.Training, "test_scores"),
+    "checkpoint": (checkpoints, "save"),
+    "half a file": (files.os, "fsync"),
+    "record": (store, "save"),
+    "after the record": (checkpoints, "delete"),
+    "notebook": (reproduce.papermill, "execute_notebook"),
+    "figure": (plots, "encoded"),
+}
+
+
+def apart_from_timings(record: Record) -> Record:
+    """What two trainings of one run have in common, bit for bit."""
+    return replace(record, seconds=0.0, iterations_per_second=None)
+
+
+def run(folder: Path, *death: object) -> tuple[int, str]:
+    """Run it to its end in a process of its own; exit code and what it printed. death: stage, call and seconds."""
+    log = folder / "log.txt"
+    process = SERVER.Process(target=_live, args=(folder, log, *death))
+    process.start()
+    process.join()
+    return process.exitcode or 0, log.read_text()
+
+
+def _live(folder: Path, log: Path, *death: Any) -> None:
+    os.setsid()  # killed are this process and what it starts, not who started it
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream.fileno())
+    os.environ |= {"CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": "", "CLRLIB_KERNELS": "torch"}
+    _make_small(folder)
+    if death:
+        _die_in(*death)
+    code = main(["reproduce", "--profile", "smoke", "--jobs", "1"])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def records(folder: Path) -> list[Record]:
+    """What it left, apart from timings."""
+    return [apart_from_timings(record) for record in store.load_all(folder / "build" / "smoke" / "results")]
+
+
+def _die_in(stage: str, call: int, seconds: float) -> None:
+    owner, name = STAGES[stage]
+    original: Callable[..., Any] = getattr(owner, name)
+    calls = 0
+
+    def entered(*arguments: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            threading.Thread(target=_kill_after, args=(seconds,), daemon=True).start()
+            time.sleep(0 if seconds else 9)  # at once: before the original is called
+        return original(*arguments, **more)
+
+    setattr(owner, name, entered)
+
+
+def _kill_after(seconds: float) -> None:
+    time.sleep(seconds)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _make_small(folder: Path) -> None:
+    paths.BUILD = store.BUILD = folder / "build"
+    paths.NOTEBOOKS = folder / "notebooks"
+    paths.NOTEBOOKS.mkdir(parents=True, exist_ok=True)
+    experiments.runs = lambda *_: RUNS
+    sweep.joblib.cpu_count = lambda **_: 1  # so many threads: two that wait for each other are slow beside other work
+    training.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # one after every iteration
+    for name in set(figures.FIGURES) - {"03_fixed_vs_cyclical", "04_decay_only"}:
+        del figures.FIGURES[name]
+    cells = [
+        nbformat.v4.new_code_cell('profile: str = "published"', id="a", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("print(profile)", id="b"),
+    ]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    book = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    files.write_atomically(paths.NOTEBOOKS / "00_made.ipynb", nbformat.writes(book).encode())

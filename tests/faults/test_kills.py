@@ -1,0 +1,95 @@
+"""A sweep is killed anywhere, its newest file cut off as by a power cut, and goes on as if nothing had been.
+
+KILLS=20 (make soak) kills so often; docs/faults.md has what it found.
+"""
+
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+from sweeps import RUNS, STAGES, records, run
+
+from clrlib.lab.runs import Record
+
+KILLS = int(os.environ.get("KILLS", "3"))
+CALLS = {"training": 40, "evaluation": 8, "checkpoint": 40, "half a file": 40, "record": 4, "after the record": 4}
+LONGEST = {"training": 0.05, "evaluation": 0.05, "checkpoint": 0.02, "record": 0.01, "notebook": 1.5, "figure": 0.1}
+
+
+def moments(seed: int) -> list[tuple[str, int, float]]:
+    """Stage, call and seconds into it of each kill: all stages before one comes again."""
+    drawn = random.Random(seed)
+    stages = [stage for _ in range(-(-KILLS // len(STAGES))) for stage in drawn.sample(list(STAGES), len(STAGES))]
+    return [
+        (stage, drawn.randint(1, CALLS.get(stage, 1)), drawn.uniform(0, LONGEST.get(stage, 0.0)))
+        for stage in stages[:KILLS]
+    ]
+
+
+def finished(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Each record's bytes and time of writing."""
+    paths = (folder / "build" / "smoke" / "results").glob("*.json")
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+
+
+def cut_the_newest_file(folder: Path, share: float) -> str:
+    """What a power cut leaves of it: a part."""
+    files = [path for path in (folder / "build").rglob("*") if path.is_file() and path.stat().st_size]
+    newest = max(files, key=lambda path: path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[: int(share * newest.stat().st_size)])
+    return newest.name
+
+
+def drawn_files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "build" / "smoke" / "figures").iterdir()}
+
+
+def assert_ends_as(folder: Path, undisturbed: Path) -> None:
+    """It goes on to the very end of the undisturbed sweep, bit for bit, and leaves no remains."""
+    code, printed = run(folder)
+    assert code == 0, printed
+    assert records(folder) == records(undisturbed)
+    assert drawn_files(folder) == drawn_files(undisturbed)
+    assert (folder / "build" / "smoke" / "notebooks" / "00_made.ipynb").exists()
+    remains = {path.name for path in folder.rglob("*") if path.suffix == ".tmp" or path.name.endswith(".failed.ipynb")}
+    assert not remains
+    assert not any((folder / "build" / "smoke" / "checkpoints").iterdir()) or "damaged" in printed
+
+
+@pytest.mark.parametrize("moment", moments(seed=0), ids=lambda moment: f"{moment[0]}-{moment[1]}")
+def test_killed_anywhere_it_goes_on_to_the_same_end(
+    moment: tuple[str, int, float], undisturbed: Path, folder: Path
+) -> None:
+    code, printed = run(folder, *moment)
+    assert code == -signal.SIGKILL, printed
+    whole: list[Record] = records(folder)  # raises for a half one
+    assert {r.run.name for r in whole} <= {r.name for r in RUNS}
+    before = finished(folder)
+    assert_ends_as(folder, undisturbed)
+    assert before.items() <= finished(folder).items(), "finished runs are untouched"
+
+
+@pytest.mark.parametrize("moment", moments(seed=1)[: max(1, KILLS // 4)], ids=lambda moment: f"{moment[0]}-{moment[1]}")
+def test_after_a_power_cut_it_goes_on_to_the_same_end(
+    moment: tuple[str, int, float], undisturbed: Path, folder: Path
+) -> None:
+    code, printed = run(folder, *moment)
+    assert code == -signal.SIGKILL, printed
+    cut = cut_the_newest_file(folder, share=random.Random(str(moment)).random())
+    before = {name: found for name, found in finished(folder).items() if name != cut}
+    assert_ends_as(folder, undisturbed)
+    assert before.items() <= finished(folder).items(), "finished runs are untouched"
+
+
+def test_a_clock_set_back_changes_nothing(undisturbed: Path, folder: Path) -> None:
+    """All that was written before is from the future then."""
+    code, printed = run(folder, "record", 3, 0.0)
+    assert code == -signal.SIGKILL, printed
+    for path in folder.rglob("*"):
+        os.utime(path, (4e9, 4e9))
+    before = finished(folder)
+    assert len(before) == 2
+    assert_ends_as(folder, undisturbed)
+    assert before.items() <= finished(folder).items()
