@@ -1,6 +1,6 @@
 # One line of help for each target stands after ##. Settings: PROFILE=auto|smoke|quick|paper SEEDS=n JOBS=n|auto
 # BUDGET=25m (make reproduce and make publish train that long) ROWS=fixed,exp (make publish trains these alone) LAB_OPTIONS=--allow-root
-# DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
+# DEVICE=cpu|cuda. DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -13,6 +13,7 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-ur
 TWO := --numprocesses 2 --dist loadfile
 OPTIONS := --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
+export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help setup data reproduce figures test lab publish bench clean lock

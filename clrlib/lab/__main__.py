@@ -5,24 +5,28 @@ import math
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from clrlib.lab import experiments, notebook, reproduce
 from clrlib.lab.data import DataError
 from clrlib.lab.device import pick_device
+from clrlib.lab.errors import sentence
 from clrlib.lab.experiments import Experiment
+
+MOST_SEEDS = 1000
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors that a user can mend are one sentence, exit code 1."""
-    options = _parser().parse_args(arguments)
-    if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
-        os.environ["CLRLIB_DATA"] = str(Path(named).expanduser().resolve())  # notebooks run in another folder
     try:
+        options = _parser().parse_args(arguments)
+        if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
+            os.environ["CLRLIB_DATA"] = _absolute(named)  # notebooks run in another folder
         _run(options)
-    except (DataError, ValueError, RuntimeError, OSError) as error:
+    except (DataError, ValueError, RuntimeError, OSError, MemoryError) as error:
         if os.environ.get("CLRLIB_TRACEBACK"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
@@ -30,8 +34,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are one sentence as all else is, without the usage around it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; see `{self.prog} --help`")
+
+
+def _absolute(named: str) -> str:
+    try:
+        return str(Path(named).expanduser().resolve())
+    except RuntimeError as error:  # a user that is not there, links that go round in a circle
+        raise DataError(f"CLRLIB_DATA is {named!r}, which leads nowhere ({error}); name a folder or archive") from error
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m clrlib.lab", description=__doc__)
+    parser = _Parser(prog="python -m clrlib.lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("data", "get the data and say what was found"),
@@ -44,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
-        command.add_argument("--seeds", type=_positive, default=None, help="seeds 0 .. N-1 of every row")
+        command.add_argument("--seeds", type=_seeds, default=None, help="seeds 0 .. N-1 of every row")
         if name in ("train", "reproduce", "publish"):
             command.add_argument("--budget", type=_seconds, default=None, help="stop training after 90s, 25m or 3h")
         if name in ("train", "publish"):
@@ -76,11 +94,11 @@ def _rows(names: str) -> tuple[Experiment, ...]:
     return experiments.named(names.split(",")) if names else experiments.CATALOGUE
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+def _seeds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
+        how = f"give a count from 1 to {MOST_SEEDS:,}; 3 runs seeds 0, 1, 2"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seeds; {how}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
@@ -100,7 +118,9 @@ def _seconds(text: str) -> float:
 
 
 def _jobs(text: str) -> int | None:
-    return None if text == "auto" else _positive(text)
+    if text != "auto" and (not text.isdecimal() or int(text) < 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs; give 1 or more, or auto")
+    return None if text == "auto" else int(text)
 
 
 if __name__ == "__main__":

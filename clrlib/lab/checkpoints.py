@@ -2,16 +2,22 @@
 
 import io
 import pickle
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from clrlib.lab.files import write_atomically
-from clrlib.lab.runs import Run
+from clrlib.lab.errors import out_of_memory
+from clrlib.lab.files import reason, write_atomically
+from clrlib.lab.runs import Run, check_curves
 
 if TYPE_CHECKING:
     from clrlib.lab.training import Training
+
+ANEW = "delete it to start this run anew"
+BROKEN = (RuntimeError, LookupError, TypeError, ValueError, AttributeError)  # what content of another kind raises
 
 
 def save(path: Path, training: "Training") -> None:
@@ -36,23 +42,60 @@ def save(path: Path, training: "Training") -> None:
 
 
 def load(path: Path, training: "Training") -> None:
-    """Take up where the file was saved. Raises ValueError for a file of another run or other data."""
+    """Take up where the file was saved.
+
+    Raises ValueError for a file that is damaged, holds code, is of another run or other data, or does not fit the run;
+    the training is then not to be used.
+    """
+    content = _content(path, training)
     try:
-        content = torch.load(path, map_location=training.device, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"checkpoint {path} is damaged; delete it to start this run anew") from error
-    if Run.from_json(content["run"]) != training.run or content["data"] != training.images.sha256:
-        raise ValueError(f"checkpoint {path} is of another run or other data; delete it to start this run anew")
+        same = Run.from_json(content["run"]) == training.run and content["data"] == training.images.sha256
+    except BROKEN:  # settings that this clrlib does not know
+        same = False
+    if not same:
+        raise ValueError(f"checkpoint {path} is of another run or other data; {ANEW}")
+    try:
+        _take_up(content, training)
+    except BROKEN as error:
+        if out_of_memory(error):
+            raise
+        raise ValueError(f"checkpoint {path} does not fit its run ({reason(error)}); {ANEW}") from error
+
+
+def _content(path: Path, training: "Training") -> Any:
+    try:
+        return torch.load(path, map_location=training.device, weights_only=True)
+    except OSError as error:
+        raise ValueError(f"checkpoint {path} cannot be read ({reason(error)}); mend that, or {ANEW}") from error
+    except (*BROKEN, EOFError, pickle.UnpicklingError) as error:
+        if out_of_memory(error):
+            raise
+        if name := re.search(r"GLOBAL (\S+)", str(error)):  # nothing but tensors and plain values is ever loaded
+            raise ValueError(f"checkpoint {path} holds code ({name[1]}); do not trust it, {ANEW}") from error
+        raise ValueError(f"checkpoint {path} is damaged; {ANEW}") from error
+
+
+def _take_up(content: Any, training: "Training") -> None:
+    done, losses = content["done"], content.get("losses", [])  # older files were all written after an evaluation
+    if type(done) is not int or not 0 <= done <= training.run.iterations:
+        raise ValueError(f"done is {done!r}")
+    if any(loss.shape for loss in losses):
+        raise ValueError("losses are not single numbers")
+    check_curves(content["curves"])
     training.net.load_state_dict(content["net"])
     training.optimizer.load_state_dict(content["optimizer"])
+    for weights, state in training.optimizer.state.items():  # which torch takes as it is
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape not in ((), weights.shape):
+                raise ValueError(f"{name} has shape {tuple(value.shape)} for weights {tuple(weights.shape)}")
     if training.snapshots is not None:
         training.snapshots.load_state_dict(content["snapshots"])
-    training.schedule.load_state_dict({"last_epoch": content["done"]})
+    training.schedule.load_state_dict({"last_epoch": done})
     torch.set_rng_state(content["random"].cpu())
     if content["random_cuda"] is not None:
         torch.cuda.set_rng_state(content["random_cuda"].cpu(), training.device)
-    training.done, training.curves, training.seconds = content["done"], content["curves"], content["seconds"]
-    training.losses = content.get("losses", [])  # older files were all written after an evaluation
+    training.done, training.losses = done, losses
+    training.curves, training.seconds = content["curves"], float(content["seconds"])
     if content["commits"][-1] != training.commits[0]:
         training.commits = content["commits"] + training.commits
     else:

@@ -1,5 +1,6 @@
 """Every figure of the collection by name: what it shows, and in words for those who cannot see it."""
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -232,11 +233,13 @@ def draw_all(records: Sequence[Record], folder: Path, short: Sequence[Record] = 
 
     short: records of the quick profile, for the figures that would be empty else (each figure says what it shows).
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.check_writable(folder)
     for name, draw in FIGURES.items():
         figure, alt = draw(records)
         if NOTHING in alt and short:
             figure, alt = draw(short)
-        figure.savefig(folder / f"{name}.png")
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        for kind in ("png", "svg"):
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=kind, metadata={"Date": None} if kind == "svg" else None)
+            files.write_atomically(folder / f"{name}.{kind}", drawn.getvalue())
         files.write_atomically(folder / f"{name}.txt", (alt + "\n").encode())

@@ -7,6 +7,7 @@ from pathlib import Path
 from torchvision.datasets import Imagenette
 
 from clrlib.lab import paths
+from clrlib.lab.files import reason
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
 
 SIDE = 128
@@ -36,7 +37,9 @@ def download() -> None:
         for split in ("train", "val"):
             Imagenette(paths.DATA, split, "160px", download=split == "train")
     except (OSError, RuntimeError, HTTPException) as error:
-        print(f"data: no Imagenette, its trainings are left out: it could not be downloaded ({error}). {REMEDY}")
+        print(
+            f"data: no Imagenette, its trainings are left out: it could not be downloaded ({reason(error)}). {REMEDY}"
+        )
 
 
 def read() -> tuple[str, str, Arrays, Path]:

@@ -1,11 +1,12 @@
 """Load a record or train it. One JSON file a run, named by its content."""
 
 import json
+import math
 from functools import cache
 from pathlib import Path
 
 from clrlib.lab import data, device
-from clrlib.lab.files import to_json, write_atomically
+from clrlib.lab.files import check_writable, reason, to_json, write_atomically
 from clrlib.lab.paths import BUILD, RESULTS
 from clrlib.lab.progress import Progress
 from clrlib.lab.runs import NewerFormat, Record, Run
@@ -31,14 +32,30 @@ def save(record: Record, folder: Path) -> Path:
 def read(path: Path) -> Record:
     """Read a record. Raises ValueError for a file that is no record, a newer clrlib's, or not what its name says."""
     try:
-        record = Record.from_json(json.loads(path.read_text()))
+        record = Record.from_json(json.loads(path.read_text(), parse_float=_finite, parse_constant=_finite))
     except NewerFormat as error:
         raise ValueError(f"{path}: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a whole record ({error}); delete it and train the run again") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a record ({reason(error)}); mend or move it") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        mend = "move it out of this folder, or delete it and train the run again"
+        raise ValueError(f"{path} is not a whole record ({error}); {mend}") from error
     if record.run.name != path.stem:
         raise ValueError(f"{path} holds the run {record.run.name}; its name or content was edited, delete it")
     return record
+
+
+def _finite(number: str) -> float:
+    """A number of a record; Python's json also takes NaN and Infinity, which no record holds."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"it holds the number {number}")
+    return value
+
+
+def check(folder: Path) -> None:
+    """Refuse, before anything is trained, what would spoil the end: no place to write to, a file that is no record."""
+    check_writable(folder)
+    load_all(folder)
 
 
 def load(run: Run, folder: Path) -> Record | None:
