@@ -19,7 +19,7 @@ MOST_SEEDS = 1000
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors that a user can mend are one sentence, exit code 1."""
     try:
-        options = _parser().parse_args(arguments)
+        options = _options(sys.argv[1:] if arguments is None else arguments)
         if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
             os.environ["CLRLIB_DATA"] = _absolute(named)  # notebooks run in another folder
         _run(options)
@@ -39,6 +39,14 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; see `{self.prog} --help`")
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    """The options of a command line. Raises ValueError for one given twice, of which argparse would drop the first."""
+    names = [text.split("=")[0] for text in arguments if text.startswith("--")]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} is given twice; give it once")
+    return _parser().parse_args(arguments)
 
 
 def _absolute(named: str) -> str:
