@@ -38,7 +38,7 @@ class _Parser(argparse.ArgumentParser):
     """Wrong arguments are one sentence as all else is, without the usage around it."""
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; see `{self.prog} --help`")
+        raise ValueError(message if ";" in message else f"{message}; see `{self.prog} --help`")
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -61,7 +61,7 @@ class Lab:
             assert code not in (0, None)
             assert len(shown) == 1 and shown[0].startswith("error: "), shown
             assert "Traceback" not in shown[0] and "[Errno" not in shown[0], shown
-            assert re.search(f"{says}.*(;|\\.|, or) .*{does}", shown[0]), shown
+            assert re.search(f"({says}).*({does})", shown[0]), shown
             assert unexpected(before, self.files(), made) == []
         with self.patch.context() as patch:
             patch.setenv("CLRLIB_TRACEBACK", "1")
