@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clrlib.lab.training import Training
 
 ANEW = "delete it to start this run anew"
+KEYS = ("net", "optimizer", "random", "random_cuda", "done", "curves", "seconds", "commits")
 BROKEN = (RuntimeError, LookupError, TypeError, ValueError, AttributeError)  # what content of another kind raises
 
 
@@ -76,6 +77,8 @@ def _content(path: Path, training: "Training") -> Any:
 
 
 def _take_up(content: Any, training: "Training") -> None:
+    if missing := [key for key in KEYS if key not in content]:
+        raise ValueError(f"it has no {missing[0]!r}")
     done, losses = content["done"], content.get("losses", [])  # older files were all written after an evaluation
     if type(done) is not int or not 0 <= done <= training.run.iterations:
         raise ValueError(f"done is {done!r}")

@@ -26,7 +26,7 @@ def check_memory(need: int) -> None:
     free = psutil.virtual_memory().available
     if free < need:
         have = f"{free / 2**20:,.0f} MiB of memory are free, a training needs {need / 2**20:,.0f} MiB"
-        raise RuntimeError(f"{have}; close other programs, or take PROFILE=smoke, which needs less")
+        raise RuntimeError(f"{have}; close other programs and call again")
 
 
 def pick_precision(device: torch.device) -> str:

@@ -162,7 +162,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[Lab, bytes], Any], str, str]] = {
     "no run": (changed(lambda c: c.pop("run")), "is of another run or other data", ANEW),
     "something else": (lambda lab, _: torch.save([1, 2], lab.checkpoint()), "is of another run or other", ANEW),
     **{
-        f"no {key}": (changed(lambda c, key=key: c.pop(key)), rf"does not fit its run \('{key}'\)", ANEW)  # type: ignore[misc]
+        f"no {key}": (changed(lambda c, key=key: c.pop(key)), rf"does not fit its run \(it has no '{key}'\)", ANEW)  # type: ignore[misc]
         for key in ("net", "optimizer", "random", "done", "curves", "seconds", "commits")
     },
     "weights of another shape": (changed(lambda c: first(c, "net", (2, 2))), "does not fit .* size mismatch", ANEW),
