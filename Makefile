@@ -1,7 +1,7 @@
 # One line of help for each target stands after ##. Settings: PROFILE=auto|smoke|quick|paper SEEDS=n JOBS=n|auto
 # BUDGET=25m (make reproduce and make publish train that long) ROWS=fixed,exp (make publish trains these alone) LAB_OPTIONS=--allow-root
 # ENGINE=dask SCHEDULER=tcp://host:8786 (a Dask cluster trains, see docs/clusters.md) KILLS=20 (make soak) ROUNDS=20 (make flakes)
-# DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
+# DEVICE=cpu|cuda. DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -19,6 +19,7 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-ur
 TWO := --numprocesses 2 --dist loadfile
 OPTIONS := --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
+export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help setup data reproduce figures test soak flakes lab publish bench clean lock
@@ -28,10 +29,10 @@ help: ## this page
 
 setup: ## the locked environment in .venv (about 3 min, 6 GB with CUDA's libraries)
 
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(ALONE) $(MAKE) --no-print-directory .venv/done
 
 .venv/done: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

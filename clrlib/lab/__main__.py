@@ -5,28 +5,31 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from clrlib.lab import experiments, notebook, reproduce
 from clrlib.lab.data import DataError
 from clrlib.lab.device import pick_device
+from clrlib.lab.errors import sentence
 from clrlib.lab.experiments import Experiment
 
 if TYPE_CHECKING:
     from clrlib.lab.cluster import Cluster
 
+MOST_SEEDS = 1000
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors that a user can mend are one sentence, exit code 1."""
-    options = _parser().parse_args(arguments)
-    if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
-        os.environ["CLRLIB_DATA"] = str(Path(named).expanduser().resolve())  # notebooks run in another folder
     try:
+        options = _options(sys.argv[1:] if arguments is None else arguments)
+        if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
+            os.environ["CLRLIB_DATA"] = _absolute(named)  # notebooks run in another folder
         _run(options)
-    except (DataError, ValueError, RuntimeError, OSError) as error:
+    except (DataError, ValueError, RuntimeError, OSError, MemoryError) as error:
         if os.environ.get("CLRLIB_TRACEBACK"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
@@ -34,8 +37,30 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are one sentence as all else is, without the usage around it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message if ";" in message else f"{message}; see `{self.prog} --help`")
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    """The options of a command line. Raises ValueError for one given twice, of which argparse would drop the first."""
+    names = [text.split("=")[0] for text in arguments if text.startswith("--")]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} is given twice; give it once")
+    return _parser().parse_args(arguments)
+
+
+def _absolute(named: str) -> str:
+    try:
+        return str(Path(named).expanduser().resolve())
+    except RuntimeError as error:  # a user that is not there, links that go round in a circle
+        raise DataError(f"CLRLIB_DATA is {named!r}, which leads nowhere ({error}); name a folder or archive") from error
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m clrlib.lab", description=__doc__)
+    parser = _Parser(prog="python -m clrlib.lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("data", "get the data and say what was found"),
@@ -48,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
-        command.add_argument("--seeds", type=_positive, default=None, help="seeds 0 .. N-1 of every row")
+        command.add_argument("--seeds", type=_seeds, default=None, help="seeds 0 .. N-1 of every row")
         if name in ("train", "reproduce", "publish"):
             command.add_argument("--budget", type=_seconds, default=None, help="stop training after 90s, 25m or 3h")
             command.add_argument("--engine", choices=("local", "dask"), default="local", help="what trains")
@@ -99,11 +124,11 @@ def _rows(names: str) -> tuple[Experiment, ...]:
     return experiments.named(names.split(",")) if names else experiments.CATALOGUE
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+def _seeds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
+        how = f"give a count from 1 to {MOST_SEEDS:,}; 3 runs seeds 0, 1, 2"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seeds; {how}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
@@ -123,7 +148,9 @@ def _seconds(text: str) -> float:
 
 
 def _jobs(text: str) -> int | None:
-    return None if text == "auto" else _positive(text)
+    if text != "auto" and (not text.isdecimal() or int(text) < 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs; give 1 or more, or auto")
+    return None if text == "auto" else int(text)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,24 @@
 import hashlib
 import io
 import pickle
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from clrlib.lab.files import set_aside, write_atomically
-from clrlib.lab.runs import Run
+from clrlib.lab.errors import out_of_memory
+from clrlib.lab.files import reason, set_aside, write_atomically
+from clrlib.lab.runs import Run, check_curves
 
 if TYPE_CHECKING:
     from clrlib.lab.training import Training
 
-ZIP = b"PK"  # what a bare file of torch begins with
-DIGEST = 32  # bytes of the SHA-256 that a file begins with: torch's own reader does not see a changed byte
+ANEW = "delete it to start this run anew"
+DIGEST = 32  # bytes of the SHA-256 that a file ends with: torch's own reader does not see a changed byte
+KEYS = ("net", "optimizer", "random", "random_cuda", "done", "losses", "curves", "seconds", "commits")
+BROKEN = (RuntimeError, LookupError, TypeError, ValueError, AttributeError)  # what content of another kind raises
 
 
 class Damaged(ValueError):
@@ -43,11 +48,14 @@ def save(path: Path, training: "Training") -> None:
         "seconds": training.seconds,
         "commits": training.commits,
     }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    if path.exists():
-        path.replace(before(path))
-    write_atomically(path, hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+    write_atomically(path, encoded(content), before(path))
+
+
+def encoded(content: object) -> bytes:
+    """As torch saves it, and the SHA-256 of that."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue() + hashlib.sha256(file.getvalue()).digest()
 
 
 def resume(path: Path, training: "Training") -> None:
@@ -70,36 +78,72 @@ def delete(path: Path) -> None:
 
 
 def load(path: Path, training: "Training") -> None:
-    """Take up where the file was saved. Raises Damaged, or ValueError for a file of another run or other data."""
+    """Take up where the file was saved.
+
+    Raises Damaged, or ValueError for a file that holds code, is of another run or other data, or does not fit the run;
+    the training is then not to be used.
+    """
     content = read(path, training.device)
-    if Run.from_json(content["run"]) != training.run or content["data"] != training.images.sha256:
-        raise ValueError(f"checkpoint {path} is of another run or other data; delete it to start this run anew")
+    try:
+        same = Run.from_json(content["run"]) == training.run and content["data"] == training.images.sha256
+    except BROKEN:  # settings that this clrlib does not know
+        same = False
+    if not same:
+        raise ValueError(f"checkpoint {path} is of another run or other data; {ANEW}")
+    try:
+        _take_up(content, training)
+    except BROKEN as error:
+        if out_of_memory(error):
+            raise
+        raise ValueError(f"checkpoint {path} does not fit its run ({reason(error)}); {ANEW}") from error
+
+
+def read(path: Path, device: torch.device) -> Any:
+    """What a file holds. Raises Damaged, or ValueError for one that cannot be read or holds code."""
+    try:
+        written = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"checkpoint {path} cannot be read ({reason(error)}); mend that, or {ANEW}") from error
+    content, digest = written[:-DIGEST], written[-DIGEST:]
+    whole = hashlib.sha256(content).digest() == digest
+    damaged = Damaged(f"checkpoint {path} is cut off or changed")
+    try:
+        found = torch.load(io.BytesIO(content if whole else written), map_location=device, weights_only=True)
+    except (*BROKEN, EOFError, pickle.UnpicklingError) as error:
+        if out_of_memory(error):
+            raise
+        if name := re.search(r"GLOBAL (\S+)", str(error)):  # nothing but tensors and plain values is ever loaded
+            raise ValueError(f"checkpoint {path} holds code ({name[1]}); do not trust it, {ANEW}") from error
+        raise damaged from error
+    if not whole:
+        raise damaged
+    return found
+
+
+def _take_up(content: Any, training: "Training") -> None:
+    if missing := [key for key in KEYS if key not in content]:
+        raise ValueError(f"it has no {missing[0]!r}")
+    done, losses = content["done"], content["losses"]
+    if type(done) is not int or not 0 <= done <= training.run.iterations:
+        raise ValueError(f"done is {done!r}")
+    if any(loss.shape for loss in losses):
+        raise ValueError("losses are not single numbers")
+    check_curves(content["curves"])
     training.net.load_state_dict(content["net"])
     training.optimizer.load_state_dict(content["optimizer"])
+    for weights, state in training.optimizer.state.items():  # which torch takes as it is
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape not in ((), weights.shape):
+                raise ValueError(f"{name} has shape {tuple(value.shape)} for weights {tuple(weights.shape)}")
     if training.snapshots is not None:
         training.snapshots.load_state_dict(content["snapshots"])
-    training.schedule.load_state_dict({"last_epoch": content["done"]})
+    training.schedule.load_state_dict({"last_epoch": done})
     torch.set_rng_state(content["random"].cpu())
     if content["random_cuda"] is not None:
         torch.cuda.set_rng_state(content["random_cuda"].cpu(), training.device)
-    training.done, training.curves, training.seconds = content["done"], content["curves"], content["seconds"]
-    training.losses = content["losses"]
+    training.done, training.losses = done, losses
+    training.curves, training.seconds = content["curves"], float(content["seconds"])
     if content["commits"][-1] != training.commits[0]:
         training.commits = content["commits"] + training.commits
     else:
         training.commits = content["commits"]
-
-
-def read(path: Path, device: torch.device) -> dict[str, Any]:
-    """What a file holds. Raises Damaged, or ValueError for one that another program made."""
-    written = path.read_bytes()
-    if written.startswith(ZIP):
-        raise ValueError(f"checkpoint {path} was written by another program or an older clrlib; delete it")
-    digest, content = written[:DIGEST], written[DIGEST:]
-    if hashlib.sha256(content).digest() != digest:
-        raise Damaged(f"checkpoint {path} is cut off or changed")
-    try:
-        found: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError) as error:
-        raise ValueError(f"checkpoint {path} holds more than numbers; do not trust it, delete it") from error
-    return found

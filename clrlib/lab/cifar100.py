@@ -8,6 +8,7 @@ from torchvision.datasets import CIFAR100
 from torchvision.datasets.utils import check_integrity
 
 from clrlib.lab import paths
+from clrlib.lab.files import reason
 from clrlib.lab.image_folder import Arrays, DataError
 
 FOLDER, ARCHIVE = CIFAR100.base_folder, CIFAR100.filename
@@ -35,7 +36,9 @@ def read() -> tuple[Arrays, Path]:
             raise RuntimeError(f"its MD5 is not {CIFAR100.tgz_md5}")
         train, test = (CIFAR100(place, train=split, download=unpack) for split in (True, False))
     except (RuntimeError, OSError) as error:
-        raise DataError(f"{place / (ARCHIVE if unpack else FOLDER)} is not whole ({error}); get it again") from error
+        raise DataError(
+            f"{place / (ARCHIVE if unpack else FOLDER)} is not whole ({reason(error)}); get it again"
+        ) from error
     splits = (
         (np.ascontiguousarray(s.data.transpose(0, 3, 1, 2)), np.array(s.targets, np.int64)) for s in (train, test)
     )

@@ -16,7 +16,7 @@ from urllib.error import HTTPError, URLError
 
 import numpy as np
 
-from clrlib.lab.files import alone
+from clrlib.lab.files import alone, reason
 from clrlib.lab.image_folder import Arrays, DataError, content
 
 ARCHIVE = "cifar-10-python.tar.gz"
@@ -50,7 +50,7 @@ def read_archive(path: Path) -> Arrays:
             with tarfile.open(fileobj=file, mode="r:gz") as archive:
                 contents = {m.name: content(archive, m) for m in archive if m.isfile()}
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise DataError(f"{path} cannot be read ({error}); get it again") from error
+        raise DataError(f"{path} cannot be read ({reason(error)}); get it again") from error
 
     def read(name: str) -> bytes:
         if f"{FOLDER}/{name}" not in contents:
@@ -72,7 +72,7 @@ def read_folder(folder: Path) -> Arrays:
         try:
             batch = (folder / name).read_bytes()
         except OSError as error:
-            raise DataError(f"{folder / name} cannot be read ({error.strerror}); extract {ARCHIVE} again") from error
+            raise DataError(f"{folder / name} cannot be read ({reason(error)}); extract {ARCHIVE} again") from error
         found = hashlib.md5(batch, usedforsecurity=False).hexdigest()
         if found != known[name]:
             raise DataError(f"{folder / name} has MD5 {found}, not {known[name]}; extract {ARCHIVE} again")
@@ -164,4 +164,5 @@ def socket_timeout(seconds: float) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     offline = isinstance(error, (URLError, TimeoutError, ConnectionError)) and not isinstance(error, HTTPError)
-    return f"no network: {error}" if offline else str(error)
+    why = reason(error.reason if isinstance(error, URLError) and isinstance(error.reason, OSError) else error)
+    return f"no network: {why}" if offline else why

@@ -1,14 +1,32 @@
 """The machine that trains: device, precision, threads, memory."""
 
 import ctypes
+import os
 import sys
 
+import psutil
 import torch
 
 
 def pick_device() -> torch.device:
-    """CUDA where it is, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """What CLRLIB_DEVICE names, "cpu" or "cuda"; where it is not set CUDA if it is there, else the CPU.
+
+    Raises ValueError for another name, RuntimeError for CUDA where there is none.
+    """
+    wanted, has_cuda = os.environ.get("CLRLIB_DEVICE", ""), torch.cuda.is_available()
+    if wanted not in ("cpu", "cuda", ""):
+        raise ValueError(f'CLRLIB_DEVICE is {wanted!r}; set it to "cpu" or "cuda", or leave it out')
+    if wanted == "cuda" and not has_cuda:
+        raise RuntimeError("CLRLIB_DEVICE is 'cuda', but torch finds no CUDA here; mend the driver, or set it to cpu")
+    return torch.device(wanted or ("cuda" if has_cuda else "cpu"))
+
+
+def check_memory(need: int) -> None:
+    """Refuse to begin where fewer bytes than a training needs are free: the system would kill it on the way."""
+    free = psutil.virtual_memory().available
+    if free < need:
+        have = f"{free / 2**20:,.0f} MiB of memory are free, a training needs {need / 2**20:,.0f} MiB"
+        raise RuntimeError(f"{have}; close other programs and call again")
 
 
 def pick_precision(device: torch.device) -> str:

@@ -232,7 +232,7 @@ def draw_all(records: Sequence[Record], folder: Path, short: Sequence[Record] = 
 
     short: records of the quick profile, for the figures that would be empty else (each figure says what it shows).
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.check_writable(folder)
     for name, draw in FIGURES.items():
         figure, alt = draw(records)
         if NOTHING in alt and short:

@@ -1,5 +1,6 @@
 """Files that are whole or not there, and work that one process does at a time."""
 
+import errno
 import json
 import os
 import tempfile
@@ -15,9 +16,47 @@ class Busy(Exception):
     """Another process holds what was asked for."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write content to path: to a temporary file beside it, flushed to disk, then renamed into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_atomically(path: Path, content: bytes, before: Path | None = None) -> None:
+    """Write content to path: to a temporary file beside it, flushed to disk, then renamed into place.
+
+    before: what the file that was there is renamed to. Raises OSError, one sentence with the folder and the mend, where
+    that cannot be done; what was there is still there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, content, before)
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that takes no file now, before hours of work for it; leaves nothing and makes no folder."""
+    try:
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(bytes(2**20))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, without its number.
+
+    >>> reason(OSError(28, "No space left on device")), reason(ValueError("no number"))
+    ('No space left on device', 'no number')
+    """
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _cannot_write(folder: Path, error: OSError) -> OSError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    mend = "free some space there" if full else "make it a folder that you may write to"
+    return OSError(f"{folder} cannot be written to ({reason(error)}); {mend} and call again")
+
+
+def _write(path: Path, content: bytes, before: Path | None) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False) as file:
         temporary = Path(file.name)
         try:
@@ -25,6 +64,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
             temporary.chmod(0o644)  # the 0600 of temporary files would keep a shared folder's other readers out
+            if before is not None and path.exists():
+                path.replace(before)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ import lzma
 import os
 import struct
 import tarfile
+import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,7 +23,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from clrlib.lab import paths
-from clrlib.lab.files import alone
+from clrlib.lab.files import alone, reason
 from clrlib.lab.paths import shown
 
 SPLITS = ("train", "test", "val")
@@ -30,6 +31,7 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 ARCHIVES: dict[str, Callable[[Path], Any]] = {".tar.xz": lzma.open, ".tar.gz": gzip.open}
 LARGEST_SIDE = 4096  # pixels; more is taken for an image bomb
 LARGEST_FILE = 2**26  # bytes of one encoded image in an archive
+LARGEST_ARCHIVE = 2**32  # bytes of all of them
 Files = tuple[list[str], Callable[[str], bytes]]  # the image files of a tree: relative paths, and how to read one
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -98,7 +100,7 @@ def _key(source: Path) -> str:
         with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{source} cannot be read ({error.strerror}); give a folder or an archive") from error
+        raise DataError(f"{source} cannot be read ({reason(error)}); give a folder or an archive") from error
 
 
 # --- where the files are -------------------------------------------------------------------------------------------
@@ -120,12 +122,22 @@ def _archive_files(source: Path) -> Files:
         raise DataError(f"{source} is not a {' or '.join(ARCHIVES)} file; give one, or a folder with train/ and test/")
     try:
         with opener(source) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-            contents = {m.name: content(archive, m) for m in archive if _wanted(source, m)}
+            contents = {m.name: content(archive, m) for m in _images_in(source, archive)}
             while stream.read(2**20):  # to the very end, so that the archive's own checksum is compared
                 pass
     except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-        raise DataError(f"{source} is truncated or corrupt ({error}); get it again") from error
+        raise DataError(f"{source} is truncated or corrupt ({reason(error)}); get it again") from error
     return list(contents), contents.__getitem__
+
+
+def _images_in(source: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    total = 0
+    for member in archive:
+        if _wanted(source, member):
+            total += member.size
+            if total > LARGEST_ARCHIVE:
+                raise DataError(f"{source} holds more than {LARGEST_ARCHIVE} bytes of images; do not trust this file")
+            yield member
 
 
 def _wanted(source: Path, member: tarfile.TarInfo) -> bool:
@@ -170,13 +182,13 @@ def _decode_tree(source: Path, files: Files, size: int | None, fit: bool) -> Arr
     pairs = splits["train"] + splits["test"]
     side = (size, size) if size is not None else None
     images = np.empty((0, 3, 0, 0), np.uint8)
-    progress = tqdm(pairs, f"decoding {shown(source)}", unit=" images", mininterval=0.5, leave=False)
-    for i, (_, name) in enumerate(progress):
-        pixels = _decode(source, name, read, side, fit)
-        if i == 0:
-            side = (pixels.shape[2], pixels.shape[1])
-            images = np.empty((len(pairs), *pixels.shape), np.uint8)
-        images[i] = pixels
+    with tqdm(pairs, f"decoding {shown(source)}", unit=" images", mininterval=0.5, leave=False) as progress:
+        for i, (_, name) in enumerate(progress):
+            pixels = _decode(source, name, read, side, fit)
+            if i == 0:
+                side = (pixels.shape[2], pixels.shape[1])
+                images = np.empty((len(pairs), *pixels.shape), np.uint8)
+            images[i] = pixels
     labels = np.array([classes.index(label) for label, _ in pairs], np.int64)
     kinds = {_format(name).lower() for _, name in pairs}
     n = len(splits["train"])
@@ -189,7 +201,11 @@ def _decode(
     """One image as (3, H, W) uint8 RGB; its size is read from the header and checked before anything is decoded."""
     kind = _format(name)
     try:
-        with Image.open(io.BytesIO(read(name)), formats=(kind,)) as image:
+        encoded = read(name)
+    except OSError as error:
+        raise DataError(f"{source}: {name} cannot be read ({reason(error)}); mend that or get it again") from error
+    try:
+        with _open(encoded, kind) as image:
             width, height = image.size
             other = side is not None and not fit and (width, height) != side
             if max(width, height) > LARGEST_SIDE or other:
@@ -199,8 +215,18 @@ def _decode(
             if fit and side is not None:  # the shorter side scaled to size, then the centre
                 colours = ImageOps.fit(colours, side, Image.Resampling.BICUBIC)
             return np.asarray(colours).transpose(2, 0, 1)
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        why = str(error).rstrip(".")
+        raise DataError(f"{source}: {name} may be an image bomb ({why}); do not trust this file") from error
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise DataError(f"{source}: {name} is not a readable {kind} image; get it again") from error
+
+
+def _open(encoded: bytes, kind: str) -> Image.Image:
+    """The image's header; of a large one Pillow would warn, but its size is what is looked at next."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(encoded), formats=(kind,))
 
 
 def _format(name: str) -> str:
@@ -240,4 +266,4 @@ def _to_cache(cache: Path, arrays: Arrays) -> None:
             finally:
                 part.unlink(missing_ok=True)
     except OSError as error:
-        print(f"data: no decoded copy is kept, {shown(cache.parent)} cannot be written ({error.strerror})")
+        print(f"data: no decoded copy is kept, {shown(cache.parent)} cannot be written ({reason(error)})")

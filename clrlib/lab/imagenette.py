@@ -9,7 +9,7 @@ from torchvision.datasets import Imagenette
 
 from clrlib.lab import paths
 from clrlib.lab.cifar_archive import TIMEOUT, socket_timeout
-from clrlib.lab.files import alone
+from clrlib.lab.files import alone, reason
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
 
 SIDE = 128
@@ -49,7 +49,9 @@ def download() -> None:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     except (OSError, RuntimeError, HTTPException) as error:
-        print(f"data: no Imagenette, its trainings are left out: it could not be downloaded ({error}). {REMEDY}")
+        print(
+            f"data: no Imagenette, its trainings are left out: it could not be downloaded ({reason(error)}). {REMEDY}"
+        )
 
 
 def read() -> tuple[str, str, Arrays, Path]:

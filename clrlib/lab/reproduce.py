@@ -35,6 +35,8 @@ def train(
 
     budget: seconds after which it stops; the next call goes on. cluster: trains instead of this machine.
     """
+    device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
+    store.check(store.folder(profile))
     names = notebook.data_for(profile)
     where, precision = cluster.machine() if cluster else device.pick_machine()
     runs = experiments.runs(profile, names, precision, seeds, rows)
@@ -93,7 +95,7 @@ def execute_all(profile: str) -> None:
             failed.append(source.stem)
             print(f"notebook {source.stem} failed: {error}", flush=True)
     if failed:
-        raise RuntimeError(f"{len(failed)} of {len(sources)} notebooks failed: {', '.join(failed)}")
+        raise RuntimeError(f"{len(failed)} of {len(sources)} notebooks failed: {', '.join(failed)}; see above why")
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:

@@ -11,6 +11,9 @@ from clrlib import schedules
 from clrlib.policy import Policy
 from clrlib.schedules import Stages
 
+CURVES = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")  # what every training measures
+HELD = {"run": {"experiment", "policy"}, "data": {"name", "label", "sha256"}, "machine": {"name", "device"}}  # and more
+
 
 class NewerFormat(ValueError):
     """A record that another version of clrlib wrote."""
@@ -49,6 +52,12 @@ class Run:
     flip: bool = False
     shift: int = 0
     crop: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("seed", 0), ("iterations", 1), ("batch", 1), ("evaluate_every", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ValueError(f"{name} is {value!r}; give a whole number, {least} or more")
 
     @property
     def name(self) -> str:
@@ -115,9 +124,30 @@ class Record:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Record":
-        if content["format"] != 1:
-            raise NewerFormat(f"record format is {content['format']!r}, this clrlib reads 1; update clrlib")
+        form = content.get("format") if isinstance(content, dict) else None
+        if type(form) is not int:
+            raise ValueError("it has no format number")
+        if form != 1:
+            raise NewerFormat(f"record format is {form!r}, this clrlib reads 1; update clrlib")
+        for part, names in HELD.items():
+            held = content.get(part)
+            if not isinstance(held, dict) or not held.keys() >= names:
+                raise ValueError(f"its {part!r} does not hold {', '.join(sorted(names))}")
+        check_curves(content.get("curves"))
         return cls(**{**content, "run": Run.from_json(content["run"])})
+
+
+def check_curves(curves: Any) -> None:
+    """Refuse curves that no training leaves: one missing, of another length, without numbers, no accuracy."""
+    if not isinstance(curves, dict) or (missing := [name for name in CURVES if name not in curves]):
+        raise ValueError(f"it has no curve {missing[0]!r}" if isinstance(curves, dict) else "it has no curves")
+    for name, values in curves.items():
+        if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
+            raise ValueError(f"its curve {name!r} is no list of numbers")
+        if name in CURVES and len(values) != len(curves["iteration"]):
+            raise ValueError(f"its curve {name!r} has {len(values)} values for {len(curves['iteration'])} evaluations")
+        if name.endswith("accuracy") and not all(0 <= value <= 1 for value in values):
+            raise ValueError(f"its curve {name!r} is no share of the images, from 0 to 1")
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:

@@ -1,17 +1,29 @@
 """Load a record or train it. One JSON file a run, named by its content."""
 
 import json
+import math
 import time
+from contextlib import AbstractContextManager, suppress
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
 
 from clrlib.lab import checkpoints, data, device
-from clrlib.lab.files import alone, clear_remains, set_aside, to_json, write_atomically
+from clrlib.lab.files import (
+    Busy,
+    alone,
+    check_writable,
+    clear_remains,
+    reason,
+    set_aside,
+    to_json,
+    write_atomically,
+)
 from clrlib.lab.paths import BUILD, RESULTS
 from clrlib.lab.progress import Progress, Say, say
 from clrlib.lab.runs import NewerFormat, Record, Run
 from clrlib.lab.training import train
+
+MEND = "move it out of this folder, or delete it and train the run again"
 
 
 class Damaged(ValueError):
@@ -41,24 +53,40 @@ def read(path: Path) -> Record:
     name says.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise Damaged(f"{path} is not a whole record ({error}); delete it and train the run again") from error
-    except ValueError as error:
-        raise ValueError(f"{path} is not a record ({error}); delete it and train the run again") from error
-    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
         record = Record.from_json(content)
     except NewerFormat as error:
         raise ValueError(f"{path}: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a record ({error}); delete it and train the run again") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a record ({reason(error)}); mend or move it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Damaged(f"{path} is not a whole record ({error}); {MEND}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is not a whole record ({error}); {MEND}") from error
     if record.run.name != path.stem:
         raise ValueError(f"{path} holds the run {record.run.name}; its name or content was edited, delete it")
     return record
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}, which no record does")
+def _finite(number: str) -> float:
+    """A number of a record; Python's json also takes NaN and Infinity, which no record holds."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"it holds the number {number}")
+    return value
+
+
+def check(folder: Path) -> None:
+    """Refuse, before anything is trained, what would spoil the end: no place to write to, a file that is no record.
+
+    Records that are cut off, as a power cut leaves them, are set aside.
+    """
+    check_writable(folder)
+    for path in sorted(folder.glob("*.json")):
+        try:
+            read(path)
+        except Damaged:
+            with suppress(Busy), _claimed(path.stem, folder, seconds=0):  # who has it sets it aside
+                _set_aside_if_damaged(path)
 
 
 def load(run: Run, folder: Path) -> Record | None:
@@ -91,18 +119,21 @@ def load_or_train(run: Run, folder: Path, until: float | None = None, wait: bool
     if is_finished(run, folder):
         return read(_path(run, folder))
     left = -1 if until is None else max(0.0, until - time.monotonic())
-    with alone(folder.parent / "locks" / f"{run.name}.lock", f"training {run.name}", left if wait else 0):
+    with _claimed(run.name, folder, left if wait else 0):
         return _train(run, folder, until, say)
+
+
+def _claimed(name: str, folder: Path, seconds: float) -> AbstractContextManager[None]:
+    """A run of this name, against all other processes that share the folder."""
+    return alone(folder.parent / "locks" / f"{name}.lock", f"training {name}", seconds)
 
 
 def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
     """What load_or_train does alone."""
     path, checkpoint = _path(run, folder), folder.parent / "checkpoints" / f"{run.name}.pt"
-    try:
-        if (record := load(run, folder)) is not None:
-            return record  # another process has finished it meanwhile
-    except Damaged as error:
-        set_aside(path, error)
+    _set_aside_if_damaged(path)
+    if (record := load(run, folder)) is not None:
+        return record  # another process has finished it meanwhile
     for place in (folder, checkpoint.parent):
         clear_remains(place, run.name)
     images = _images(run.data)
@@ -110,6 +141,15 @@ def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
     save(record, folder)
     checkpoints.delete(checkpoint)  # only now: the record is on the disk
     return record
+
+
+def _set_aside_if_damaged(path: Path) -> None:
+    """Only for who has claimed the run: else it could be whole again by now."""
+    try:
+        if path.exists():
+            read(path)
+    except Damaged as error:
+        set_aside(path, error)
 
 
 def _path(run: Run, folder: Path) -> Path:

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from clrlib.lab import paths
-from clrlib.lab.files import write_atomically
+from clrlib.lab.files import reason, write_atomically
 from clrlib.lab.image_folder import FORMATS, DataError
 from clrlib.lab.order import BatchOrder, generator
 
@@ -177,7 +177,7 @@ def read() -> StreamedImages:
     try:
         sizes = [_sizes(source, split) for split in SPLITS]
     except OSError as error:
-        raise DataError(f"{source} cannot be read ({error}); mend it or get it again") from error
+        raise DataError(f"{source} cannot be read ({reason(error)}); mend it or get it again") from error
     classes = _classes(source, *sizes)
     labels = (torch.from_numpy(np.searchsorted(classes, [*map(_class, names)])) for names in sizes)
     files = (np.array([*names]) for names in sizes)

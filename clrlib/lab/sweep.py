@@ -46,7 +46,8 @@ def train_missing(
     from the records and checkpoints that are there. What another process trains at the same time is left to it, and
     waited for at the end. cluster: trains instead of this machine, as many at a time as it has places.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if cluster:
+        folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
     missing = [run for run in runs if not store.is_finished(run, folder)]
     done, jobs = len(runs) - len(missing), min(jobs, max(1, len(missing)))

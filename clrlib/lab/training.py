@@ -15,13 +15,12 @@ from clrlib.lab.device import keep_freed_memory
 from clrlib.lab.models import build, compiles
 from clrlib.lab.optimizers import OPTIMIZERS
 from clrlib.lab.order import BatchOrder, generator
-from clrlib.lab.runs import Record, Run
+from clrlib.lab.runs import CURVES, Record, Run
 from clrlib.lab.snapshots import Snapshots
 from clrlib.policy import Policy
 from clrlib.scheduler import ScheduleLR
 
 Report = Callable[["Training"], None]
-CURVES = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 TEST_BATCH = 500
 

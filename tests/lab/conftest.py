@@ -3,11 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from refusals import Lab
 
+from clrlib.lab import paths, store
 from clrlib.lab.data import ImageSet
 from clrlib.lab.runs import Record, Run
 
@@ -67,3 +70,23 @@ def record_of() -> Callable[[Run], Record]:
         )
 
     return make
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
+    """A project of its own, on the CPU, without a network and with nothing set in the environment."""
+    for name in ("CLRLIB_DATA", "CLRLIB_TRACEBACK", "CLRLIB_TRAINING"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
+    monkeypatch.setenv("CLRLIB_KERNELS", "torch")  # nothing is compiled
+    for name in ("DATA", "RESULTS", "FIGURES", "NOTEBOOKS", "BUILD"):
+        folder = tmp_path / name.lower()
+        for module in (paths, store):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, folder)
+        folder.mkdir()
+    (tmp_path / "figures" / "old.png").write_bytes(b"drawn before")
+    (tmp_path / "user").mkdir()
+    monkeypatch.setattr("clrlib.lab.device.pick_precision", lambda device: "float32")
+    store._images.cache_clear()
+    return Lab(tmp_path, monkeypatch, capsys)

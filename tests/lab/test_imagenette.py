@@ -16,6 +16,7 @@ import torchvision
 from PIL import Image
 
 from clrlib.lab import data, imagenette, paths
+from clrlib.lab.files import reason
 from clrlib.lab.image_folder import DataError
 
 TRUE_COUNTS = (imagenette.TRAIN, imagenette.VAL)  # before the tests put small ones in their place
@@ -292,9 +293,8 @@ def test_a_failing_download_is_one_line_and_nothing_else(
     monkeypatch.setattr(torchvision.datasets.imagenette, "download_and_extract_archive", fetch)
     imagenette.download()
     out, err = capsys.readouterr()
-    assert out == (
-        f"data: no Imagenette, its trainings are left out: it could not be downloaded ({error}). {imagenette.REMEDY}\n"
-    )
+    why = f"it could not be downloaded ({reason(error)})"
+    assert out == f"data: no Imagenette, its trainings are left out: {why}. {imagenette.REMEDY}\n"
     assert err == "" and out.count("\n") == 1
 
 

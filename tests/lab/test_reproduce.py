@@ -78,7 +78,7 @@ def test_one_failing_notebook_stops_no_other_and_is_never_done(
         (built / stale).write_text("a stale result")
     before = {path.name: path.read_bytes() for path in sources.iterdir()}
 
-    with pytest.raises(RuntimeError, match=r"2 of 3 notebooks failed: 00_fails, 02_old$"):
+    with pytest.raises(RuntimeError, match=r"2 of 3 notebooks failed: 00_fails, 02_old; see above why$"):
         reproduce.execute_all("smoke")
     assert sorted(path.name for path in built.iterdir()) == ["00_fails.failed.ipynb", "01_runs.ipynb"]
     assert texts(built / "01_runs.ipynb") == f"{sources} smoke 1\n"
@@ -212,9 +212,8 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     ("arguments", "message"),
     [
         (["train", "--profile", "huge"], "invalid choice: 'huge'"),
-        (["train", "--seeds", "0"], "0 is not 1 or more"),
-        (["train", "--seeds", "many"], "invalid _positive value: 'many'"),
-        (["train", "--jobs", "-1"], "-1 is not 1 or more"),
+        (["train", "--seeds", "0"], "'0' is not a number of seeds"),
+        (["train", "--jobs", "-1"], "'-1' is not a number of runs"),
         (["retrain"], "invalid choice: 'retrain'"),
         ([], "the following arguments are required: command"),
     ],
@@ -223,9 +222,7 @@ def test_wrong_arguments_are_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reproduce, "train", raising(AssertionError("trains")))
-    with pytest.raises(SystemExit) as stopped:
-        command_line.main(arguments)
-    assert stopped.value.code == 2
+    assert command_line.main(arguments) == 1
     assert message in capsys.readouterr().err
 
 
@@ -292,8 +289,7 @@ def test_a_misspelt_row_is_one_sentence(capsys: pytest.CaptureFixture[str], call
 
 @pytest.mark.parametrize("budget", ["25", "m", "0s", "-1h", "1d", "nanm", "infh", ""])
 def test_a_budget_that_is_no_time_is_refused(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        command_line.main(["publish", f"--budget={budget}"])
+    assert command_line.main(["publish", f"--budget={budget}"]) == 1
     assert f"{budget!r} is not a time; give one such as 90s, 25m or 3h" in capsys.readouterr().err
 
 

@@ -186,11 +186,24 @@ def test_a_record_comes_back_from_strict_json_as_it_was(record_of: Callable[[Run
     assert Record.from_json(json.loads(to_json(record.to_json()))) == record
 
 
-@pytest.mark.parametrize("number", [2, 0, "1", None])
+@pytest.mark.parametrize("number", [2, 0])
 def test_a_record_of_another_format_is_refused(record_of: Callable[[Run], Record], number: object) -> None:
     content = {**record_of(RUN).to_json(), "format": number}
     with pytest.raises(ValueError, match=f"record format is {number!r}, this clrlib reads 1; update clrlib"):
         Record.from_json(content)
+
+
+@pytest.mark.parametrize("number", ["1", None, True, 1.0])
+def test_a_format_that_is_no_number_is_none(record_of: Callable[[Run], Record], number: object) -> None:
+    with pytest.raises(ValueError, match="it has no format number"):
+        Record.from_json({**record_of(RUN).to_json(), "format": number})
+
+
+@pytest.mark.parametrize("number", [-1, "0", 0.0, True, None])
+@pytest.mark.parametrize("setting", ["seed", "iterations", "batch", "evaluate_every"])
+def test_a_run_counts_in_whole_numbers(setting: str, number: object) -> None:
+    with pytest.raises(ValueError, match=rf"{setting} is {number!r}; give a whole number, [01] or more$"):
+        replace(RUN, **{setting: number})  # type: ignore[arg-type]
 
 
 def test_accuracy_is_the_last_one_and_none_where_the_run_diverged(record_of: Callable[[Run], Record]) -> None:

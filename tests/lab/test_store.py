@@ -131,14 +131,14 @@ def test_what_is_no_record_is_refused_by_name(saved: Path, content: bytes, monke
     monkeypatch.setattr(store, "train", refuse_to_train)
     saved.write_bytes(content)
     for read in (store.load, store.is_finished, store.load_or_train, lambda _, folder: store.load_all(folder)):
-        with pytest.raises(ValueError, match=rf"{saved.name} is not a record .*delete it and train"):
+        with pytest.raises(ValueError, match=rf"{saved.name} is not a whole record .*delete it and train"):
             read(RUN, saved.parent)
     assert saved.read_bytes() == content
 
 
 def test_a_number_that_is_none_is_refused(saved: Path) -> None:
     saved.write_text(saved.read_text().replace("[0.25, 0.3333333333333333]", "[0.25, NaN]"))
-    with pytest.raises(ValueError, match=rf"{saved.name} is not a record \(it holds NaN, which no record does\)"):
+    with pytest.raises(ValueError, match=rf"{saved.name} is not a whole record \(it holds the number NaN\)"):
         store.read(saved)
 
 

@@ -85,7 +85,7 @@ def test_a_broken_record_stops_the_sweep_before_anything_is_trained(
 
     monkeypatch.setattr(store, "train", refuse)
     (tmp_path / f"{RUNS[2].name}.json").write_text("{}")
-    with pytest.raises(ValueError, match=f"{RUNS[2].name}.json is not a record"):
+    with pytest.raises(ValueError, match=f"{RUNS[2].name}.json is not a whole record"):
         train_missing(RUNS, tmp_path, jobs=1)
 
 

@@ -1,7 +1,5 @@
 """The loop that every curve comes from: it learns, repeats itself, survives being killed and admits divergence."""
 
-import hashlib
-import io
 import json
 import random
 import time
@@ -492,31 +490,6 @@ def test_a_checkpoint_of_a_killed_write_is_the_one_before(few: ImageSet, checkpo
         train(SHORT, few, checkpoint, kill_after(3))
     checkpoint.unlink()
     assert train(SHORT, few, checkpoint).curves == whole.curves
-
-
-def test_a_file_that_clrlib_did_not_write_is_refused(few: ImageSet, checkpoint: Path) -> None:
-    torch.save({"run": {}}, checkpoint)
-    with pytest.raises(ValueError, match=r"run.pt was written by another program or an older clrlib; delete it"):
-        train(SHORT, few, checkpoint)
-
-
-def test_code_in_a_checkpoint_is_never_run(few: ImageSet, checkpoint: Path, tmp_path: Path) -> None:
-    file = io.BytesIO()
-    torch.save({"run": Payload(tmp_path / "ran")}, file)
-    checkpoint.write_bytes(hashlib.sha256(file.getvalue()).digest() + file.getvalue())
-    with pytest.raises(ValueError, match=r"run.pt holds more than numbers; do not trust it, delete it"):
-        train(SHORT, few, checkpoint)
-    assert not (tmp_path / "ran").exists()
-
-
-class Payload:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
 
 
 def first_losses(precision: str, way: str, moved: float = 0.0) -> Tensor:

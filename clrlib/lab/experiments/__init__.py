@@ -135,11 +135,13 @@ CATALOGUE = (*CAFFE_NET, *OTHER_NETS)
 
 
 def named(names: Sequence[str]) -> tuple[Experiment, ...]:
-    """The rows of these names, in the catalogue's order. Raises ValueError for a name that is not in it."""
+    """The rows of these names, in the catalogue's order. Raises ValueError for an unknown or repeated name."""
     unknown = set(names) - {row.name for row in CATALOGUE}
     if unknown:
         known = ", ".join(row.name for row in CATALOGUE)
         raise ValueError(f"row {sorted(unknown)[0]!r} is not in the catalogue; give some of {known}")
+    if twice := [name for name in names if [*names].count(name) > 1]:
+        raise ValueError(f"row {twice[0]!r} is given twice; give each row once")
     return tuple(row for row in CATALOGUE if row.name in names)
 
 
