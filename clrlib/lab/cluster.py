@@ -1,5 +1,6 @@
 """A Dask cluster as the place where runs are trained (docs/clusters.md)."""
 
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -9,10 +10,12 @@ import joblib
 import torch
 from distributed import Client, get_worker
 from distributed.worker import print as print_at_the_client
+from joblib._dask import DaskDistributedBackend
 
 from clrlib.lab import device, store
+from clrlib.lab.errors import sentence
 from clrlib.lab.files import Busy
-from clrlib.lab.runs import Run
+from clrlib.lab.runs import Record, Run
 from clrlib.lab.sweep import Outcome
 
 ONE_RUN = {"run": 1}  # a worker says how many trainings it takes at a time: --resources run=1
@@ -63,16 +66,27 @@ class Cluster:
 
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
         """Each run and its record, or Busy, as they come."""
-        with joblib.parallel_config(backend="dask", client=self.client, wait_for_workers_timeout=0, resources=ONE_RUN):
+        with joblib.parallel_config(backend=_Backend(client=self.client, resources=ONE_RUN)):
             # pre_dispatch: a worker that comes later finds work too
             parallel = joblib.Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
-            yield from parallel(joblib.delayed(_train)(run, folder, wait) for run in runs)
+            for run, outcome in parallel(joblib.delayed(_train)(run, folder, wait) for run in runs):
+                if isinstance(outcome, str):
+                    raise RuntimeError(f"{run.name} failed on a Dask worker: {outcome}")
+                yield run, outcome
 
 
-def _train(run: Run, folder: Path, wait: bool) -> Outcome:
+class _Backend(DaskDistributedBackend):  # type: ignore[misc]
+    """joblib's, also where the cluster has one place: joblib would then train here, or at none refuse."""
+
+    def effective_n_jobs(self, n_jobs: int) -> int:
+        return 2  # whatever it is: all runs are handed to the scheduler at once
+
+
+def _train(run: Run, folder: Path, wait: bool) -> tuple[Run, Record | type[Busy] | str]:
     """On a worker. folder: the client's, used where this machine has it too, else the worker's own.
 
-    Where the folder is shared, the checkpoint of a worker that died is taken up; else the run begins anew.
+    Where the folder is shared, the checkpoint of a worker that died is taken up; else the run begins anew. What went
+    wrong comes back as a sentence: the client would wait for ever for an exception that cannot be pickled.
     """
     torch.set_num_threads(get_worker().state.nthreads)
     here = folder if folder.is_dir() else store.folder(run.profile)
@@ -80,3 +94,6 @@ def _train(run: Run, folder: Path, wait: bool) -> Outcome:
         return run, store.load_or_train(run, here, wait=wait, say=print_at_the_client)
     except Busy:
         return run, Busy
+    except Exception as error:  # whatever it is, it is told to the client; the worker's own log has the traceback
+        traceback.print_exc()
+        return run, f"{type(error).__name__}: {sentence(error)}"

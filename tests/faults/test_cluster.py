@@ -1,0 +1,161 @@
+"""Runs on a real Dask scheduler with two workers, one of them killed in mid-run."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sweeps import SMALL, apart_from_timings
+
+from clrlib.lab import store, sweep
+from clrlib.lab.__main__ import main
+from clrlib.lab.cluster import Cluster
+from clrlib.lab.runs import Record
+
+HERE = Path(__file__).parent
+LONG = replace(SMALL, iterations=200, evaluate_every=100)
+RUNS = [LONG, replace(LONG, seed=1), SMALL]
+
+
+@dataclass
+class Dask:
+    """A scheduler's address, and what starts a worker for it."""
+
+    address: str
+    worker: Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[Dask]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": ""}
+    environment |= {"CLRLIB_KERNELS": "torch", "PYTHONPATH": str(HERE.parents[1])}
+    with ExitStack() as ends:
+
+        def start(*arguments: str, log: str, **more: str) -> "subprocess.Popen[str]":
+            with (tmp_path / log).open("w") as out:
+                command = [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]]
+                process = subprocess.Popen(command, env=environment | more, stdout=out, stderr=out, text=True)
+            ends.callback(process.wait)
+            ends.callback(process.kill)
+            return process
+
+        def worker(log: str, *more: str, **settings: str) -> "subprocess.Popen[str]":
+            options = more or ("--resources", "run=1")
+            alone = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory", str(tmp_path))
+            preload = ("--preload", str(HERE / "on_worker.py"))
+            return start("dask_worker", address, *alone, *options, *preload, log=log, **settings)
+
+        start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", log="scheduler.log")
+        address = wait_for(lambda: address_in(tmp_path / "scheduler.log"))
+        yield Dask(address, worker)
+
+
+def address_in(log: Path) -> str:
+    return next((word for word in log.read_text().split() if word.startswith("tcp://127")), "")
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 120) -> Any:
+    """What look finds, as soon as it finds something."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+def trained_here(folder: Path) -> list[Record]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLRLIB_DATA", "digits")
+        patch.setenv("CLRLIB_KERNELS", "torch")
+        found = [apart_from_timings(store.load_or_train(run, folder)) for run in RUNS]
+    torch.set_num_threads(threads)
+    return found
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared storage", "none shared"])
+def test_a_dead_workers_run_is_taken_up_by_the_other(
+    shared: bool, dask: Dask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the storage is shared from the checkpoint, else from the start; the records come to the client."""
+    client = tmp_path / "client" / "smoke" / "results"
+    theirs = [client if shared else tmp_path / f"worker{k}" / "smoke" / "results" for k in (1, 2)]
+    workers = [
+        dask.worker(f"worker{k}.log", **({} if shared else {"ELSEWHERE": str(tmp_path / f"worker{k}")})) for k in (1, 2)
+    ]
+    with Cluster(dask.address) as cluster:
+        wait_for(lambda: cluster.places() == 2)
+
+        def kill_the_first_in_mid_run() -> None:
+            wait_for(lambda: len(list((theirs[0].parent / "checkpoints").glob("*seed?-*.pt"))) >= (2 if shared else 1))
+            workers[0].send_signal(signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_the_first_in_mid_run)
+        killer.start()
+        sweep.train_missing(RUNS, client, jobs=1, cluster=cluster)
+        killer.join()
+    assert workers[0].wait() == -signal.SIGKILL
+    names = {run.name for run in RUNS}
+    assert {path.stem for path in client.glob("*.json")} == names, "every record came to the client"
+    expected = {record.run.name: record for record in trained_here(tmp_path / "here" / "results")}
+    assert {r.run.name: apart_from_timings(r) for r in store.load_all(client)} == expected
+    log = (tmp_path / "worker2.log").read_text()
+    assert ("goes on from iteration" in log) == shared
+    printed = capsys.readouterr().out
+    assert "0 of 3 runs are done, 3 to train, 2 at a time" in printed and "total: 412/412 iterations" in printed
+
+
+def test_an_error_of_a_training_comes_to_the_client(dask: Dask, tmp_path: Path) -> None:
+    """Even one that cannot be pickled, for which Dask would let the client wait for ever."""
+    dask.worker("worker.log", "--resources", "run=1", CLRLIB_KERNELS="slow")
+    with Cluster(dask.address) as cluster:
+        wait_for(lambda: cluster.places() == 1)
+        with pytest.raises(RuntimeError, match=rf"{SMALL.name} failed on a Dask worker: ValueError: CLRLIB_KERNELS is"):
+            sweep.train_missing([SMALL], tmp_path / "results", jobs=1, cluster=cluster)
+
+
+def test_workers_that_do_not_say_how_many_runs_they_take_are_refused(
+    dask: Dask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dask would wait for ever for one that does."""
+    dask.worker("worker.log", "--name", "silent")
+    with Cluster(dask.address) as cluster:
+        wait_for(cluster._workers)
+    assert main(["train", "--profile", "smoke", "--engine", "dask", "--scheduler", dask.address]) == 1
+    said = capsys.readouterr().err
+    assert said == "error: none of 1 Dask workers says how many runs it takes; start them with --resources run=1\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--engine dask", "engine is dask without a scheduler; give its address too, as SCHEDULER=tcp://host:8786"),
+        ("--scheduler tcp://a:1", "scheduler is 'tcp://a:1', but the engine is local; give ENGINE=dask too"),
+        ("--engine dask --scheduler tcp://a:1 --budget 5m", "BUDGET and JOBS are for this machine alone; leave them"),
+        ("--engine dask --scheduler ftp://a:1", "no Dask scheduler answers at 'ftp://a:1'; start one with `dask"),
+        ("--engine ray", "argument --engine: invalid choice: 'ray' (choose from 'local', 'dask')"),
+    ],
+)
+def test_an_engine_that_cannot_be_is_one_sentence(options: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--profile", "smoke", *options.split()]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {says}") and said.count("\n") == 1
+
+
+def test_a_scheduler_that_does_not_answer_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("clrlib.lab.cluster.SECONDS_TO_ANSWER", 0.5)
+    assert main(["train", "--profile", "smoke", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: no Dask scheduler answers at 'tcp://127.0.0.1:9'; start one")
