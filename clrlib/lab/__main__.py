@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from clrlib.lab import experiments, notebook, reproduce
+from clrlib.lab import distributed, experiments, notebook, reproduce
 from clrlib.lab.data import DataError
 from clrlib.lab.device import pick_device
 from clrlib.lab.experiments import Experiment
@@ -18,7 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
         os.environ["CLRLIB_DATA"] = str(Path(named).expanduser().resolve())  # notebooks run in another folder
     try:
-        _run(options)
+        with distributed.processes():
+            _run(options)
     except (DataError, ValueError, RuntimeError, OSError) as error:
         if os.environ.get("CLRLIB_TRACEBACK"):
             raise
@@ -54,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if distributed.size() > 1 and (options.command != "train" or (options.jobs or 1) > 1):
+        jobs = f" --jobs {options.jobs}" if options.jobs else ""
+        raise ValueError(f"torchrun is for one training at a time, not for {options.command}{jobs}; give train alone")
     on_gpu = pick_device().type == "cuda"
     profile = options.profile if options.profile != "auto" else "paper" if on_gpu else "quick"
     seeds = options.seeds or (5 if on_gpu and profile == "paper" else 1)

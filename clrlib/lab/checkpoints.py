@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from clrlib.lab import distributed
 from clrlib.lab.files import write_atomically
 from clrlib.lab.runs import Run
 
@@ -38,7 +39,7 @@ def save(path: Path, training: "Training") -> None:
 def load(path: Path, training: "Training") -> None:
     """Take up where the file was saved. Raises ValueError for a file of another run or other data."""
     try:
-        content = torch.load(path, map_location=training.device, weights_only=True)
+        content = torch.load(distributed.firsts_file(path), map_location=training.device, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(f"checkpoint {path} is damaged; delete it to start this run anew") from error
     if Run.from_json(content["run"]) != training.run or content["data"] != training.images.sha256:

@@ -4,7 +4,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from clrlib.lab import data, device
+from clrlib.lab import data, device, distributed
 from clrlib.lab.files import to_json, write_atomically
 from clrlib.lab.paths import BUILD, RESULTS
 from clrlib.lab.progress import Progress
@@ -58,13 +58,14 @@ def load_or_train(run: Run, folder: Path, until: float | None = None) -> Record:
 
     until: as for train, which raises OutOfTime when stopped before its end.
     """
-    if (record := load(run, folder)) is not None:
+    if (record := distributed.agree(load(run, folder))) is not None:
         return record
     checkpoint = folder.parent / "checkpoints" / f"{run.name}.pt"
     images = _images(run.data)
     record = train(run, images, checkpoint, Progress(images.loader_rate(run.batch)), until)
-    save(record, folder)
-    checkpoint.unlink(missing_ok=True)  # only now: the record is on the disk
+    if distributed.rank() == 0:
+        save(record, folder)
+        checkpoint.unlink(missing_ok=True)  # only now: the record is on the disk
     return record
 
 

@@ -8,7 +8,7 @@ import joblib
 import psutil
 import torch
 
-from clrlib.lab import device, kernels, store
+from clrlib.lab import device, distributed, kernels, store
 from clrlib.lab.progress import duration
 from clrlib.lab.runs import Run
 from clrlib.lab.training import OutOfTime
@@ -23,7 +23,7 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
     is the machine's: in a container that may use less of it, give the number with JOBS=. kind: of the images.
     """
-    if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
+    if where.type == "cuda" or kind == "imagenet" or distributed.size() > 1:  # all cores decode beside the training
         return 1
     need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
     room = int(psutil.virtual_memory().available) // need
@@ -38,14 +38,15 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int, budget: float | 
     from the records and checkpoints that are there.
     """
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
-    missing = [run for run in runs if store.load(run, folder) is None]
+    missing = distributed.agree([run for run in runs if store.load(run, folder) is None])
     done, jobs = len(runs) - len(missing), min(jobs, max(1, len(missing)))
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {jobs} at a time", flush=True)
     if not missing:
         return
     if device.pick_device().type == "cpu":
-        kernels.name()  # compiled here, once, rather than by every worker at the same time
-    threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
+        with distributed.first_on_each_machine():
+            kernels.name()  # compiled here, once, rather than by every worker at the same time
+    threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
     until = None if budget is None else time.time() + budget
     work = (joblib.delayed(_train)(run, folder, threads, until) for run in missing)
     started, done, total = time.monotonic(), 0, sum(run.iterations for run in missing)
@@ -63,7 +64,7 @@ def train_missing(runs: Sequence[Run], folder: Path, jobs: int, budget: float | 
 def _train(run: Run, folder: Path, threads: int, until: float | None) -> int:
     """The iterations of the run, 0 where the time was up before its end."""
     torch.set_num_threads(threads)
-    if until is not None and time.time() > until:
+    if distributed.agree(until is not None and time.time() > until):
         return 0
     try:
         store.load_or_train(run, folder, until)
