@@ -130,8 +130,10 @@ def interrupts_noted() -> Iterator[None]:
 
 
 def interrupted() -> bool:
-    """Whether Ctrl-C was noted."""
-    return _interrupted.is_set()
+    """Whether Ctrl-C was noted since this was last asked."""
+    was = _interrupted.is_set()
+    _interrupted.clear()
+    return was
 
 
 class Dropout(nn.Dropout):
@@ -171,8 +173,8 @@ def parallel(net: nn.Module, batch: int) -> nn.Module:
     return DistributedDataParallel(net)
 
 
-def check_same(**facts: object) -> None:
-    """Raises ValueError where this process has another value of one of the facts than the first one."""
-    for name, first in agree(facts).items():
-        if facts[name] != first:
-            raise ValueError(f"process {rank()} has the {name} {facts[name]}, process 0 {first}; give all the same")
+def check_same(*facts: object) -> None:
+    """Raises ValueError, in all processes, where one has other facts than the first one."""
+    (others,) = total(facts != agree(facts))
+    if others:
+        raise ValueError(f"{others:.0f} of {size()} processes have another run or other data than the first; mend them")

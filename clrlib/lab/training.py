@@ -106,7 +106,7 @@ class Training:
         self.run, self.images, self.device = run, images.test_share(), images.device
         if run.snapshots and distributed.size() > 1:
             raise ValueError(f"snapshots are not taken by {distributed.size()} processes; train the run in one")
-        distributed.check_same(run=run.name, data=images.sha256)
+        distributed.check_same(run.name, images.sha256)
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
         with distributed.first_on_each_machine():  # of ImageNet the mean image, which takes a while
             net = build(run, images)
