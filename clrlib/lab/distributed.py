@@ -81,7 +81,7 @@ def average(value: Tensor) -> Tensor:
 
 
 def total(*numbers: float) -> list[float]:
-    """Each number summed over the processes, in float64. All wait here for all."""
+    """Each number, at least one, summed over the processes in float64. All wait here for all."""
     if size() == 1:
         return [*numbers]
     sums = torch.tensor(numbers, dtype=torch.float64)
@@ -109,11 +109,11 @@ def first_on_each_machine() -> Iterator[None]:
     first = size() == 1 or int(os.environ.get("LOCAL_RANK", rank())) == 0
     try:
         if not first:
-            total()
+            total(0)
         yield
     finally:
         if first:  # after an error too, for the others to come to it themselves
-            total()
+            total(0)
 
 
 @contextmanager
