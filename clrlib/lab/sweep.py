@@ -23,7 +23,9 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
     is the machine's: in a container that may use less of it, give the number with JOBS=. kind: of the images.
     """
-    if where.type == "cuda" or kind == "imagenet" or distributed.size() > 1:  # all cores decode beside the training
+    if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
+        return 1
+    if distributed.size() > 1:  # all of which train the one run
         return 1
     need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
     room = int(psutil.virtual_memory().available) // need
