@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from clrlib.lab import experiments, notebook, reproduce
+from clrlib.lab import distributed, experiments, notebook, reproduce
 from clrlib.lab.data import DataError
 from clrlib.lab.device import pick_device
 from clrlib.lab.errors import sentence
@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         options = _options(sys.argv[1:] if arguments is None else arguments)
         if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
             os.environ["CLRLIB_DATA"] = _absolute(named)  # notebooks run in another folder
-        _run(options)
+        with distributed.processes():
+            _run(options)
     except (DataError, ValueError, RuntimeError, OSError, MemoryError) as error:
         if os.environ.get("CLRLIB_TRACEBACK"):
             raise
@@ -85,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if distributed.size() > 1 and (options.command != "train" or (options.jobs or 1) > 1 or options.engine != "local"):
+        jobs = f" --jobs {options.jobs}" if options.jobs else ""
+        raise ValueError(f"torchrun is for one training at a time, not for {options.command}{jobs}; give train alone")
     if getattr(options, "engine", "local") == "local":
         if getattr(options, "scheduler", ""):
             raise ValueError(f"scheduler is {options.scheduler!r}, but the engine is local; give ENGINE=dask too")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from clrlib.lab import distributed
 from clrlib.lab.errors import out_of_memory
 from clrlib.lab.files import reason, set_aside, write_atomically
 from clrlib.lab.runs import Run, check_curves
@@ -62,13 +63,14 @@ def resume(path: Path, training: "Training") -> None:
     """Take up where the last whole checkpoint was saved; a damaged one is set aside, aloud, for the one before."""
     for file in (path, before(path)):
         try:
-            if file.exists():
+            if distributed.agree(file.exists()):
                 load(file, training)
                 run = training.run
                 print(f"{run.experiment} seed {run.seed} goes on from iteration {training.done:,}", flush=True)
                 return
         except Damaged as error:
-            set_aside(file, error)
+            if distributed.rank() == 0:
+                set_aside(file, error)
 
 
 def delete(path: Path) -> None:
@@ -80,8 +82,8 @@ def delete(path: Path) -> None:
 def load(path: Path, training: "Training") -> None:
     """Take up where the file was saved.
 
-    Raises Damaged, or ValueError for a file that holds code, is of another run or other data, or does not fit the run;
-    the training is then not to be used.
+    Of several processes the first one's file is taken. Raises Damaged, or ValueError for a file that holds code, is of
+    another run or other data, or does not fit the run; the training is then not to be used.
     """
     content = read(path, training.device)
     try:
@@ -101,7 +103,7 @@ def load(path: Path, training: "Training") -> None:
 def read(path: Path, device: torch.device) -> Any:
     """What a file holds. Raises Damaged, or ValueError for one that cannot be read or holds code."""
     try:
-        written = path.read_bytes()
+        written = distributed.agree(path.read_bytes() if distributed.rank() == 0 else b"")
     except OSError as error:
         raise ValueError(f"checkpoint {path} cannot be read ({reason(error)}); mend that, or {ANEW}") from error
     content, digest = written[:-DIGEST], written[-DIGEST:]

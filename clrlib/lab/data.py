@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clrlib.lab import cifar100, cifar_archive, imagenette, paths, streamed
+from clrlib.lab import cifar100, cifar_archive, distributed, imagenette, paths, streamed
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
 from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.paths import shown
@@ -62,8 +62,8 @@ class ImageSet:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def batches(self, order: BatchOrder, start: int, stop: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Images and labels of the training batches from start to before stop."""
-        for batch in (order(t).to(self.device) for t in range(start, stop)):
+        """Images and labels of the training batches from start to before stop; of several processes each its share."""
+        for batch in (distributed.share(order(t)).to(self.device) for t in range(start, stop)):
             yield self.train_images[batch], self.train_labels[batch]
 
     def test_batches(self, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -91,6 +91,11 @@ class ImageSet:
         """The same set without that tenth."""
         split = self.validation_split()
         return replace(split, test_images=self.test_images, test_labels=self.test_labels)
+
+    def test_share(self) -> "ImageSet":
+        """The same set with this process's share of the test images."""
+        share = distributed.share
+        return replace(self, test_images=share(self.test_images), test_labels=share(self.test_labels))
 
     def mean_image(self) -> torch.Tensor:
         """The mean of the training images, pixel by pixel: (3, H, W) float32, from an exact sum."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from clrlib.lab import cifar100, data, device, experiments, imagenette, plots, store, streamed, tables
+from clrlib.lab import cifar100, data, device, distributed, experiments, imagenette, plots, store, streamed, tables
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.runs import Record, Run
 
@@ -56,6 +56,7 @@ def images_for(profile: str, download: bool = False) -> data.Images:
     return data.load("cifar10", download=download, fallback=profile == "quick")
 
 
+@distributed.first_on_each_machine()
 def data_for(profile: str, download: bool = False) -> dict[str, str]:
     """The name of the image set for each kind that is at hand; "cifar10" always is, digits stand in for it in smoke."""
     names = {"cifar10": images_for(profile, download).name}

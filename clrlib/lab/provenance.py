@@ -6,14 +6,14 @@ from importlib.metadata import version
 
 import torch
 
-from clrlib.lab import kernels
+from clrlib.lab import distributed, kernels
 from clrlib.lab.paths import ROOT
 
 TRAINING_CODE = ("clrlib", "pyproject.toml", "requirements.lock")  # what decides a result; a changed notebook does not
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
-    """The device's kind and name, the CPU threads that one run uses, and the kernels of pooling and LRN."""
+    """The device's kind and name, the CPU threads of a process, the kernels of pooling and LRN; processes, if many."""
     on_cuda = device.type == "cuda"
     return {
         "device": device.type,
@@ -21,6 +21,7 @@ def machine(device: torch.device) -> dict[str, str | int]:
         "threads": torch.get_num_threads(),
         "kernels": "torch" if on_cuda else kernels.name(),
         "system": platform.system(),
+        **({"processes": distributed.size()} if distributed.size() > 1 else {}),
     }
 
 

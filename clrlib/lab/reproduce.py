@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import papermill
 
-from clrlib.lab import device, experiments, figures, files, headlines, notebook, paths, store, sweep, tables
+from clrlib.lab import (
+    device,
+    distributed,
+    experiments,
+    figures,
+    files,
+    headlines,
+    notebook,
+    paths,
+    store,
+    sweep,
+    tables,
+)
 from clrlib.lab.experiments import Experiment
 from clrlib.lab.progress import duration
 from clrlib.lab.runs import Record
@@ -36,7 +48,8 @@ def train(
     budget: seconds after which it stops; the next call goes on. cluster: trains instead of this machine.
     """
     device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
-    store.check(store.folder(profile))
+    if distributed.rank() == 0:
+        store.check(store.folder(profile))
     names = notebook.data_for(profile)
     where, precision = cluster.machine() if cluster else device.pick_machine()
     runs = experiments.runs(profile, names, precision, seeds, rows)

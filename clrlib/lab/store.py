@@ -3,11 +3,12 @@
 import json
 import math
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from clrlib.lab import checkpoints, data, device
+from clrlib.lab import checkpoints, data, device, distributed
 from clrlib.lab.files import (
     Busy,
     alone,
@@ -85,7 +86,7 @@ def check(folder: Path) -> None:
         try:
             read(path)
         except Damaged:
-            with suppress(Busy), _claimed(path.stem, folder, seconds=0):  # who has it sets it aside
+            with suppress(Busy), _alone(path.stem, folder, seconds=0):  # who has it sets it aside
                 _set_aside_if_damaged(path)
 
 
@@ -97,10 +98,14 @@ def load(run: Run, folder: Path) -> Record | None:
 
 def is_finished(run: Run, folder: Path) -> bool:
     """Whether the run has a whole record. Raises ValueError as read does, but not for one that is cut off."""
+    return _whole(run, folder) is not None
+
+
+def _whole(run: Run, folder: Path) -> Record | None:
     try:
-        return load(run, folder) is not None
+        return load(run, folder)
     except Damaged:
-        return False  # it is set aside when its run is taken up
+        return None  # it is set aside when its run is taken up
 
 
 def load_all(folder: Path) -> list[Record]:
@@ -116,30 +121,48 @@ def load_or_train(run: Run, folder: Path, until: float | None = None, wait: bool
     until the time is up or, with wait=False, not at all: then it raises Busy. until: as for train, which raises
     OutOfTime when stopped before its end. say: takes the lines of progress.
     """
-    if is_finished(run, folder):
-        return read(_path(run, folder))
+    if (record := distributed.agree(_whole(run, folder))) is not None:
+        return record
     left = -1 if until is None else max(0.0, until - time.monotonic())
-    with _claimed(run.name, folder, left if wait else 0):
+    with _claimed(run, folder, left if wait else 0):
         return _train(run, folder, until, say)
 
 
-def _claimed(name: str, folder: Path, seconds: float) -> AbstractContextManager[None]:
-    """A run of this name, against all other processes that share the folder."""
+@contextmanager
+def _claimed(run: Run, folder: Path, seconds: float) -> Iterator[None]:
+    """Against all others that share the folder. Where several processes train one run, the first claims it for all."""
+    with ExitStack() as stack:
+        busy = None
+        if distributed.rank() == 0:
+            try:
+                stack.enter_context(_alone(run.name, folder, seconds))
+            except Busy as error:
+                busy = error
+        if busy := distributed.agree(busy):
+            raise busy
+        yield
+
+
+def _alone(name: str, folder: Path, seconds: float) -> AbstractContextManager[None]:
     return alone(folder.parent / "locks" / f"{name}.lock", f"training {name}", seconds)
 
 
 def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
     """What load_or_train does alone."""
     path, checkpoint = _path(run, folder), folder.parent / "checkpoints" / f"{run.name}.pt"
-    _set_aside_if_damaged(path)
-    if (record := load(run, folder)) is not None:
+    first = distributed.rank() == 0
+    if first:
+        _set_aside_if_damaged(path)
+    if (record := distributed.agree(load(run, folder) if first else None)) is not None:
         return record  # another process has finished it meanwhile
-    for place in (folder, checkpoint.parent):
-        clear_remains(place, run.name)
+    if first:
+        for place in (folder, checkpoint.parent):
+            clear_remains(place, run.name)
     images = _images(run.data)
     record = train(run, images, checkpoint, Progress(images.loader_rate(run.batch), say), until)
-    save(record, folder)
-    checkpoints.delete(checkpoint)  # only now: the record is on the disk
+    if first:
+        save(record, folder)
+        checkpoints.delete(checkpoint)  # only now: the record is on the disk
     return record
 
 

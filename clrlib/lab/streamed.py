@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from clrlib.lab import paths
+from clrlib.lab import distributed, paths
 from clrlib.lab.files import reason, write_atomically
 from clrlib.lab.image_folder import FORMATS, DataError
 from clrlib.lab.order import BatchOrder, generator
@@ -70,9 +70,14 @@ class StreamedImages:
 
     without_validation = validation_split
 
+    def test_share(self) -> "StreamedImages":
+        """The same set with this process's share of the test images."""
+        share = distributed.share
+        return replace(self, test_files=share(self.test_files), test_labels=share(self.test_labels))
+
     def batches(self, order: BatchOrder, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of the batches from start to before stop."""
-        return self._load(self.train_files, self.train_labels, (order(t) for t in range(start, stop)))
+        """Images and labels of the batches from start to before stop; of several processes each its share."""
+        return self._load(self.train_files, self.train_labels, map(distributed.share, map(order, range(start, stop))))
 
     def test_batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of all test images, in order."""
@@ -91,14 +96,14 @@ class StreamedImages:
             raise DataError(f"{kept} is damaged ({error}); delete it") from error
 
     def loader_rate(self, batch: int) -> float:
-        """Images a second that the workers decode while nothing else is done: no training is faster."""
+        """Images a second that all workers decode while nothing else is done: no training is faster."""
         workers = max(1, self.workers)
         rounds = -(-TIMED // workers)  # whole ones: the workers finish theirs at about the same time
         batches = self.batches(BatchOrder(len(self.train_files), batch, 0, "once"), 0, workers * (1 + rounds))
         for _ in islice(batches, workers):  # until each of them has started
             pass
         started = time.perf_counter()
-        images = sum(len(labels) for _, labels in batches)
+        images = distributed.size() * sum(len(labels) for _, labels in batches)
         return images / (time.perf_counter() - started)
 
     def _mean_of_sample(self) -> Tensor:
@@ -182,7 +187,8 @@ def read() -> StreamedImages:
     labels = (torch.from_numpy(np.searchsorted(classes, [*map(_class, names)])) for names in sizes)
     files = (np.array([*names]) for names in sizes)
     listing = "\n".join(f"{name} {size}" for names in sizes for name, size in names.items())
-    digest, workers = sha256(listing.encode()).hexdigest(), max(1, joblib.cpu_count() - 1)
+    digest = sha256(listing.encode()).hexdigest()
+    workers = max(1, joblib.cpu_count() // distributed.on_this_machine() - 1)
     train, test = zip(files, labels, strict=True)
     return StreamedImages(source, tuple(classes), *train, *test, digest, paths.shown(source), workers)
 

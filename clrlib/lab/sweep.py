@@ -9,7 +9,7 @@ import joblib
 import psutil
 import torch
 
-from clrlib.lab import device, kernels, store
+from clrlib.lab import device, distributed, kernels, store
 from clrlib.lab.files import Busy
 from clrlib.lab.progress import duration
 from clrlib.lab.runs import Record, Run
@@ -31,6 +31,8 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     """
     if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
         return 1
+    if distributed.size() > 1:  # all of which train the one run
+        return 1
     need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
     room = int(psutil.virtual_memory().available) // need
     cores: int = joblib.cpu_count(only_physical_cores=True)
@@ -49,7 +51,7 @@ def train_missing(
     if cluster:
         folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
-    missing = [run for run in runs if not store.is_finished(run, folder)]
+    missing = distributed.agree([run for run in runs if not store.is_finished(run, folder)])
     done, jobs = len(runs) - len(missing), min(jobs, max(1, len(missing)))
     at_a_time = cluster.places() if cluster else jobs
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {at_a_time} at a time", flush=True)
@@ -65,7 +67,9 @@ def train_missing(
             if outcome is Busy:
                 begun_elsewhere.append(run)
             elif isinstance(outcome, Record):
-                if not store.is_finished(run, folder):  # it was trained on a machine with a folder of its own
+                if cluster and not store.is_finished(
+                    run, folder
+                ):  # it was trained on a machine with a folder of its own
                     store.save(outcome, folder)
                 left.less(run)
         to_train = begun_elsewhere
@@ -88,8 +92,9 @@ class _Left:
 def _train_here(runs: Sequence[Run], folder: Path, jobs: int, until: float | None, wait: bool) -> Iterator[Outcome]:
     """Each run and what became of it, as they end: in processes of this machine, each with its share of the cores."""
     if device.pick_device().type == "cpu":
-        kernels.name()  # compiled here, once, rather than by every worker at the same time
-    threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
+        with distributed.first_on_each_machine():
+            kernels.name()  # compiled here, once, rather than by every worker at the same time
+    threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
     work = (joblib.delayed(_train)(run, folder, threads, until, wait) for run in runs)
     # batch_size=1: a long run must not hold a short one back
     yield from joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work)
@@ -97,7 +102,7 @@ def _train_here(runs: Sequence[Run], folder: Path, jobs: int, until: float | Non
 
 def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool) -> Outcome:
     torch.set_num_threads(threads)
-    if until is not None and time.monotonic() > until:
+    if distributed.agree(until is not None and time.monotonic() > until):
         return run, OutOfTime
     try:
         return run, store.load_or_train(run, folder, until, wait)

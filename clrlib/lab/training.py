@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clrlib.lab import checkpoints, provenance, snapshots
+from clrlib.lab import checkpoints, distributed, provenance, snapshots
 from clrlib.lab.data import Images
 from clrlib.lab.device import keep_freed_memory
 from clrlib.lab.models import build, compiles
@@ -42,26 +42,36 @@ def train(
     until: the time (time.monotonic(), which no setting of the clock moves) from which on it saves and stops, before its
     end.
     Stops at the first iteration whose loss is not finite (the record's diverged_at).
+    In several processes (clrlib.lab.distributed) all call it alike; the first one has the file and the time.
     Raises ValueError for images other than the run's, OutOfTime when stopped before the end.
     """
     keep_freed_memory()
     device = images.device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with distributed.interrupts_noted(), torch.random.fork_rng([device] if device.type == "cuda" else []):
         training = Training(run, images)
         if checkpoint is not None:
             checkpoints.resume(checkpoint, training)
         saved = started = time.monotonic()
+        meeting = 0  # the iteration from which on several processes next ask the first one
 
         def pause() -> None:
             """Between two iterations: save now and then, and stop when the time is up."""
-            nonlocal saved, started
+            nonlocal saved, started, meeting
+            if distributed.size() > 1 and training.done < meeting:
+                return
             now = time.monotonic()
             training.seconds, started = training.seconds + now - started, now
-            stop = until is not None and now > until
-            if checkpoint is not None and (stop or now - saved > SECONDS_BETWEEN_CHECKPOINTS):
-                checkpoints.save(checkpoint, training)
+            interrupted, late = distributed.interrupted(), until is not None and now > until
+            due = interrupted or late or now - saved > SECONDS_BETWEEN_CHECKPOINTS
+            next_meeting = training.done + 1 + int(training.done / (1 + training.seconds))  # in about a second
+            interrupted, late, due, meeting = distributed.agree((interrupted, late, due, next_meeting))
+            if checkpoint is not None and due:
+                if distributed.rank() == 0:
+                    checkpoints.save(checkpoint, training)
                 saved = now
-            if stop:
+            if interrupted:
+                raise KeyboardInterrupt
+            if late:
                 raise OutOfTime(f"{run.name} stopped after {training.done} of {run.iterations} iterations")
 
         while True:
@@ -93,9 +103,13 @@ class Training:
             images = images.validation_split()
         elif run.hold_out:
             images = images.without_validation()
-        self.run, self.images, self.device = run, images, images.device
+        self.run, self.images, self.device = run, images.test_share(), images.device
+        if run.snapshots and distributed.size() > 1:
+            raise ValueError(f"snapshots are not taken by {distributed.size()} processes; train the run in one")
+        distributed.check_same(run.name, images.sha256)
         torch.manual_seed(generator(run.seed, "dropout").initial_seed())
-        net = build(run, images)
+        with distributed.first_on_each_machine():  # of ImageNet the mean image, which takes a while
+            net = build(run, images)
         self.net = net.to(self.device).to(memory_format=torch.channels_last)
         if compiles(run.net, self.device):
             self.net.net.compile()  # the net alone: what stands before it draws from torch's own generator
@@ -104,6 +118,7 @@ class Training:
         first = momentum(0) if momentum else run.momentum
         self.optimizer = OPTIMIZERS[run.optimizer](groups, lr=0.0, momentum=first)
         self.schedule = ScheduleLR(self.optimizer, run.policy, momentum=momentum)
+        self.parallel = distributed.parallel(self.net, run.batch)
         self.snapshots = Snapshots(net) if run.snapshots else None
         self.order = BatchOrder(len(images.train_labels), run.batch, run.seed, run.shuffle)
         self.done = 0
@@ -163,14 +178,14 @@ class Training:
         return scores_of(net, images, precision(self.run.precision, self.device))
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One iteration: a batch forward and back, and the optimizer's step. Returns the loss."""
+        """One iteration: a batch forward and back, and the optimizer's step. Returns the loss, of all processes."""
         with precision(self.run.precision, self.device):
-            scores = self.net(images)
+            scores = self.parallel(images)
         loss = mean_loss(scores, labels)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         self.optimizer.step()
-        return loss.detach()
+        return distributed.average(loss.detach())
 
     def record(self) -> Record:
         """The record of what was done so far."""
@@ -211,8 +226,12 @@ def mean_loss(scores: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
 
 
 def accuracy_and_loss(scores: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Accuracy (fraction) and mean cross entropy."""
+    """Accuracy (fraction) and mean cross entropy; of several processes those of all their images."""
     correct = int((scores.argmax(1) == labels).sum())
+    if distributed.size() > 1:
+        loss = F.cross_entropy(scores, labels, reduction="sum").item()
+        correct_of_all, loss, images = distributed.total(correct, loss, len(labels))
+        return correct_of_all / images, loss / images
     return correct / len(labels), F.cross_entropy(scores, labels).item()
 
 

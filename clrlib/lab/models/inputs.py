@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clrlib.lab import distributed
 from clrlib.lab.data import Images
 
 
@@ -14,7 +15,8 @@ class FromImages(nn.Module):
 
     In training each image is first shifted by up to `shift` pixels each way (zeros come in), then cut to a random part
     of crop x crop pixels (0: all of it), then mirrored with probability 1/2 where flip is true; in evaluation it is cut
-    to its centre. Everything is drawn from torch's own generator on the images' device.
+    to its centre. Everything is drawn from torch's own generator on the images' device; by each of several
+    processes for the whole batch.
     mean, std: of any shape that goes with (3, H, W). Raises ValueError for a crop larger than the images.
 
     >>> net = FromImages(nn.Flatten(), mean=torch.tensor(100.0), std=torch.tensor(2.0), crop=1).eval()
@@ -53,7 +55,7 @@ class FromImages(nn.Module):
             x = F.pad(x, (self.shift,) * 4)
         rows, columns = _window(x, height, x.shape[-2]), _window(x, width, x.shape[-1])
         if self.flip:
-            mirrored = torch.rand(len(x), 1, device=x.device) < 0.5
+            mirrored = distributed.share(torch.rand(_drawn_for(x), device=x.device)) < 0.5
             columns = torch.where(mirrored, columns.flip(1), columns)
         image = torch.arange(len(x), device=x.device)[:, None, None]
         return x.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
@@ -66,8 +68,14 @@ class FromImages(nn.Module):
 
 def _window(x: Tensor, length: int, side: int) -> Tensor:
     """Positions of a window drawn for each image, (N, length)."""
-    start = torch.randint(side - length + 1, (len(x), 1), device=x.device)
-    return start + torch.arange(length, device=x.device)
+    start = distributed.share(torch.randint(side - length + 1, _drawn_for(x), device=x.device))
+    positions: Tensor = start + torch.arange(length, device=x.device)
+    return positions
+
+
+def _drawn_for(x: Tensor) -> tuple[int, int]:
+    """The shape of one number for each image of the batch, of which each process has its share."""
+    return distributed.size() * len(x), 1
 
 
 def per_channel(images: Images) -> tuple[Tensor, Tensor]:
