@@ -51,24 +51,34 @@ def apart_from_timings(record: Record) -> Record:
 def run(folder: Path, *death: object) -> tuple[int, str]:
     """Run it to its end in a process of its own; exit code and what it printed. death: stage, call and seconds."""
     log = folder / "log.txt"
-    process = SERVER.Process(target=_live, args=(folder, log, *death))
-    process.start()
+    process = start(folder, log, *death)
     process.join()
     return process.exitcode or 0, log.read_text()
+
+
+def start(folder: Path, log: Path, *death: object) -> Any:
+    """Start it, printing to a log."""
+    process = SERVER.Process(target=_live, args=(folder, log, *death))
+    process.start()
+    return process
 
 
 def _live(folder: Path, log: Path, *death: Any) -> None:
     os.setsid()  # killed are this process and what it starts, not who started it
     for stream in (sys.stdout, sys.stderr):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream.fileno())
-    os.environ |= {"CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": "", "CLRLIB_KERNELS": "torch"}
-    _make_small(folder)
+    make_small(folder)
     if death:
         _die_in(*death)
-    code = main(["reproduce", "--profile", "smoke", "--jobs", "1"])
+    code = reproduce_once()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def reproduce_once() -> int:
+    """The command, in this process; its exit code."""
+    return main(["reproduce", "--profile", "smoke", "--jobs", "1"])
 
 
 def records(folder: Path) -> list[Record]:
@@ -97,7 +107,9 @@ def _kill_after(seconds: float) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _make_small(folder: Path) -> None:
+def make_small(folder: Path) -> None:
+    """Let the command in this process do little, in a folder."""
+    os.environ |= {"CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": "", "CLRLIB_KERNELS": "torch"}
     paths.BUILD = store.BUILD = folder / "build"
     paths.NOTEBOOKS = folder / "notebooks"
     paths.NOTEBOOKS.mkdir(parents=True, exist_ok=True)

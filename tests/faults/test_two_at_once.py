@@ -1,0 +1,64 @@
+"""Two processes on one folder: no run is trained twice, no file is spoilt, and the one waits for the other."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from sweeps import RUNS, records, start
+
+from clrlib.lab import files, store
+from clrlib.lab.files import Busy, alone
+from clrlib.lab.runs import Record
+
+
+def test_two_reproductions_share_the_work(undisturbed: Path, folder: Path) -> None:
+    """Started together; either could also have been on another machine that shares the folder."""
+    both = [start(folder, folder / f"log{k}.txt") for k in (1, 2)]
+    for process in both:
+        process.join()
+    printed = [(folder / f"log{k}.txt").read_text() for k in (1, 2)]
+    assert [process.exitcode for process in both] == [0, 0], printed
+    done = [line for text in printed for line in text.splitlines() if "done in" in line]
+    assert len(done) == len(RUNS), f"each run is trained once: {printed}"
+    assert records(folder) == records(undisturbed)
+    built = folder / "build" / "smoke"
+    assert (built / "notebooks" / "00_made.ipynb").exists() and not any((built / "locks").iterdir())
+    for path in (undisturbed / "build" / "smoke" / "figures").iterdir():
+        assert (built / "figures" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "train", None)
+    with alone(tmp_path / "locks" / f"{RUNS[0].name}.lock", "training"), pytest.raises(Busy, match=RUNS[0].name):
+        store.load_or_train(RUNS[0], tmp_path / "results", wait=False)
+
+
+def test_who_waits_takes_the_others_record(
+    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(store, "train", None)
+    name = f"{RUNS[0].name}.json"
+    with alone(tmp_path / "locks" / f"{RUNS[0].name}.lock", "training"):
+        found: list[Record] = []
+        waits = threading.Thread(target=lambda: found.append(store.load_or_train(RUNS[0], tmp_path / "results")))
+        waits.start()
+        while "waiting for it" not in capsys.readouterr().out:
+            assert waits.is_alive()
+        whole = (undisturbed / "build" / "smoke" / "results" / name).read_bytes()
+        files.write_atomically(tmp_path / "results" / name, whole)
+    waits.join()
+    assert found == [store.read(tmp_path / "results" / name)]
+
+
+def test_a_lock_leaves_no_file_and_dies_with_its_process(tmp_path: Path, folder: Path) -> None:
+    lock = tmp_path / "a.lock"
+    with alone(lock, "working"):
+        assert lock.exists()
+        with pytest.raises(Busy, match="another process is counting"), alone(lock, "counting", seconds=0.3):
+            pass
+    assert not lock.exists()
+    process = start(folder, folder / "log.txt", "training", 5, 0.0)
+    process.join()
+    (left,) = (folder / "build" / "smoke" / "locks").iterdir()
+    with alone(left, "going on", seconds=0):
+        pass
