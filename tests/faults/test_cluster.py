@@ -72,6 +72,12 @@ def wait_for(look: Callable[[], Any], seconds: float = 120) -> Any:
     return found
 
 
+def begun(results: Path) -> set[str]:
+    """The long runs that have a checkpoint in this moment (x.before.pt is the one before of the same run)."""
+    names = {path.name.split(".")[0] for path in (results.parent / "checkpoints").glob("*.pt")}
+    return names & {run.name for run in RUNS if run.iterations == LONG.iterations}
+
+
 def trained_here(folder: Path) -> list[Record]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -97,7 +103,7 @@ def test_a_dead_workers_run_is_taken_up_by_the_other(
         wait_for(lambda: cluster.places() == 2)
 
         def kill_the_first_in_mid_run() -> None:
-            wait_for(lambda: len(list((theirs[0].parent / "checkpoints").glob("*seed?-*.pt"))) >= (2 if shared else 1))
+            wait_for(lambda: len(begun(theirs[0])) == (2 if shared else 1))
             workers[0].send_signal(signal.SIGKILL)
 
         killer = threading.Thread(target=kill_the_first_in_mid_run)

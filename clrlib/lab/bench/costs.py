@@ -1,5 +1,6 @@
 """What each net takes at its own size and batch, and what the whole paper costs, by arithmetic from that."""
 
+import heapq
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -136,20 +137,42 @@ PARTS = {
 }
 
 
-def whole_paper(costs: Mapping[str, Cost], machines: int = 8) -> str:
+MACHINES = (1, 8, 64)
+
+
+def whole_paper(costs: Mapping[str, Cost]) -> str:
     """Hours of every part of the catalogue at the paper's size, on one such machine and on several."""
-    parts = seconds_of_parts(costs)
-    parts["in all"] = sum(parts.values())
-    rows = [[part, _hours(seconds), _hours(seconds / machines)] for part, seconds in parts.items()]
-    return markdown(["", "hours on one", f"on {machines}"], rows)
+    trainings = {part: _trainings(rows, costs) for part, rows in PARTS.items()}
+    trainings["in all"] = [seconds for each in list(trainings.values()) for seconds in each]
+    rows = [[part, *(_hours(spread(each, machines)) for machines in MACHINES)] for part, each in trainings.items()]
+    return markdown(["", "hours on one", *(f"on {machines}" for machines in MACHINES[1:])], rows)
 
 
 def seconds_of_parts(costs: Mapping[str, Cost]) -> dict[str, float]:
     """Of each of PARTS on this machine, one training after the other."""
-    return {
-        part: sum(row.iterations * SEEDS.get(row.source, 1) * _seconds(row, costs) for row in trained)
-        for part, trained in PARTS.items()
-    }
+    return {part: sum(_trainings(rows, costs)) for part, rows in PARTS.items()}
+
+
+def on_machines(costs: Mapping[str, Cost], machines: int) -> float:
+    """Seconds of the whole paper on several such machines."""
+    return spread((seconds for rows in PARTS.values() for seconds in _trainings(rows, costs)), machines)
+
+
+def spread(trainings: Iterable[float], machines: int) -> float:
+    """Seconds until the last machine is done, each training going to the one that is free first, the longest first.
+
+    >>> spread([3.0, 1.0, 1.0, 1.0], machines=2), spread([3.0, 1.0], machines=8)
+    (3.0, 3.0)
+    """
+    busy = [0.0] * machines
+    for seconds in sorted(trainings, reverse=True):
+        heapq.heapreplace(busy, busy[0] + seconds)
+    return max(busy)
+
+
+def _trainings(rows: Iterable[Experiment], costs: Mapping[str, Cost]) -> list[float]:
+    """Seconds of every training of some rows."""
+    return [row.iterations * _seconds(row, costs) for row in rows for _ in range(SEEDS.get(row.source, 1))]
 
 
 def _seconds(row: Experiment, costs: Mapping[str, Cost]) -> float:

@@ -48,11 +48,13 @@ def _whole_paper(benches: Sequence[Bench]) -> str:
     told = ""
     for bench in benches:
         if "costs" in bench:
-            caffe, *others = costs.seconds_of_parts(bench["costs"]["nets"]).values()
+            nets = bench["costs"]["nets"]
+            caffe, *others = costs.seconds_of_parts(nets).values()
             told += (
                 "\n\nThe whole paper at full size, by arithmetic from what each net takes: "
                 f"{caffe / 3600:,.0f} hours for the Caffe net and {sum(others) / 3600:,.0f} for all the others on one "
-                f"{machine_name(bench)}; an eighth of that on eight."
+                f"{machine_name(bench)}; on eight of them {costs.on_machines(nets, 8) / 3600:,.0f} hours in all, on 64 "
+                f"{costs.on_machines(nets, 64) / 3600:,.0f}."
             )
     return told and f"{told} On one GPU and on eight: not measured."
 
@@ -144,7 +146,7 @@ def _costs(bench: Bench) -> list[tuple[str, str]]:
             "What the whole paper costs on this machine, by arithmetic from the table above, not measured: iterations "
             "of every row of the catalogue at the paper's size, times its seeds in the paper (five in table 4, else "
             "one), times the net's time; variants of the Caffe net count as itself. Trainings do not depend on each "
-            "other, so eight such machines, or GPUs, would take an eighth each.",
+            "other, so several such machines share them; no number of machines is quicker than the longest training.",
             costs.whole_paper(measured["nets"]),
         ),
     ]
