@@ -16,7 +16,7 @@ ROUNDS ?= 20
 ALONE := $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open(".setup.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); sys.exit(subprocess.call(sys.argv[1:]))'
 ENGINES := $(if $(ENGINE),--engine $(ENGINE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
-TWO := --numprocesses 2 --dist loadfile
+TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 OPTIONS := --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
@@ -57,11 +57,13 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 	$(LAB) notebooks --profile smoke
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
-soak: setup ## kill a sweep KILLS times, cut its files off, fill its disk; compare with an undisturbed one (about 10 min)
-	KILLS=$(KILLS) $(PY) -m pytest tests/faults --verbose
+soak: setup ## kill a sweep KILLS times, cut its files off, fill its disk; compare with an undisturbed one; into docs/soak.txt (about 15 min)
+	set -o pipefail; KILLS=$(KILLS) $(PY) -m pytest tests/faults --verbose | tee docs/soak.txt
 
-flakes: setup ## the tests ROUNDS times in random order, two workers (about 3 min each)
-	set -e; for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; $(PY) -m pytest $(TWO) -p randomly; done
+flakes: setup ## the tests ROUNDS times, two workers, each time in another random order; into docs/flakes.txt (6 min each)
+	@mkdir -p build; commit=$$(git describe --always --dirty); echo "commit $$commit" > docs/flakes.txt
+	@set -o pipefail; for round in $$(seq $(ROUNDS)); do $(PY) -m pytest $(TWO) -p randomly --randomly-seed $$round | tee build/flakes.log; \
+		green=$$?; echo "order $$round: $$(tail -n 1 build/flakes.log)" | tee -a docs/flakes.txt; [ $$green = 0 ] || exit 1; done
 
 lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
