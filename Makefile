@@ -58,7 +58,8 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
 soak: setup ## kill a sweep KILLS times, cut its files off, fill its disk; compare with an undisturbed one; into docs/soak.txt (about 15 min)
-	set -o pipefail; KILLS=$(KILLS) $(PY) -m pytest tests/faults --verbose | tee docs/soak.txt
+	@commit=$$(git describe --always --dirty); echo "commit $$commit" > docs/soak.txt
+	set -o pipefail; KILLS=$(KILLS) $(PY) -m pytest tests/faults -vv | tee >(grep -E '^tests|^=+ .*(passed|failed)' >> docs/soak.txt)
 
 flakes: setup ## the tests ROUNDS times, two workers, each time in another random order; into docs/flakes.txt (6 min each)
 	@mkdir -p build; commit=$$(git describe --always --dirty); echo "commit $$commit" > docs/flakes.txt

@@ -65,6 +65,15 @@ def test_every_page_is_in_the_index_and_that_is_in_the_readme() -> None:
     assert "](docs/README.md)" in (paths.ROOT / "README.md").read_text()
 
 
+def test_the_counts_of_kills_and_rounds_are_those_of_the_logs() -> None:
+    page, soak, flakes = ((DOCS / name).read_text() for name in ("faults.md", "soak.txt", "flakes.txt"))
+    kills, cuts = (len(re.findall(rf"^\S+::test_{name}\S*\[.*PASSED", soak, re.MULTILINE)) for name in ("killed", "after_a"))
+    assert f"| {kills} kills, {cuts} files cut off: {soak.splitlines()[-1].strip("= ").split(' in ')[0]} |" in page
+    rounds = re.findall(r"^order \d+: (.*)$", flakes, re.MULTILINE)
+    green = [line for line in rounds if "passed" in line and "failed" not in line and "error" not in line]
+    assert f"| {len(green)} of {len(rounds)} rounds green |" in page
+
+
 def test_every_policy_is_on_the_page_of_policies() -> None:
     text = (DOCS / "policies.md").read_text()
     policies = [kind for kind in vars(clrlib).values() if inspect.isclass(kind) and issubclass(kind, clrlib.Policy)]
