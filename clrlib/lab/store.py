@@ -79,7 +79,8 @@ def _finite(number: str) -> float:
 def check(folder: Path) -> None:
     """Refuse, before anything is trained, what would spoil the end: no place to write to, a file that is no record.
 
-    Records that are cut off, as a power cut leaves them, are set aside.
+    Records that are cut off, as a power cut leaves them, are set aside; checkpoints of finished runs, as a kill between
+    the two leaves them, are deleted.
     """
     check_writable(folder)
     for path in sorted(folder.glob("*.json")):
@@ -88,6 +89,8 @@ def check(folder: Path) -> None:
         except Damaged:
             with suppress(Busy), _alone(path.stem, folder, seconds=0):  # who has it sets it aside
                 _set_aside_if_damaged(path)
+        else:
+            checkpoints.delete(_checkpoint(path.stem, folder))
 
 
 def load(run: Run, folder: Path) -> Record | None:
@@ -149,7 +152,7 @@ def _alone(name: str, folder: Path, seconds: float) -> AbstractContextManager[No
 
 def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
     """What load_or_train does alone."""
-    path, checkpoint = _path(run, folder), folder.parent / "checkpoints" / f"{run.name}.pt"
+    path, checkpoint = _path(run, folder), _checkpoint(run.name, folder)
     first = distributed.rank() == 0
     if first:
         _set_aside_if_damaged(path)
@@ -177,6 +180,10 @@ def _set_aside_if_damaged(path: Path) -> None:
 
 def _path(run: Run, folder: Path) -> Path:
     return folder / f"{run.name}.json"
+
+
+def _checkpoint(name: str, folder: Path) -> Path:
+    return folder.parent / "checkpoints" / f"{name}.pt"
 
 
 @cache

@@ -83,6 +83,16 @@ def test_the_checkpoint_goes_only_when_the_record_is_on_the_disk(
     assert not checkpoint.exists()
 
 
+def test_a_checkpoint_that_a_kill_left_beside_its_record_is_cleared_away(folder: Path) -> None:
+    store.load_or_train(RUN, folder)
+    left, begun = checkpoint_of(RUN, folder), checkpoint_of(replace(RUN, seed=1), folder)
+    for path in (left, left.with_suffix(".before.pt"), begun):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"made")
+    store.check(folder)
+    assert [*left.parent.iterdir()] == [begun], "that of a run in work stays"
+
+
 def test_a_training_without_a_checkpoint_needs_none(folder: Path) -> None:
     store.load_or_train(RUN, folder)
     assert not checkpoint_of(RUN, folder).parent.exists() or not any(checkpoint_of(RUN, folder).parent.iterdir())
