@@ -132,6 +132,13 @@ def lock(name: str) -> dict[str, list[str]]:
     return {entry[0].strip(): [option.strip() for option in entry[1:]] for entry in entries}
 
 
+def test_one_version_everywhere() -> None:
+    version = PROJECT["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    newest = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    assert re.match(rf"## {re.escape(version)}\b", newest)
+
+
 @each_lock
 def test_every_entry_of_the_lock_is_pinned_and_hashed(name: str) -> None:
     entries = lock(name)

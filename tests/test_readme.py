@@ -65,7 +65,7 @@ def test_a_record_more_would_change_both(published: list[Record], quick: list[Re
         assert len({made(published, quick), made(published[1:], quick), made(published, quick[1:])}) == 3
 
 
-PAGES = {"README": paths.ROOT, "REPRODUCTION": paths.ROOT, "results": paths.RESULTS}
+PAGES = {"README": paths.ROOT, "REPRODUCTION": paths.ROOT, "CONTRIBUTING": paths.ROOT, "results": paths.RESULTS}
 PAGE_PATHS = [folder / f"{'README' if name == 'results' else name}.md" for name, folder in PAGES.items()]
 
 
