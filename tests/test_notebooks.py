@@ -140,3 +140,28 @@ def test_it_leads_to_the_one_before_and_the_one_after(path: Path, book: Book) ->
 def test_the_answer_comes_first(book: Book) -> None:
     """ "In short" stands in the first three cells, as text or as what code filled in from the records."""
     assert "**In short:**" in without_pictures({"cells": book["cells"][:4]})
+
+
+def text(book: Book) -> str:
+    return "\n".join(source(cell) for cell in cells(book, "markdown"))
+
+
+def test_three_things_to_learn_and_the_time_they_take(book: Book) -> None:
+    (learn,) = re.findall(r"\*\*You will learn:\*\*(.+?)\n\*\*(?:Before this|Takes):\*\*", text(book), re.DOTALL)
+    assert len(learn.split("·")) == 3, learn
+    assert "**Takes:**" in text(book)
+
+
+def test_an_exercise_with_a_hidden_solution(book: Book) -> None:
+    assert re.search(r"\*\*Try it:\*\*.+?<details><summary>Solution</summary>\n\n.+?</details>", text(book), re.DOTALL)
+
+
+def test_it_says_where_its_numbers_come_from(path: Path, book: Book) -> None:
+    code = "\n".join(source(cell) for cell in cells(book, "code"))
+    assert "notebook.provenance(" in code or "notebook.collect(" not in code
+
+
+def test_a_schedule_is_drawn_before_it_is_trained_with(path: Path, book: Book) -> None:
+    """But in the range tests, whose rate is a straight line, and in the first page."""
+    code = "\n".join(source(cell) for cell in cells(book, "code"))
+    assert "draw_policies(" in code or "figures.schedules(" in code or path.stem[:2] in ("00", "02")
