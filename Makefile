@@ -17,7 +17,7 @@ ALONE := $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open(".setup.lock",
 ENGINES := $(if $(ENGINE),--engine $(ENGINE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
-OPTIONS := --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
+OPTIONS = --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
 export PYTHONUNBUFFERED := 1

@@ -115,7 +115,8 @@ def _command(options: argparse.Namespace, cluster: "Cluster | None") -> None:
         case "train":
             reproduce.train(profile, seeds, options.jobs, options.budget, rows=_rows(options.rows), cluster=cluster)
         case "notebooks":
-            reproduce.execute_all(profile)
+            with reproduce.showing(profile):
+                reproduce.execute_all(profile)
         case "reproduce":
             reproduce.reproduce(profile, seeds, options.jobs, options.budget, cluster=cluster)
         case "figures":

@@ -1,9 +1,10 @@
-"""A training put down to a file and taken up again, bit for bit on the same CPU and thread count."""
+"""A training put down to a file and taken up again, bit for bit on the same CPU, with as many threads as it had."""
 
 import hashlib
 import io
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 ANEW = "delete it to start this run anew"
 DIGEST = 32  # bytes of the SHA-256 that a file ends with: torch's own reader does not see a changed byte
-KEYS = ("net", "optimizer", "random", "random_cuda", "done", "losses", "curves", "seconds", "commits")
+KEYS = ("net", "optimizer", "random", "random_cuda", "threads", "done", "losses", "curves", "seconds", "commits")
 BROKEN = (RuntimeError, LookupError, TypeError, ValueError, AttributeError)  # what content of another kind raises
 
 
@@ -42,6 +43,7 @@ def save(path: Path, training: "Training") -> None:
         "optimizer": training.optimizer.state_dict(),
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(training.device) if training.device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
         "snapshots": training.snapshots.state_dict() if training.snapshots is not None else None,
         "done": training.done,
         "losses": training.losses,
@@ -56,7 +58,8 @@ def encoded(content: object) -> bytes:
     """As torch saves it, and the SHA-256 of that."""
     file = io.BytesIO()
     torch.save(content, file)
-    return file.getvalue() + hashlib.sha256(file.getvalue()).digest()
+    file.write(hashlib.sha256(file.getbuffer()).digest())
+    return file.getvalue()
 
 
 def resume(path: Path, training: "Training") -> None:
@@ -69,8 +72,8 @@ def resume(path: Path, training: "Training") -> None:
                 print(f"{run.experiment} seed {run.seed} goes on from iteration {training.done:,}", flush=True)
                 return
         except Damaged as error:
-            if distributed.rank() == 0:
-                set_aside(file, error)
+            damaged = error
+            distributed.by_the_first(partial(set_aside, file, damaged))
 
 
 def delete(path: Path) -> None:
@@ -103,29 +106,28 @@ def load(path: Path, training: "Training") -> None:
 def read(path: Path, device: torch.device) -> Any:
     """What a file holds. Raises Damaged, or ValueError for one that cannot be read or holds code."""
     try:
-        written = distributed.agree(path.read_bytes() if distributed.rank() == 0 else b"")
+        written = distributed.by_the_first(path.read_bytes)
     except OSError as error:
         raise ValueError(f"checkpoint {path} cannot be read ({reason(error)}); mend that, or {ANEW}") from error
     content, digest = written[:-DIGEST], written[-DIGEST:]
-    whole = hashlib.sha256(content).digest() == digest
-    damaged = Damaged(f"checkpoint {path} is cut off or changed")
+    if hashlib.sha256(content).digest() != digest:
+        raise Damaged(f"checkpoint {path} is cut off or changed")
     try:
-        found = torch.load(io.BytesIO(content if whole else written), map_location=device, weights_only=True)
+        return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     except (*BROKEN, EOFError, pickle.UnpicklingError) as error:
         if out_of_memory(error):
             raise
         if name := re.search(r"GLOBAL (\S+)", str(error)):  # nothing but tensors and plain values is ever loaded
             raise ValueError(f"checkpoint {path} holds code ({name[1]}); do not trust it, {ANEW}") from error
-        raise damaged from error
-    if not whole:
-        raise damaged
-    return found
+        raise ValueError(f"checkpoint {path} is none ({reason(error)}); {ANEW}") from error
 
 
 def _take_up(content: Any, training: "Training") -> None:
     if missing := [key for key in KEYS if key not in content]:
         raise ValueError(f"it has no {missing[0]!r}")
-    done, losses = content["done"], content["losses"]
+    done, losses, threads = content["done"], content["losses"], content["threads"]
+    if type(threads) is not int or threads < 1:
+        raise ValueError(f"threads is {threads!r}")
     if type(done) is not int or not 0 <= done <= training.run.iterations:
         raise ValueError(f"done is {done!r}")
     if any(loss.shape for loss in losses):
@@ -143,6 +145,7 @@ def _take_up(content: Any, training: "Training") -> None:
     torch.set_rng_state(content["random"].cpu())
     if content["random_cuda"] is not None:
         torch.cuda.set_rng_state(content["random_cuda"].cpu(), training.device)
+    torch.set_num_threads(threads)  # sums are taken in another order by another number
     training.done, training.losses = done, losses
     training.curves, training.seconds = content["curves"], float(content["seconds"])
     if content["commits"][-1] != training.commits[0]:

@@ -1,16 +1,15 @@
 """A Dask cluster as the place where runs are trained (docs/clusters.md)."""
 
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import joblib
 import torch
-from distributed import Client, get_worker
+from distributed import Client, as_completed, get_worker
 from distributed.worker import print as print_at_the_client
-from joblib._dask import DaskDistributedBackend
 
 from clrlib.lab import device, store
 from clrlib.lab.errors import sentence
@@ -18,15 +17,16 @@ from clrlib.lab.files import Busy
 from clrlib.lab.runs import Record, Run
 from clrlib.lab.sweep import Outcome
 
-ONE_RUN = {"run": 1}  # a worker says how many trainings it takes at a time: --resources run=1
+ONE_RUN = {"run": 1}  # what a run needs of a worker, and all that a worker has: --resources run=1
 SECONDS_TO_ANSWER = 20
+_training = threading.Lock()  # two runs in one process would draw from one generator
 
 
 class Cluster:
-    """The workers of a Dask scheduler, at an address such as tcp://host:8786. Raises OSError where none answers.
+    """The workers of a Dask scheduler, at an address such as tcp://host:8786.
 
-    Work goes to workers that were started with --resources run=1, one run for each. Where a worker dies, Dask hands its
-    run to another.
+    Work goes to workers that were started with --resources run=1. Where one dies, Dask hands its run to another.
+    Raises OSError where no scheduler answers, ValueError for workers that take none or several runs at a time.
     """
 
     def __init__(self, scheduler: str) -> None:
@@ -35,12 +35,11 @@ class Cluster:
         except (OSError, ValueError) as error:
             mend = "start one with `dask scheduler` and give the address that it prints"
             raise OSError(f"no Dask scheduler answers at {scheduler!r}; {mend}") from error
-        workers = self._workers()
-        if workers and not self.places():
+        try:
+            self._check()
+        except ValueError:
             self.client.close()
-            raise ValueError(
-                f"none of {len(workers)} Dask workers says how many runs it takes; start them with --resources run=1"
-            )
+            raise
 
     def __enter__(self) -> "Cluster":
         return self
@@ -50,50 +49,65 @@ class Cluster:
 
     def places(self) -> int:
         """How many runs are trained at a time, by the workers that are there now."""
-        return sum(int(worker["resources"].get("run", 0)) for worker in self._workers())
+        return sum(worker["resources"].get("run") == 1 for worker in self._workers().values())
 
-    def _workers(self) -> list[dict[str, Any]]:
-        return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
+    def _workers(self) -> dict[str, dict[str, Any]]:
+        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def _check(self) -> None:
+        runs = [worker["resources"].get("run", 0) for worker in self._workers().values()]
+        if runs and (max(runs) > 1 or not any(runs)):
+            wrong = sum(number != 1 for number in runs)
+            raise ValueError(
+                f"{wrong} of {len(runs)} Dask workers do not take one run at a time; start them with --resources run=1"
+            )
 
     def machine(self) -> tuple[torch.device, str]:
         """The device and the precision of a worker; waits until there is one."""
-        if not self.places():
+        if not self._workers():
             print("the Dask cluster has no worker yet; waiting for one", flush=True)
-        found: tuple[torch.device, str] = self.client.submit(
-            device.pick_machine, resources=ONE_RUN, pure=False
-        ).result()
-        return found
+            self.client.wait_for_workers(1)
+        self._check()
+        one = next(iter(self._workers()))
+        try:
+            found: dict[str, tuple[torch.device, str]] = self.client.run(device.pick_machine, workers=[one])
+        except Exception as error:  # whatever its environment lacks
+            raise RuntimeError(f"the Dask worker {one} cannot train ({sentence(error)}); mend it") from error
+        return found[one]
 
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
-        """Each run and its record, or Busy, as they come."""
-        with joblib.parallel_config(backend=_Backend(client=self.client, resources=ONE_RUN)):
-            # pre_dispatch: a worker that comes later finds work too
-            parallel = joblib.Parallel(batch_size=1, pre_dispatch="all", return_as="generator_unordered")
-            for run, outcome in parallel(joblib.delayed(_train)(run, folder, wait) for run in runs):
-                if isinstance(outcome, str):
-                    raise RuntimeError(f"{run.name} failed on a Dask worker: {outcome}")
-                yield run, outcome
+        """Each run and its record, or Busy, as they come. Raises RuntimeError for a run that failed there."""
+        submitted = {self.client.submit(_train, run, folder, wait, resources=ONE_RUN, pure=False): run for run in runs}
+        for future in as_completed(submitted):
+            run = submitted.pop(future)
+            try:
+                outcome = future.result()
+            except Exception as error:  # its worker died again and again, the scheduler went, the versions differ
+                what = f"{type(error).__name__}: {sentence(error)}"
+                raise RuntimeError(
+                    f"{run.name} failed on the Dask cluster ({what}); mend that and call again"
+                ) from error
+            if isinstance(outcome, str):
+                raise RuntimeError(f"{run.name} failed on a Dask worker: {outcome}")
+            yield run, outcome
 
 
-class _Backend(DaskDistributedBackend):  # type: ignore[misc]
-    """joblib's, also where the cluster has one place: joblib would then train here, or at none refuse."""
-
-    def effective_n_jobs(self, n_jobs: int) -> int:
-        return 2  # whatever it is: all runs are handed to the scheduler at once
-
-
-def _train(run: Run, folder: Path, wait: bool) -> tuple[Run, Record | type[Busy] | str]:
-    """On a worker. folder: the client's, used where this machine has it too, else the worker's own.
-
-    Where the folder is shared, the checkpoint of a worker that died is taken up; else the run begins anew. What went
-    wrong comes back as a sentence: the client would wait for ever for an exception that cannot be pickled.
-    """
-    torch.set_num_threads(get_worker().state.nthreads)
-    here = folder if folder.is_dir() else store.folder(run.profile)
+def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
+    """On a worker; what went wrong comes back as a sentence, for not every error can be sent."""
+    if not _training.acquire(blocking=False):
+        return "the worker trains another run already; start it with --resources run=1"
     try:
-        return run, store.load_or_train(run, here, wait=wait, say=print_at_the_client)
+        torch.set_num_threads(get_worker().state.nthreads)
+        return store.load_or_train(run, _place(run, folder), wait=wait, say=print_at_the_client)
     except Busy:
-        return run, Busy
+        return Busy
     except Exception as error:  # whatever it is, it is told to the client; the worker's own log has the traceback
         traceback.print_exc()
-        return run, f"{type(error).__name__}: {sentence(error)}"
+        return f"{type(error).__name__}: {sentence(error)}"
+    finally:
+        _training.release()
+
+
+def _place(run: Run, folder: Path) -> Path:
+    """The client's folder where this machine has it too, with the checkpoint of a worker that died; else its own."""
+    return folder if folder.is_dir() else store.folder(run.profile)

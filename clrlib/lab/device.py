@@ -3,6 +3,8 @@
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import torch
@@ -41,6 +43,16 @@ def pick_machine() -> tuple[torch.device, str]:
     """Device and precision."""
     where = pick_device()
     return where, pick_precision(where)
+
+
+@contextmanager
+def threads_put_back() -> Iterator[None]:
+    """Within it torch's number of threads may change: a training that is taken up goes on with as many as it had."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def keep_freed_memory() -> None:

@@ -6,7 +6,7 @@ Alone, as almost always, every function here gives back what it was given.
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from clrlib.lab.device import pick_device
 
 T = TypeVar("T")
 TIMEOUT = timedelta(minutes=30)  # of a process for the others; a download of the data fits in
@@ -30,7 +32,7 @@ def processes() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
-    on_cuda = torch.cuda.is_available()
+    on_cuda = pick_device().type == "cuda"
     if on_cuda:
         wanted, there = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
         if wanted > there:
@@ -94,6 +96,22 @@ def agree(value: T) -> T:
     box = [value if rank() == 0 else None]
     dist.broadcast_object_list(box, device=torch.device("cpu"))
     return box[0]  # type: ignore[return-value]
+
+
+def by_the_first(act: Callable[[], T]) -> T:
+    """What act gives in the first process, in all of them; its error too, so that all end with the same sentence."""
+    if size() == 1:
+        return act()
+    found, failed = None, None
+    if rank() == 0:
+        try:
+            found = act()
+        except Exception as error:  # whatever it is, the others would wait for it in vain
+            failed = error
+    found, failed = agree((found, failed))
+    if failed is not None:
+        raise failed
+    return found  # type: ignore[return-value]
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def clear_remains(folder: Path, name: str = "") -> None:
 
 
 def set_aside(path: Path, why: Exception) -> None:
-    """Rename a damaged file to <name>.damaged and say so, so that the work goes on and nothing is thrown away."""
+    """Rename a damaged file to <name>.damaged, in place of an earlier one, and say so; the work goes on without it."""
     aside = path.with_name(f"{path.name}.damaged")
     path.replace(aside)
     print(f"{why}: set aside as {aside.name}", flush=True)
@@ -103,10 +103,10 @@ def alone(lock: Path, what: str, seconds: float = -1) -> Iterator[None]:
 
     The system releases it when the process dies, however that is. what: is being done, for the
     line that says that another process is waited for. seconds: how long to wait, -1 for ever. Raises Busy where the
-    other process still has it then.
+    other process still has it then, OSError where the file system has no locks (flock).
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    held = FileLock(lock, is_singleton=False)
+    held = FileLock(lock, fallback_to_soft=False)  # a soft one would outlive a machine that dies
     try:
         held.acquire(timeout=0)
     except Timeout as error:
@@ -117,6 +117,11 @@ def alone(lock: Path, what: str, seconds: float = -1) -> Iterator[None]:
             held.acquire(timeout=seconds, poll_interval=0.2)
         except Timeout:
             raise Busy(f"another process is {what}") from error
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            mend = "mount it with flock, or work in another folder"
+            raise OSError(f"{lock.parent} lies on a file system without locks; {mend}") from error
+        raise
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,7 @@ def train(
     budget: seconds after which it stops; the next call goes on. cluster: trains instead of this machine.
     """
     device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
-    if distributed.rank() == 0:
-        store.check(store.folder(profile))
+    distributed.by_the_first(partial(store.check, store.folder(profile)))
     names = notebook.data_for(profile)
     where, precision = cluster.machine() if cluster else device.pick_machine()
     runs = experiments.runs(profile, names, precision, seeds, rows)
@@ -71,7 +71,7 @@ def reproduce(
     """
     data = train(profile, seeds, jobs, budget, cluster=cluster)
     yours = [r for r in store.load_all(store.folder(profile)) if r.run.data in data]
-    with _showing(profile):
+    with showing(profile):
         os.environ["CLRLIB_TRAINING"] = "off"  # the notebooks train nothing that was left out
         try:
             execute_all(profile)
@@ -87,7 +87,7 @@ def reproduce(
 
 
 @contextmanager
-def _showing(profile: str) -> Iterator[None]:
+def showing(profile: str) -> Iterator[None]:
     """One process at a time writes a profile's notebooks and figures; first it clears what killed ones left."""
     built = paths.BUILD / profile
     with files.alone(built / "locks" / "show.lock", f"writing notebooks and figures to {paths.shown(built)}/"):
@@ -172,6 +172,11 @@ def publish(
 
 def publish_finished() -> None:
     """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits."""
+    with showing("published"):
+        _publish_finished()
+
+
+def _publish_finished() -> None:
     for profile, place in (("paper", "published"), ("quick", "published quick")):
         for record in store.load_all(store.folder(profile)):
             if not record.run.data.startswith("digits"):

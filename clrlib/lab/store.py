@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from clrlib.lab import checkpoints, data, device, distributed
@@ -58,6 +58,8 @@ def read(path: Path) -> Record:
         record = Record.from_json(content)
     except NewerFormat as error:
         raise ValueError(f"{path}: {error}") from error
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise ValueError(f"{path} cannot be read as a record ({reason(error)}); mend or move it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -86,6 +88,8 @@ def check(folder: Path) -> None:
     for path in sorted(folder.glob("*.json")):
         try:
             read(path)
+        except FileNotFoundError:
+            continue  # another process has set it aside meanwhile
         except Damaged:
             with suppress(Busy), _alone(path.stem, folder, seconds=0):  # who has it sets it aside
                 _set_aside_if_damaged(path)
@@ -95,8 +99,10 @@ def check(folder: Path) -> None:
 
 def load(run: Run, folder: Path) -> Record | None:
     """The run's record where it was finished, else None."""
-    path = _path(run, folder)
-    return read(path) if path.exists() else None
+    try:
+        return read(_path(run, folder))
+    except FileNotFoundError:
+        return None
 
 
 def is_finished(run: Run, folder: Path) -> bool:
@@ -121,13 +127,14 @@ def load_or_train(run: Run, folder: Path, until: float | None = None, wait: bool
     """The run's record: read where it was finished, else trained, from its last checkpoint where it was begun.
 
     A record that is cut off is set aside and trained again. While another process trains the run this one waits for it,
-    until the time is up or, with wait=False, not at all: then it raises Busy. until: as for train, which raises
+    until the time is up or, with wait=False or where several processes train one run, not at all: then it raises Busy.
+    until: as for train, which raises
     OutOfTime when stopped before its end. say: takes the lines of progress.
     """
     if (record := distributed.agree(_whole(run, folder))) is not None:
         return record
     left = -1 if until is None else max(0.0, until - time.monotonic())
-    with _claimed(run, folder, left if wait else 0):
+    with _claimed(run, folder, left if wait and distributed.size() == 1 else 0):  # the others would lose patience
         return _train(run, folder, until, say)
 
 
@@ -163,8 +170,8 @@ def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
             clear_remains(place, run.name)
     images = _images(run.data)
     record = train(run, images, checkpoint, Progress(images.loader_rate(run.batch), say), until)
+    distributed.by_the_first(partial(save, record, folder))
     if first:
-        save(record, folder)
         checkpoints.delete(checkpoint)  # only now: the record is on the disk
     return record
 
@@ -172,8 +179,9 @@ def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
 def _set_aside_if_damaged(path: Path) -> None:
     """Only for who has claimed the run: else it could be whole again by now."""
     try:
-        if path.exists():
-            read(path)
+        read(path)
+    except FileNotFoundError:
+        pass
     except Damaged as error:
         set_aside(path, error)
 

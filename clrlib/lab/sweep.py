@@ -74,7 +74,8 @@ def train_missing(
                 left.less(run)
         to_train = begun_elsewhere
     if unfinished := sum(not store.is_finished(run, folder) for run in missing):
-        print(f"time is up: {unfinished} runs are not finished; the same command goes on from here", flush=True)
+        why = "another process is at work" if to_train else "time is up"
+        print(f"{why}: {unfinished} runs are not finished; the same command goes on from here", flush=True)
 
 
 class _Left:

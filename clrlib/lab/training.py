@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from clrlib.lab import checkpoints, distributed, provenance, snapshots
 from clrlib.lab.data import Images
-from clrlib.lab.device import keep_freed_memory
+from clrlib.lab.device import keep_freed_memory, threads_put_back
 from clrlib.lab.models import build, compiles
 from clrlib.lab.optimizers import OPTIMIZERS
 from clrlib.lab.order import BatchOrder, generator
@@ -47,7 +48,8 @@ def train(
     """
     keep_freed_memory()
     device = images.device
-    with distributed.interrupts_noted(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+    random = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with distributed.interrupts_noted(), random, threads_put_back():
         training = Training(run, images)
         if checkpoint is not None:
             checkpoints.resume(checkpoint, training)
@@ -66,8 +68,7 @@ def train(
             next_meeting = training.done + 1 + int(training.done / (1 + training.seconds))  # in about a second
             interrupted, late, due, meeting = distributed.agree((interrupted, late, due, next_meeting))
             if checkpoint is not None and due:
-                if distributed.rank() == 0:
-                    checkpoints.save(checkpoint, training)
+                distributed.by_the_first(partial(checkpoints.save, checkpoint, training))
                 saved = now
             if interrupted:
                 raise KeyboardInterrupt

@@ -1,18 +1,27 @@
 """Loaded by each Dask worker of the tests (dask worker --preload): a checkpoint after every iteration.
 
-With ELSEWHERE set the worker is one that does not see the client's folder, and keeps its own there.
+With ELSEWHERE set the worker is one that does not see the client's folder, and keeps its own there. With HELD_UNTIL
+set a long training stops after its first checkpoint until that file is there.
 """
 
 import os
+import time
 from pathlib import Path
 
-from clrlib.lab import store, training
+from clrlib.lab import checkpoints, cluster, training
 
 
 def dask_setup(worker: object) -> None:
     """Called once by Dask, which loads this file twice."""
     training.SECONDS_BETWEEN_CHECKPOINTS = 0.0
     if elsewhere := os.environ.get("ELSEWHERE"):
-        is_dir = Path.is_dir
-        Path.is_dir = lambda path: "client" not in path.parts and is_dir(path)  # type: ignore[method-assign]
-        store.folder = lambda profile: Path(elsewhere, profile, "results")
+        cluster._place = lambda run, folder: Path(elsewhere, run.profile, "results")
+    save = checkpoints.save
+
+    def hold(path: Path, training: training.Training) -> None:
+        save(path, training)
+        while training.run.iterations > 100 and not Path(os.environ["HELD_UNTIL"]).exists():
+            time.sleep(0.05)
+
+    if "HELD_UNTIL" in os.environ:
+        checkpoints.save = hold

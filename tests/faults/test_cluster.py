@@ -4,9 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from distributed import Client
 from sweeps import SMALL, apart_from_timings
 
 from clrlib.lab import store, sweep
@@ -38,6 +39,7 @@ class Dask:
 def dask(tmp_path: Path) -> Iterator[Dask]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": ""}
     environment |= {"CLRLIB_KERNELS": "torch", "PYTHONPATH": str(HERE.parents[1])}
+    environment |= {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
     with ExitStack() as ends:
 
         def start(*arguments: str, log: str, **more: str) -> "subprocess.Popen[str]":
@@ -96,21 +98,28 @@ def test_a_dead_workers_run_is_taken_up_by_the_other(
     """Where the storage is shared from the checkpoint, else from the start; the records come to the client."""
     client = tmp_path / "client" / "smoke" / "results"
     theirs = [client if shared else tmp_path / f"worker{k}" / "smoke" / "results" for k in (1, 2)]
+    go_on = tmp_path / "go on"
     workers = [
-        dask.worker(f"worker{k}.log", **({} if shared else {"ELSEWHERE": str(tmp_path / f"worker{k}")})) for k in (1, 2)
+        dask.worker(
+            f"worker{k}.log",
+            HELD_UNTIL=str(go_on),
+            **({} if shared else {"ELSEWHERE": str(tmp_path / f"worker{k}")}),
+        )
+        for k in (1, 2)
     ]
-    with Cluster(dask.address) as cluster:
+    with Cluster(dask.address) as cluster, ThreadPoolExecutor() as beside:
         wait_for(lambda: cluster.places() == 2)
 
         def kill_the_first_in_mid_run() -> None:
-            wait_for(lambda: len(begun(theirs[0])) == (2 if shared else 1))
+            wait_for(lambda: len(set().union(*map(begun, theirs))) == 2)
             workers[0].send_signal(signal.SIGKILL)
+            workers[0].wait(timeout=60)
+            go_on.touch()
 
-        killer = threading.Thread(target=kill_the_first_in_mid_run)
-        killer.start()
+        killed = beside.submit(kill_the_first_in_mid_run)
         sweep.train_missing(RUNS, client, jobs=1, cluster=cluster)
-        killer.join()
-    assert workers[0].wait() == -signal.SIGKILL
+        killed.result()
+    assert workers[0].returncode == -signal.SIGKILL
     names = {run.name for run in RUNS}
     assert {path.stem for path in client.glob("*.json")} == names, "every record came to the client"
     expected = {record.run.name: record for record in trained_here(tmp_path / "here" / "results")}
@@ -130,16 +139,38 @@ def test_an_error_of_a_training_comes_to_the_client(dask: Dask, tmp_path: Path) 
             sweep.train_missing([SMALL], tmp_path / "results", jobs=1, cluster=cluster)
 
 
-def test_workers_that_do_not_say_how_many_runs_they_take_are_refused(
-    dask: Dask, capsys: pytest.CaptureFixture[str]
+def test_a_run_that_kills_every_worker_is_given_up(dask: Dask, tmp_path: Path) -> None:
+    """After as many deaths as the scheduler allows, here one."""
+    folder = tmp_path / "smoke" / "results"
+    workers = [dask.worker(f"worker{k}.log", HELD_UNTIL=str(tmp_path / "never")) for k in (1, 2)]
+    with Cluster(dask.address) as cluster, ThreadPoolExecutor() as beside:
+        wait_for(lambda: cluster.places() == 2)
+
+        def kill_who_trains() -> None:
+            for _ in workers:
+                trains = wait_for(lambda: [*cluster.client.processing().items()])
+                (address,) = (address for address, tasks in trains if tasks)
+                pid = cluster._workers()[address]["id"]
+                os.kill(cluster.client.run(os.getpid, workers=[address])[address], signal.SIGKILL)
+                wait_for(lambda pid=pid: pid not in [w["id"] for w in cluster._workers().values()])
+
+        killed = beside.submit(kill_who_trains)
+        with pytest.raises(RuntimeError, match=rf"{LONG.name} failed on the Dask cluster \(KilledWorker: .*mend that"):
+            sweep.train_missing([LONG], folder, jobs=1, cluster=cluster)
+        killed.result()
+
+
+@pytest.mark.parametrize("resources", [["--name", "silent"], ["--resources", "run=2"]], ids=["none", "two"])
+def test_workers_that_do_not_take_one_run_are_refused(
+    resources: list[str], dask: Dask, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Dask would wait for ever for one that does."""
-    dask.worker("worker.log", "--name", "silent")
-    with Cluster(dask.address) as cluster:
-        wait_for(cluster._workers)
+    """For one that takes none Dask would wait for ever; two in one process would draw from one generator."""
+    dask.worker("worker.log", *resources)
+    with Client(dask.address, set_as_default=False) as client:
+        client.wait_for_workers(1)
     assert main(["train", "--profile", "smoke", "--engine", "dask", "--scheduler", dask.address]) == 1
     said = capsys.readouterr().err
-    assert said == "error: none of 1 Dask workers says how many runs it takes; start them with --resources run=1\n"
+    assert said == "error: 1 of 1 Dask workers do not take one run at a time; start them with --resources run=1\n"
 
 
 @pytest.mark.parametrize(

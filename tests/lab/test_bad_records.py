@@ -1,6 +1,7 @@
 """Bad records and checkpoints, as one who calls a command meets them."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -130,6 +131,10 @@ class Payload:
         return os.mkdir, ("owned",)  # in the current folder, the test's own
 
 
+def signed(content: bytes) -> bytes:
+    return content + hashlib.sha256(content).digest()
+
+
 def changed(change: Edit) -> Callable[[Lab, bytes], None]:
     def write(lab: Lab, whole: bytes) -> None:
         content = torch.load(io.BytesIO(whole[: -checkpoints.DIGEST]), weights_only=True)
@@ -148,7 +153,7 @@ def first(content: dict[str, Any], what: str, shape: tuple[int, ...]) -> None:
 CHECKPOINTS: dict[str, tuple[Callable[[Lab, bytes], Any], str, str]] = {
     "code": (changed(lambda c: c.update(run=Payload())), rf"{NAME}\.pt holds code \(posix\.mkdir\)", "do not trust it"),
     "code alone": (
-        lambda lab, _: lab.checkpoint().write_bytes(pickle.dumps(Payload(), protocol=2)),
+        lambda lab, _: lab.checkpoint().write_bytes(signed(pickle.dumps(Payload(), protocol=2))),
         rf"{NAME}\.pt holds code \(posix\.mkdir\)",
         "do not trust it",
     ),
@@ -167,7 +172,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[Lab, bytes], Any], str, str]] = {
     ),
     **{
         f"no {key}": (changed(lambda c, key=key: c.pop(key)), rf"does not fit its run \(it has no '{key}'\)", ANEW)  # type: ignore[misc]
-        for key in ("net", "optimizer", "random", "done", "curves", "seconds", "commits")
+        for key in ("net", "optimizer", "random", "threads", "done", "curves", "seconds", "commits")
     },
     "weights of another shape": (changed(lambda c: first(c, "net", (2, 2))), "does not fit .* size mismatch", ANEW),
     "weights missing": (changed(lambda c: c["net"].popitem()), "does not fit .* Missing key", ANEW),
@@ -177,6 +182,8 @@ CHECKPOINTS: dict[str, tuple[Callable[[Lab, bytes], Any], str, str]] = {
         r"does not fit its run \(velocity has shape \(2, 2\) for weights",
         ANEW,
     ),
+    "no threads at all": (changed(lambda c: c.update(threads=0)), "does not fit its run .threads is 0", ANEW),
+    "no checkpoint": (lambda lab, _: lab.checkpoint().write_bytes(signed(b"text")), rf"{NAME}\.pt is none \(", ANEW),
     "after the end": (changed(lambda c: c.update(done=10**6)), "does not fit its run .done is 1000000", ANEW),
     "before the start": (changed(lambda c: c.update(done=-1)), "does not fit its run .done is -1", ANEW),
     "losses of a batch": (changed(lambda c: c.update(losses=[torch.zeros(3)])), "losses are not single", ANEW),

@@ -1,5 +1,6 @@
-"""A file is whole or not there, and JSON is strict."""
+"""A file is whole or not there, a lock is the system's own, and JSON is strict."""
 
+import errno
 import json
 import os
 import stat
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clrlib.lab.files import to_json, write_atomically
+from clrlib.lab.files import alone, to_json, write_atomically
 
 
 def test_writes_in_a_folder_that_it_makes(tmp_path: Path) -> None:
@@ -66,6 +67,19 @@ def test_the_content_is_on_the_disk_before_it_has_the_name_and_then_the_name(
     monkeypatch.setattr(Path, "replace", lambda self, to: (moments.append(f"{to.name}"), replace(self, to))[1])
     write_atomically(path, b"12345")
     assert moments == ["fsync of 5 bytes", "record.json", "fsync of the folder"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks otherwise")
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock made of a mere file would stay for ever where a machine dies."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    says = "locks lies on a file system without locks; mount it with flock, or work in another folder"
+    with pytest.raises(OSError, match=says), alone(tmp_path / "locks" / "run.lock", "training run"):
+        raise AssertionError("not alone")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, -float("inf")], {"deep": [float("nan")]}])

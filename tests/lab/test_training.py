@@ -234,6 +234,17 @@ def test_killed_between_two_evaluations_and_resumed_equals_uninterrupted(
     assert same(apart_from_timings(checkpoint), apart_from_timings(tmp_path / "whole.pt"))
 
 
+def test_taken_up_with_as_many_threads_as_it_had(few: ImageSet, checkpoint: Path) -> None:
+    """Sums are taken in another order by another number; whoever calls keeps theirs."""
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(2))
+    torch.set_num_threads(2)  # the fixture puts it back
+    seen = set()
+    record = train(SHORT, few, checkpoint, lambda _: seen.add(torch.get_num_threads()))
+    assert seen == {1} and record.machine["threads"] == 1
+    assert torch.get_num_threads() == 2
+
+
 def test_resuming_trains_only_what_is_missing(few: ImageSet, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(SHORT, few, checkpoint, kill_after(2))
