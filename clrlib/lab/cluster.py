@@ -78,7 +78,9 @@ class Cluster:
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
         """Each run and its record, or Busy, as they come. Raises RuntimeError for a run that failed there."""
         submitted = {self.client.submit(_train, run, folder, wait, resources=ONE_RUN, pure=False): run for run in runs}
-        for future in as_completed(submitted):
+        with self.client.as_current():
+            finished = as_completed([*submitted])
+        for future in finished:
             run = submitted.pop(future)
             try:
                 outcome = future.result()

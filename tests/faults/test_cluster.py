@@ -39,7 +39,6 @@ class Dask:
 def dask(tmp_path: Path) -> Iterator[Dask]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": ""}
     environment |= {"CLRLIB_KERNELS": "torch", "PYTHONPATH": str(HERE.parents[1])}
-    environment |= {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
     with ExitStack() as ends:
 
         def start(*arguments: str, log: str, **more: str) -> "subprocess.Popen[str]":
@@ -72,6 +71,15 @@ def wait_for(look: Callable[[], Any], seconds: float = 120) -> Any:
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
     return found
+
+
+def kill_when(process: "subprocess.Popen[str]", look: Callable[[], Any]) -> None:
+    """Kill it as soon as look finds something; in the end anyhow, for others wait for that."""
+    try:
+        wait_for(look)
+    finally:
+        process.kill()
+        process.wait(timeout=60)
 
 
 def begun(results: Path) -> set[str]:
@@ -110,13 +118,8 @@ def test_a_dead_workers_run_is_taken_up_by_the_other(
     with Cluster(dask.address) as cluster, ThreadPoolExecutor() as beside:
         wait_for(lambda: cluster.places() == 2)
 
-        def kill_the_first_in_mid_run() -> None:
-            wait_for(lambda: len(set().union(*map(begun, theirs))) == 2)
-            workers[0].send_signal(signal.SIGKILL)
-            workers[0].wait(timeout=60)
-            go_on.touch()
-
-        killed = beside.submit(kill_the_first_in_mid_run)
+        killed = beside.submit(kill_when, workers[0], lambda: len(set().union(*map(begun, theirs))) == 2)
+        killed.add_done_callback(lambda _: go_on.touch())
         sweep.train_missing(RUNS, client, jobs=1, cluster=cluster)
         killed.result()
     assert workers[0].returncode == -signal.SIGKILL
@@ -139,22 +142,14 @@ def test_an_error_of_a_training_comes_to_the_client(dask: Dask, tmp_path: Path) 
             sweep.train_missing([SMALL], tmp_path / "results", jobs=1, cluster=cluster)
 
 
-def test_a_run_that_kills_every_worker_is_given_up(dask: Dask, tmp_path: Path) -> None:
-    """After as many deaths as the scheduler allows, here one."""
+def test_a_run_that_kills_its_workers_is_given_up(dask: Dask, tmp_path: Path) -> None:
+    """After as many deaths as the scheduler allows; the client does not wait for ever."""
     folder = tmp_path / "smoke" / "results"
-    workers = [dask.worker(f"worker{k}.log", HELD_UNTIL=str(tmp_path / "never")) for k in (1, 2)]
+    worker = dask.worker("worker.log", HELD_UNTIL=str(tmp_path / "never"))
     with Cluster(dask.address) as cluster, ThreadPoolExecutor() as beside:
-        wait_for(lambda: cluster.places() == 2)
-
-        def kill_who_trains() -> None:
-            for _ in workers:
-                trains = wait_for(lambda: [*cluster.client.processing().items()])
-                (address,) = (address for address, tasks in trains if tasks)
-                pid = cluster._workers()[address]["id"]
-                os.kill(cluster.client.run(os.getpid, workers=[address])[address], signal.SIGKILL)
-                wait_for(lambda pid=pid: pid not in [w["id"] for w in cluster._workers().values()])
-
-        killed = beside.submit(kill_who_trains)
+        wait_for(cluster.places)
+        cluster.client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
+        killed = beside.submit(kill_when, worker, lambda: begun(folder))
         with pytest.raises(RuntimeError, match=rf"{LONG.name} failed on the Dask cluster \(KilledWorker: .*mend that"):
             sweep.train_missing([LONG], folder, jobs=1, cluster=cluster)
         killed.result()
