@@ -1,4 +1,4 @@
-"""The web site, made from what the repository holds anyway: README, notebooks with their outputs, docs/, docstrings, figures/.
+"""The web site, made from what the repository holds anyway: README, notebooks, docs/, docstrings, figures/.
 
 Sphinx's source folder is the root of the repository, so that every link between these files is one between pages.
 """
@@ -26,7 +26,8 @@ exclude_patterns = ["book/conf.py", "book/static", ".*", "build", "data", "**/.i
 
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"  # of outputs: tables, and links that are checked
-nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # comes from elsewhere; a picture stands beside every widget
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]  # its picture, then
+nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # would come from elsewhere
 myst_heading_anchors = 3
 
 smartquotes = False
@@ -124,7 +125,7 @@ def as_rst(app: Sphinx, what: str, name: str, of: object, options: object, lines
 
 
 def paragraph(text: str) -> str:
-    return re.sub(r"`[^`]*`|[*|_\\]", lambda found: found[0] if "`" in found[0] else "\\" + found[0], " ".join(text.split()))
+    return re.sub(r"(`[^`]*`)|([*|_\\])", lambda found: found[1] or "\\" + found[2], " ".join(text.split()))
 
 
 def unlink_folders(app: Sphinx, doctree: nodes.document) -> None:
