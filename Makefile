@@ -22,7 +22,7 @@ export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspat
 export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup data reproduce figures test soak flakes lab publish bench clean lock
+.PHONY: help setup data reproduce figures test soak flakes lab publish bench book browse clean lock
 
 help: ## this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -84,9 +84,22 @@ bench: setup .venv/bench ## the trainer's speed against the usual loop and the m
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	touch $@
 
+book: setup .venv/book ## a web site of all this, from what is here, into build/book/ (1 min)
+	rm -rf build/book build/doctrees
+	$(PY) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir book --doctree-dir build/doctrees . build/book
+	@echo "build/book/index.html"
+
+browse: book ## the web site tried in Chromium, which must be installed (4 min)
+	$(PY) -m pytest tests/browser
+
+.venv/book: requirements-book.lock .venv/done
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-book.lock
+	touch $@
+
 lock: setup ## the locks again from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra lab --extra test $(LOCKED) -o requirements.lock
 	uv pip compile pyproject.toml --extra bench --constraint requirements.lock $(LOCKED) -o requirements-bench.lock
+	uv pip compile pyproject.toml --extra book --constraint requirements.lock $(LOCKED) -o requirements-book.lock
 
 clean: ## remove what can be made again: caches and build/smoke (never your runs in build/quick and build/paper)
-	rm -rf build/smoke build/published .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf build/smoke build/published build/book build/doctrees build/jupyter_execute .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -121,6 +121,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
 LOCKS = {
     "requirements.lock": [*CORE, *EXTRAS["lab"], *EXTRAS["test"], *PROJECT["build-system"]["requires"]],
     "requirements-bench.lock": [*CORE, *EXTRAS["bench"]],
+    "requirements-book.lock": [*CORE, *EXTRAS["book"]],
 }
 each_lock = pytest.mark.parametrize("name", LOCKS)
 
@@ -166,12 +167,13 @@ def test_the_lock_pins_whatever_is_declared(name: str) -> None:
         assert all(wanted.specifier.contains(version) for version in pins[wanted.name]), (line, pins[wanted.name])
 
 
-def test_both_locks_pin_the_same_versions() -> None:
-    main, bench = lock("requirements.lock"), lock("requirements-bench.lock")
+@pytest.mark.parametrize("name", [name for name in LOCKS if name != "requirements.lock"])
+def test_all_locks_pin_the_same_versions(name: str) -> None:
+    main, other = lock("requirements.lock"), lock(name)
     pins = {(Requirement(entry).name, str(Requirement(entry).specifier)) for entry in main}
-    shared = {Requirement(entry).name for entry in main} & {Requirement(entry).name for entry in bench}
-    assert {"torch", "numpy", "torchvision"} <= shared
-    for entry in bench:
+    shared = {Requirement(entry).name for entry in main} & {Requirement(entry).name for entry in other}
+    assert {"torch", "numpy"} <= shared
+    for entry in other:
         pin = Requirement(entry)
         assert pin.name not in shared or (pin.name, str(pin.specifier)) in pins, entry
 

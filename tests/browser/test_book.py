@@ -1,0 +1,172 @@
+"""The web site of `make book`, as a reader's browser shows it, on a desk and on a phone, in light and in dark."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+import clrlib
+from clrlib.lab import figures, paths
+
+BOOK = paths.BUILD / "book"
+PAGES = sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.html") if "_static" not in path.parts)
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+each_page = pytest.mark.parametrize("name", PAGES)
+LOOK = """() => ({
+    links: [...document.links].map(link => link.href),
+    names: [...document.querySelectorAll('[id]')].map(element => element.id),
+    pictures: [...document.images].map(image => [image.alt, image.complete && image.naturalWidth > 0]),
+})"""
+
+
+@dataclass
+class Seen:
+    """What one page holds, and what went wrong or away while it was loaded."""
+
+    requests: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    pictures: list[tuple[str, bool]] = field(default_factory=list)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *told: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The address under which the book is served, on this machine alone."""
+    if not PAGES:
+        pytest.exit("error: there is no book in build/book; call make book first", returncode=1)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=BOOK))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def desk(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    with browser.new_context(viewport=DESK, color_scheme=request.param) as context:
+        yield context.new_page()
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser) -> Iterator[Page]:
+    with browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True) as context:
+        yield context.new_page()
+
+
+@pytest.fixture(scope="module")
+def seen(browser: Browser, site: str) -> dict[str, Seen]:
+    """Every page, loaded once."""
+    with browser.new_context(viewport=DESK) as context:
+        return {name: look(context.new_page(), site + name) for name in PAGES}
+
+
+def look(page: Page, url: str) -> Seen:
+    seen = Seen()
+    page.on("request", lambda request: seen.requests.append(request.url))
+    page.on("requestfailed", lambda request: seen.faults.append(f"{request.url}: {request.failure}"))
+    page.on("response", lambda got: seen.faults.append(f"{got.url}: {got.status}") if got.status >= 400 else None)
+    page.on("console", lambda said: seen.faults.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: seen.faults.append(str(error)))
+    page.goto(url)
+    for part, found in page.evaluate(LOOK).items():
+        setattr(seen, part, found)
+    page.close()
+    return seen
+
+
+@each_page
+def test_a_page_loads_without_a_fault(name: str, seen: dict[str, Seen]) -> None:
+    assert seen[name].faults == []
+
+
+@each_page
+def test_nothing_is_fetched_from_elsewhere(name: str, seen: dict[str, Seen], site: str) -> None:
+    assert seen[name].requests
+    assert [url for url in seen[name].requests if not url.startswith((site, "data:"))] == []
+
+
+@each_page
+def test_every_link_leads_to_a_page_and_a_place_on_it(name: str, seen: dict[str, Seen], site: str) -> None:
+    inside = [link.removeprefix(site) for link in seen[name].links if link.startswith(site)]
+    assert inside
+    for link in inside:
+        target, place = map(unquote, urldefrag(link.split("?")[0]))
+        assert (BOOK / target).is_file(), link
+        assert not place or place in seen[target].names, link
+
+
+@each_page
+def test_no_link_leads_to_a_file_of_this_machine(name: str, seen: dict[str, Seen], site: str) -> None:
+    assert [link for link in seen[name].links if not link.startswith((site, "https://"))] == []
+
+
+@each_page
+def test_every_picture_is_there_and_told_in_words(name: str, seen: dict[str, Seen]) -> None:
+    assert [alt for alt, shown in seen[name].pictures if not shown or len(alt.split()) < 5] == []
+
+
+@each_page
+def test_no_page_scrolls_sideways_on_a_phone(name: str, phone: Page, site: str) -> None:
+    phone.goto(site + name)
+    assert phone.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@each_page
+def test_nothing_shuts_out_a_reader(name: str, desk: Page, site: str) -> None:
+    desk.goto(site + name)
+    found = Axe().run(desk, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
+    grave = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    assert [(fault["id"], fault["nodes"][0]["html"]) for fault in grave] == []
+
+
+def test_everything_is_in_the_book(seen: dict[str, Seen], site: str) -> None:
+    pages = [f"docs/{path.stem}.html" for path in (paths.ROOT / "docs").glob("*.md")]
+    notebooks = [f"notebooks/{path.stem}.html" for path in paths.NOTEBOOKS.glob("*.ipynb")]
+    assert len(pages) > 5 and len(notebooks) > 11
+    assert {site + name for name in pages + notebooks} <= {urldefrag(link).url for link in seen["index.html"].links}
+    shown = [alt for alt, _ in seen["book/figures.html"].pictures]
+    assert sorted(shown) == sorted((paths.FIGURES / f"{name}.txt").read_text().strip() for name in figures.FIGURES)
+    described = {place for name in PAGES if name.startswith("book/api/") for place in seen[name].names}
+    assert {f"clrlib.{name}" for name in clrlib.__all__} <= described
+
+
+def test_the_first_page_tells_what_was_found(desk: Page, site: str) -> None:
+    desk.goto(site)
+    expect(desk.get_by_role("heading", name="What was found")).to_be_visible()
+    expect(desk.get_by_role("cell", name="not reproduced").first).to_be_visible()
+
+
+def test_search_finds_a_page_and_says_so(desk: Page, site: str) -> None:
+    desk.goto(site + "search.html?q=triangular2")
+    expect(desk.locator("#search-results a").first).to_be_visible(timeout=30_000)
+    assert [*filter(None, desk.locator("#search-results").get_by_role("link").all_inner_texts())]
+
+
+@pytest.mark.parametrize("mode", ["Dark", "Light", "System Settings"])
+def test_dark_and_light_can_be_chosen(mode: str, desk: Page, site: str) -> None:
+    desk.goto(site)
+    system = "dark" if desk.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+    desk.get_by_role("button", name="Color mode").click()
+    desk.get_by_role("button", name=mode).click()
+    expect(desk.locator("html")).to_have_attribute("data-theme", system if " " in mode else mode.lower())
+
+
+def test_a_phone_reaches_every_notebook_by_the_menu(phone: Page, site: str) -> None:
+    phone.goto(site)
+    entry = phone.get_by_role("link", name="02 Which bounds").first
+    expect(entry).not_to_be_in_viewport()
+    phone.get_by_role("button", name="Toggle primary sidebar").tap()
+    entry.tap()
+    expect(phone).to_have_url(f"{site}notebooks/02_lr_range_test.html")
