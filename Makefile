@@ -63,7 +63,8 @@ soak: setup ## kill a sweep KILLS times, cut its files off, fill its disk; compa
 	set -o pipefail; KILLS=$(KILLS) $(PY) -m pytest tests/faults -vv | tee >(grep -E '^tests|^=+ .*(passed|failed)' >> docs/soak.txt)
 
 flakes: setup ## the tests ROUNDS times, two workers, each time in another random order; into docs/flakes.txt (6 min each)
-	@mkdir -p build; code="code of commit $$(git log -1 --format=%h -- clrlib tests)"; \
+	@test -z "$$(git status --porcelain -- . ':!docs')" || { echo "error: there are changes; commit them, for the count is of one commit"; exit 1; }
+	@mkdir -p build; code="commit $$(git log -1 --format=%h -- . ':!docs' ':!*.md')"; \
 		[ "$$(head -n 1 docs/flakes.txt)" = "$$code" ] || echo "$$code" > docs/flakes.txt
 	@set -o pipefail; for round in $$(seq $(ROUNDS)); do \
 		grep -q "^order $$round: [0-9]* passed" docs/flakes.txt && continue; \

@@ -15,7 +15,7 @@ from clrlib.lab.runs import Record
 
 KILLS = int(os.environ.get("KILLS", "3"))
 CALLS = {"training": 40, "evaluation": 8, "checkpoint": 40, "half a file": 40, "record": 4, "after the record": 4}
-LONGEST = {"training": 0.05, "evaluation": 0.05, "checkpoint": 0.02, "record": 0.01, "notebook": 1.5, "figure": 0.1}
+LONGEST = {"training": 0.05, "evaluation": 0.05, "checkpoint": 0.02, "record": 0.01, "notebook": 0.8, "figure": 0.1}
 
 
 def moments(seed: int) -> list[tuple[str, int, float]]:
@@ -36,7 +36,7 @@ def finished(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 def cut_the_newest_file(folder: Path, share: float) -> str:
     """What a power cut leaves of it: a part."""
-    files = [path for path in (folder / "build").rglob("*") if path.is_file() and path.stat().st_size]
+    files = [path for kind in ("*.pt", "*.json", "*.png", "*.ipynb") for path in (folder / "build").rglob(kind)]
     newest = max(files, key=lambda path: path.stat().st_mtime_ns)
     newest.write_bytes(newest.read_bytes()[: int(share * newest.stat().st_size)])
     return newest.name

@@ -20,6 +20,7 @@ def test_two_reproductions_share_the_work(undisturbed: Path, folder: Path) -> No
     assert [process.exitcode for process in both] == [0, 0], printed
     done = [line for text in printed for line in text.splitlines() if "done in" in line]
     assert len(done) == len(RUNS), f"each run is trained once: {printed}"
+    assert all("done in" in text for text in printed) or "another process is" in "".join(printed), "at the same time"
     assert records(folder) == records(undisturbed)
     built = folder / "build" / "smoke"
     assert (built / "notebooks" / "00_made.ipynb").exists() and not any((built / "locks").iterdir())
