@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,7 @@ from joblib._dask import DaskDistributedBackend
 from clrlib.lab import device, store
 from clrlib.lab.errors import sentence
 from clrlib.lab.files import Busy
+from clrlib.lab.progress import Progress
 from clrlib.lab.runs import Record, Run
 from clrlib.lab.sweep import Outcome
 
@@ -91,7 +93,7 @@ def _train(run: Run, folder: Path, wait: bool) -> tuple[Run, Record | type[Busy]
     torch.set_num_threads(get_worker().state.nthreads)
     here = folder if folder.is_dir() else store.folder(run.profile)
     try:
-        return run, store.load_or_train(run, here, wait=wait, say=print_at_the_client)
+        return run, store.load_or_train(run, here, wait=wait, progress=partial(Progress, say=print_at_the_client))
     except Busy:
         return run, Busy
     except Exception as error:  # whatever it is, it is told to the client; the worker's own log has the traceback
