@@ -1,7 +1,11 @@
-# One line of help for each target stands after ##. Settings: PROFILE=auto|smoke|quick|paper SEEDS=n JOBS=n|auto
-# BUDGET=25m (make reproduce and make publish train that long) ROWS=fixed,exp (make publish trains these alone) LAB_OPTIONS=--allow-root
-# ENGINE=dask SCHEDULER=tcp://host:8786 (a Dask cluster trains, see docs/clusters.md) KILLS=20 (make soak) ROUNDS=20 (make flakes)
-# DEVICE=cpu|cuda. DATA=folder, archive or "digits". Every target can be repeated; stopped ones go on where they were.
+## Settings, as in `make reproduce PROFILE=smoke SEEDS=3`; what was stopped goes on where it was:
+##   PROFILE=quick   auto, smoke, quick or paper         SEEDS=3            seeds 0, 1, 2
+##   BUDGET=25m      train so long: 90s, 25m, 3h         JOBS=2             runs side by side, or auto
+##   DATA=folder     or an archive, or digits            DEVICE=cpu         or cuda
+##   ROWS=fixed,exp  publish these alone                 PYTHON=python3.12  makes .venv
+##   ENGINE=dask     a Dask cluster trains               SCHEDULER=tcp://host:8786  its address
+##   KILLS=20        in make soak                        ROUNDS=20          in make flakes
+##   LAB_OPTIONS=--allow-root  go to JupyterLab
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -22,12 +26,17 @@ export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspat
 export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup data reproduce figures test soak flakes lab publish bench book browse clean lock
+.PHONY: help check setup data reproduce figures test soak flakes lab publish bench book browse clean lock
 
 help: ## this page
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2} /^## / {settings = settings substr($$0, 4) "\n"} \
+		END {printf "%s", settings}' Makefile
 
-setup: ## the locked environment in .venv (about 3 min, 6 GB with CUDA's libraries)
+check: ## versions, device, memory, disk, data: what is here, what to mend (10 s; no change)
+	@$(PY) -c 'import torch' || { echo 'mend: torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`'; exit 1; }
+	@$(LAB) check
+
+setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(ALONE) $(MAKE) --no-print-directory .venv/done
@@ -41,13 +50,13 @@ setup: ## the locked environment in .venv (about 3 min, 6 GB with CUDA's librari
 data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
 	$(LAB) data $(OPTIONS)
 
-reproduce: data ## train, run every notebook, draw the figures, compare (quick: 4 h on 2 cores, BUDGET=50m the Caffe net; paper: days)
+reproduce: data ## train, run the notebooks, write report.html (quick: 4 h on 2 cores; paper: days)
 	$(LAB) reproduce $(OPTIONS) $(ENGINES) $(if $(BUDGET),--budget $(BUDGET))
 
 figures: setup ## figures/ again from results/ (10 s)
 	$(LAB) figures
 
-test: setup ## lint, types, tests, notebooks against the published records, one smoke training of each (about 13 min)
+test: setup ## lint, types, tests, the notebooks, one smoke training of each (13 min)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	.venv/bin/codespell
@@ -58,11 +67,11 @@ test: setup ## lint, types, tests, notebooks against the published records, one 
 	$(LAB) notebooks --profile smoke
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
-soak: setup ## kill a sweep KILLS times, cut its files off, fill its disk; compare with an undisturbed one; into docs/soak.txt (about 15 min)
+soak: setup ## kill a sweep KILLS times, compare with an undisturbed one, into docs/ (15 min)
 	@commit=$$(git describe --always --dirty); echo "commit $$commit" > docs/soak.txt
 	set -o pipefail; KILLS=$(KILLS) $(PY) -m pytest tests/faults -vv | tee >(grep -E '^tests|^=+ .*(passed|failed)' >> docs/soak.txt)
 
-flakes: setup ## the tests ROUNDS times, two workers, each time in another random order; into docs/flakes.txt (6 min each)
+flakes: setup ## the tests ROUNDS times, each time in another order, into docs/ (6 min each)
 	@test -z "$$(git status --porcelain -- . ':!docs')" || { echo "error: there are changes; commit them, for the count is of one commit"; exit 1; }
 	@mkdir -p build; code="commit $$(git log -1 --format=%h -- . ':!docs' ':!*.md')"; \
 		[ "$$(head -n 1 docs/flakes.txt)" = "$$code" ] || echo "$$code" > docs/flakes.txt
@@ -75,10 +84,10 @@ lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
 
 publish: PROFILE := paper
-publish: data ## train the paper profile and publish results/, figures/, README and notebooks (the Caffe net 18 h on 2 cores, other nets weeks; BUDGET=25m ROWS=exp)
+publish: data ## train the paper profile, publish all (Caffe net: 18 h on 2 cores; others: weeks)
 	$(LAB) publish --profile paper --jobs $(JOBS) $(ENGINES) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
 
-bench: setup .venv/bench ## the trainer's speed against the usual loop and the machine's limit (20 min); leave the machine alone meanwhile
+bench: setup .venv/bench ## the trainer's speed; leave the machine alone meanwhile (20 min)
 	$(PY) -m clrlib.lab.bench
 
 .venv/bench: requirements-bench.lock .venv/done
@@ -102,5 +111,5 @@ lock: setup ## the locks again from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra bench --constraint requirements.lock $(LOCKED) -o requirements-bench.lock
 	uv pip compile pyproject.toml --extra book --constraint requirements.lock $(LOCKED) -o requirements-book.lock
 
-clean: ## remove what can be made again: caches and build/smoke (never your runs in build/quick and build/paper)
+clean: ## remove caches and build/smoke, never your runs in build/quick and build/paper
 	rm -rf build/smoke build/published build/book build/doctrees build/jupyter_execute .pytest_cache .mypy_cache .ruff_cache *.egg-info

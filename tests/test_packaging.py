@@ -92,7 +92,7 @@ def test_schedules_know_neither_scheduler_nor_range_test() -> None:
 
 
 MAKE_RECORDS = ("data", "models", "optimizers", "order", "runs", "training", "checkpoints", "experiments")
-READ_RECORDS = ("claims", "tables", "headlines", "figures", "plots", "notebook", "reproduce", "__main__")
+READ_RECORDS = ("claims", "tables", "headlines", "figures", "plots", "notebook", "report", "reproduce", "__main__")
 
 
 @pytest.mark.parametrize("room", MAKE_RECORDS)
@@ -101,7 +101,7 @@ def test_what_makes_records_knows_no_later_room(room: str) -> None:
     assert not reachable(f"clrlib.lab.{room}") & later
 
 
-@pytest.mark.parametrize("room", ["claims", "tables", "headlines", "figures", "plots", "paper"])
+@pytest.mark.parametrize("room", ["claims", "tables", "headlines", "figures", "plots", "paper", "report"])
 def test_what_shows_records_cannot_train(room: str) -> None:
     makers = {
         f"clrlib.lab.{name}" for name in ("training", "store", "sweep", "data", "models", "notebook", "reproduce")

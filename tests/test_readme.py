@@ -1,6 +1,7 @@
 """The README says what the records say, its links lead somewhere, and its example runs."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,19 @@ def test_every_setting_named_is_in_the_makefile() -> None:
     named = set(re.findall(r"\b([A-Z]+)=", README))
     assert {"PROFILE", "DATA", "SEEDS", "JOBS"} <= named
     assert all(f"$({name})" in MAKEFILE for name in named)
+
+
+def test_help_tells_all_in_one_screen() -> None:
+    """Settings: what the Makefile uses and does not set itself, or sets where nobody else does."""
+    done = subprocess.run(["make", "help"], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 100
+    phony = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+    assert phony and set(re.findall(r"^make ([a-z]+) +\S", done.stdout, re.MULTILINE)) == set(phony[1].split())
+    used = set(re.findall(r"\$\(([A-Z_]+)\)", MAKEFILE))
+    settings = used - set(re.findall(r"^(?:export )?([A-Z_]+) :=", MAKEFILE, re.MULTILINE)) - {"MAKE"}
+    assert {"PROFILE", "LAB_OPTIONS", "SCHEDULER", "KILLS"} <= settings
+    assert set(re.findall(r"\b([A-Z_]+)=\S+ +\S", "\n".join(lines[1:]))) == settings
 
 
 def test_the_layout_names_what_is_there() -> None:

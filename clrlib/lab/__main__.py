@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from clrlib.lab import distributed, experiments, notebook, reproduce
+from clrlib.lab import check, distributed, experiments, notebook, reproduce
 from clrlib.lab.data import DataError
 from clrlib.lab.device import pick_device
 from clrlib.lab.errors import sentence
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m clrlib.lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
+        ("check", "say what is here and what to mend"),
         ("data", "get the data and say what was found"),
         ("train", "train every run of a profile that is missing"),
         ("notebooks", "execute every notebook with papermill"),
@@ -89,6 +90,9 @@ def _run(options: argparse.Namespace) -> None:
     if distributed.size() > 1 and (options.command != "train" or (options.jobs or 1) > 1 or options.engine != "local"):
         jobs = f" --jobs {options.jobs}" if options.jobs else ""
         raise ValueError(f"torchrun is for one training at a time, not for {options.command}{jobs}; give train alone")
+    if options.command == "check":
+        check.report()
+        return
     if getattr(options, "engine", "local") == "local":
         if getattr(options, "scheduler", ""):
             raise ValueError(f"scheduler is {options.scheduler!r}, but the engine is local; give ENGINE=dask too")

@@ -12,6 +12,7 @@ from clrlib.lab.files import reason
 from clrlib.lab.image_folder import Arrays, DataError
 
 FOLDER, ARCHIVE = CIFAR100.base_folder, CIFAR100.filename
+REMEDY = f"Put {ARCHIVE} there, or set CLRLIB_DATA."
 
 
 def find() -> Path | None:
@@ -25,7 +26,7 @@ def read() -> tuple[Arrays, Path]:
     """Images and source. Raises DataError where it is not to be had or not as it was published (MD5)."""
     place = find()
     if place is None:
-        raise DataError(f"CIFAR-100 is not at {paths.shown(paths.DATA)}/; put {ARCHIVE} there, or set CLRLIB_DATA")
+        raise DataError(f"CIFAR-100 is not at {paths.shown(paths.DATA)}/. {REMEDY}")
     unpack = not (place / FOLDER).is_dir()
     if unpack and not os.access(place, os.W_OK):
         raise DataError(

@@ -3,6 +3,7 @@
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ from distributed.worker import print as print_at_the_client
 from clrlib.lab import device, store
 from clrlib.lab.errors import sentence
 from clrlib.lab.files import Busy
+from clrlib.lab.progress import Progress
 from clrlib.lab.runs import Record, Run
 from clrlib.lab.sweep import Outcome
 
@@ -100,7 +102,8 @@ def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
         return "the worker trains another run already; start it with --resources run=1"
     try:
         torch.set_num_threads(get_worker().state.nthreads)
-        return store.load_or_train(run, _place(run, folder), wait=wait, say=print_at_the_client)
+        told = partial(Progress, say=print_at_the_client)
+        return store.load_or_train(run, _place(run, folder), wait=wait, progress=told)
     except Busy:
         return Busy
     except Exception as error:  # whatever it is, it is told to the client; the worker's own log has the traceback

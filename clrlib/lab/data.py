@@ -141,15 +141,21 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
     return images
 
 
-def _cifar10(download: bool, fallback: bool) -> ImageSet:
+def find() -> tuple[Callable[[Path], Arrays], Path] | None:
+    """CIFAR-10 as (reader, path), not read yet: in the place that CLRLIB_DATA names, else in data/.
+
+    Raises DataError where CLRLIB_DATA names a place without it.
+    """
     named = os.environ.get("CLRLIB_DATA", "")
-    if named and not streamed.is_imagenet(Path(named).expanduser()):
-        if found := _find(Path(named).expanduser()):
-            return _checked(*found)
-        raise DataError(
-            f"CLRLIB_DATA is {named!r}, where there is no CIFAR-10; name its folder or archive, or unset it"
-        )
-    if found := _find(paths.DATA):
+    if not named or streamed.is_imagenet(Path(named).expanduser()):
+        return _find(paths.DATA)
+    if found := _find(Path(named).expanduser()):
+        return found
+    raise DataError(f"CLRLIB_DATA is {named!r}, where there is no CIFAR-10; name its folder or archive, or unset it")
+
+
+def _cifar10(download: bool, fallback: bool) -> ImageSet:
+    if found := find():
         return _checked(*found)
     try:
         if not download:

@@ -32,13 +32,17 @@ def write_atomically(path: Path, content: bytes, before: Path | None = None) -> 
 def check_writable(folder: Path) -> None:
     """Refuse a folder that takes no file now, before hours of work for it; leaves nothing and makes no folder."""
     try:
-        there = next(place for place in (folder, *folder.parents) if place.exists())
-        with tempfile.TemporaryFile(dir=there) as file:
+        with tempfile.TemporaryFile(dir=nearest(folder)) as file:
             file.write(bytes(2**20))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise _cannot_write(folder, error) from error
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or what will hold it: the nearest above it that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def reason(error: BaseException) -> str:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
 
@@ -16,11 +18,11 @@ class Progress:
     """Called after each evaluation; says a line with the time left, now and then and at the end.
 
     loader_rate: images a second of the loader alone, where there is one; the line then has the training's beside it.
-    say: takes the lines.
+    say: takes the lines. count: takes the iterations done, for a bar that shows them; the end alone is said then.
     """
 
-    def __init__(self, loader_rate: float | None = None, say: Say = say) -> None:
-        self.loader_rate, self.say = loader_rate, say
+    def __init__(self, loader_rate: float | None = None, say: Say = say, count: np.ndarray | None = None) -> None:
+        self.loader_rate, self.say, self.count = loader_rate, say, count
         self.printed = time.monotonic()
         self.started: tuple[float, int] | None = None
 
@@ -28,7 +30,10 @@ class Progress:
         now, run = time.monotonic(), training.run
         self.started = self.started or (now, training.done)
         ended = training.done == run.iterations or training.diverged_at is not None
-        if now - self.printed < SECONDS_BETWEEN_LINES and not ended:
+        if self.count is not None:
+            self.count[:] = training.done
+        due = self.count is None and now - self.printed >= SECONDS_BETWEEN_LINES
+        if not (due or ended):
             return
         self.printed = now
         self.say(self._line(training, now))
@@ -54,6 +59,9 @@ class Progress:
         if self.loader_rate is None:
             return ""
         return f"  {iterations * run.batch / seconds:,.0f} images/s (the loader alone: {self.loader_rate:,.0f})"
+
+
+NewProgress = Callable[[float | None], Progress]  # of one run, from the rate of its loader
 
 
 def duration(seconds: float) -> str:

@@ -20,6 +20,7 @@ from clrlib.lab import (
     headlines,
     notebook,
     paths,
+    report,
     store,
     sweep,
     tables,
@@ -67,6 +68,8 @@ def reproduce(
 ) -> None:
     """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours.
 
+    The same with the figures goes into build/<profile>/report.html.
+
     budget: seconds after which the training stops; the notebooks then show what is there. cluster: as for train.
     """
     data = train(profile, seeds, jobs, budget, cluster=cluster)
@@ -80,10 +83,12 @@ def reproduce(
         figures.draw_all(yours, paths.BUILD / profile / "figures")
         if profile != "smoke":  # tests leave the published figures alone
             draw_published()
-    published = store.load_all(store.folder("published quick" if profile == "quick" else "published"))
+        published = store.load_all(store.folder("published quick" if profile == "quick" else "published"))
+        written = report.write(profile, published, yours)
     print(f"\n{tables.comparison_table(published, yours)}\n")
     print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
     print(f"notebooks and figures: {paths.shown(paths.BUILD / profile)}/")
+    print(f"all of it on one page: {paths.shown(written)}")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from clrlib.lab.files import (
     write_atomically,
 )
 from clrlib.lab.paths import BUILD, RESULTS
-from clrlib.lab.progress import Progress, Say, say
+from clrlib.lab.progress import NewProgress, Progress
 from clrlib.lab.runs import NewerFormat, Record, Run
 from clrlib.lab.training import train
 
@@ -123,19 +123,20 @@ def load_all(folder: Path) -> list[Record]:
     return sorted(records, key=lambda record: (record.run.experiment, record.run.seed, record.run.name))
 
 
-def load_or_train(run: Run, folder: Path, until: float | None = None, wait: bool = True, say: Say = say) -> Record:
+def load_or_train(
+    run: Run, folder: Path, until: float | None = None, wait: bool = True, progress: NewProgress = Progress
+) -> Record:
     """The run's record: read where it was finished, else trained, from its last checkpoint where it was begun.
 
     A record that is cut off is set aside and trained again. While another process trains the run this one waits for it,
     until the time is up or, with wait=False or where several processes train one run, not at all: then it raises Busy.
-    until: as for train, which raises
-    OutOfTime when stopped before its end. say: takes the lines of progress.
+    until: as for train, which raises OutOfTime when stopped before its end. progress: makes what tells how far it is.
     """
     if (record := distributed.agree(_whole(run, folder))) is not None:
         return record
     left = -1 if until is None else max(0.0, until - time.monotonic())
     with _claimed(run, folder, left if wait and distributed.size() == 1 else 0):  # the others would lose patience
-        return _train(run, folder, until, say)
+        return _train(run, folder, until, progress)
 
 
 @contextmanager
@@ -157,7 +158,7 @@ def _alone(name: str, folder: Path, seconds: float) -> AbstractContextManager[No
     return alone(folder.parent / "locks" / f"{name}.lock", f"training {name}", seconds)
 
 
-def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
+def _train(run: Run, folder: Path, until: float | None, progress: NewProgress) -> Record:
     """What load_or_train does alone."""
     path, checkpoint = _path(run, folder), _checkpoint(run.name, folder)
     first = distributed.rank() == 0
@@ -169,7 +170,7 @@ def _train(run: Run, folder: Path, until: float | None, say: Say) -> Record:
         for place in (folder, checkpoint.parent):
             clear_remains(place, run.name)
     images = _images(run.data)
-    record = train(run, images, checkpoint, Progress(images.loader_rate(run.batch), say), until)
+    record = train(run, images, checkpoint, progress(images.loader_rate(run.batch)), until)
     distributed.by_the_first(partial(save, record, folder))
     if first:
         checkpoints.delete(checkpoint)  # only now: the record is on the disk

@@ -11,8 +11,9 @@ import torch
 
 from clrlib.lab import device, distributed, kernels, store
 from clrlib.lab.files import Busy
-from clrlib.lab.progress import duration
+from clrlib.lab.progress import NewProgress
 from clrlib.lab.runs import Record, Run
+from clrlib.lab.total import Bar, Lines, total
 from clrlib.lab.training import OutOfTime
 
 if TYPE_CHECKING:
@@ -55,57 +56,50 @@ def train_missing(
     done, jobs = len(runs) - len(missing), min(jobs, max(1, len(missing)))
     at_a_time = cluster.places() if cluster else jobs
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {at_a_time} at a time", flush=True)
+    if not missing:
+        return
     until = None if budget is None else time.monotonic() + budget
-    left, to_train = _Left(missing), missing
-    for wait in (False, True):  # first what nobody trains, then what others have begun
-        begun_elsewhere = []
-        if not to_train:
-            break
-        for run, outcome in (
-            cluster.train(to_train, folder, wait) if cluster else _train_here(to_train, folder, jobs, until, wait)
-        ):
-            if outcome is Busy:
-                begun_elsewhere.append(run)
-            elif isinstance(outcome, Record):
-                if cluster and not store.is_finished(
-                    run, folder
-                ):  # it was trained on a machine with a folder of its own
-                    store.save(outcome, folder)
-                left.less(run)
-        to_train = begun_elsewhere
+    with total(missing) as shown:
+        to_train = missing
+        for wait in (False, True):  # first what nobody trains, then what others have begun
+            begun_elsewhere = []
+            if not to_train:
+                break
+            for run, outcome in (
+                cluster.train(to_train, folder, wait)
+                if cluster
+                else _train_here(to_train, folder, jobs, until, wait, shown)
+            ):
+                if outcome is Busy:
+                    begun_elsewhere.append(run)
+                elif isinstance(outcome, Record):
+                    if cluster and not store.is_finished(run, folder):  # trained on a machine with a folder of its own
+                        store.save(outcome, folder)
+                    shown.ended(run)
+            to_train = begun_elsewhere
     if unfinished := sum(not store.is_finished(run, folder) for run in missing):
         why = "another process is at work" if to_train else "time is up"
         print(f"{why}: {unfinished} runs are not finished; the same command goes on from here", flush=True)
 
 
-class _Left:
-    """Prints how far all runs together are, after each."""
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self.started, self.done, self.total = time.monotonic(), 0, sum(run.iterations for run in runs)
-
-    def less(self, run: Run) -> None:
-        self.done += run.iterations
-        left = (time.monotonic() - self.started) * (self.total - self.done) / self.done
-        print(f"total: {self.done:,}/{self.total:,} iterations, {duration(left)} left", flush=True)
-
-
-def _train_here(runs: Sequence[Run], folder: Path, jobs: int, until: float | None, wait: bool) -> Iterator[Outcome]:
+def _train_here(
+    runs: Sequence[Run], folder: Path, jobs: int, until: float | None, wait: bool, shown: Lines | Bar
+) -> Iterator[Outcome]:
     """Each run and what became of it, as they end: in processes of this machine, each with its share of the cores."""
     if device.pick_device().type == "cpu":
         with distributed.first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
-    work = (joblib.delayed(_train)(run, folder, threads, until, wait) for run in runs)
+    work = (joblib.delayed(_train)(run, folder, threads, until, wait, shown.progress(run)) for run in runs)
     # batch_size=1: a long run must not hold a short one back
     yield from joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work)
 
 
-def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool) -> Outcome:
+def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress) -> Outcome:
     torch.set_num_threads(threads)
     if distributed.agree(until is not None and time.monotonic() > until):
         return run, OutOfTime
     try:
-        return run, store.load_or_train(run, folder, until, wait)
+        return run, store.load_or_train(run, folder, until, wait, progress)
     except (Busy, OutOfTime) as error:
         return run, type(error)

@@ -18,6 +18,7 @@ from clrlib.lab.experiments import AS_CAFFE, DEVIATIONS, RANGE_TEST
 from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
 
+BOUNDS_CLAIM = "The LR range test gives these bounds"
 PAPER_BOUNDS = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
 NO_VERDICT = "none: not the paper's size or data"
 NOTEBOOKS = {
@@ -65,15 +66,24 @@ def claims_table(
     return markdown(head, rows)
 
 
+COMPARED = ("claim", "paper", "published", "yours", "yours against the paper")
+
+
 def comparison_table(published: Sequence[Record], yours: Sequence[Record]) -> str:
     """Every claim: paper, published, yours, as `make reproduce` prints it."""
+    return markdown(COMPARED, [row for rows in comparison_rows(published, yours).values() for row in rows])
+
+
+def comparison_rows(published: Sequence[Record], yours: Sequence[Record]) -> dict[str, list[list[str]]]:
+    """The same by notebook, by number."""
     ours, theirs = main_group(published), main_group(yours)
-    rows = [
-        [claim.text, _paper(claim), measured(claim, ours), measured(claim, theirs), verdict(claim, theirs)]
-        for claim in CLAIMS
-    ]
-    rows.append(["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(ours), bounds_text(theirs), "-"])
-    return markdown(["claim", "paper", "published", "yours", "yours against the paper"], rows)
+    rows: dict[str, list[list[str]]] = {number: [] for number in NOTEBOOKS}
+    for claim in CLAIMS:
+        cells = [claim.text, _paper(claim), measured(claim, ours), measured(claim, theirs), verdict(claim, theirs)]
+        rows[claim.notebook].append(cells)
+    bounds = [PAPER_BOUNDS, bounds_text(ours), bounds_text(theirs), _bounds_verdict(theirs)]
+    rows["02"].append([BOUNDS_CLAIM, *bounds])
+    return rows
 
 
 def count_of_verdicts(records: Sequence[Record]) -> str:
@@ -141,11 +151,14 @@ def _claim_row(claim: Claim, group: Sequence[Record], short: Sequence[Record], n
 
 
 def _bounds_row(group: Sequence[Record], short: Sequence[Record], notebooks: str) -> list[str]:
+    cells = [BOUNDS_CLAIM, PAPER_BOUNDS, bounds_text(group), "-"]
+    return [*cells, _bounds_verdict(group), bounds_text(short), _link("02", notebooks)]
+
+
+def _bounds_verdict(group: Sequence[Record]) -> str:
     own = [r for r in group if r.run.experiment == RANGE_TEST.name]
     judged = bounds_verdict(read_bounds(own)) if own else "not run"
-    judged = judged if comparable(own) else NO_VERDICT
-    cells = ["The LR range test gives these bounds", PAPER_BOUNDS, bounds_text(group), "-"]
-    return [*cells, judged, bounds_text(short), _link("02", notebooks)]
+    return judged if comparable(own) else NO_VERDICT
 
 
 def bounds_text(group: Sequence[Record]) -> str:

@@ -53,6 +53,8 @@ def assert_ends_as(folder: Path, undisturbed: Path) -> None:
     assert records(folder) == records(undisturbed)
     assert drawn_files(folder) == drawn_files(undisturbed)
     assert (folder / "build" / "smoke" / "notebooks" / "00_made.ipynb").exists()
+    assert printed.splitlines()[-1] == "all of it on one page: report.html"
+    assert (folder / "build" / "smoke" / "report.html").read_text().endswith("</html>\n")
     remains = {path.name for path in folder.rglob("*") if path.suffix == ".tmp" or path.name.endswith(".failed.ipynb")}
     assert not remains
     assert not any((folder / "build" / "smoke" / "checkpoints").iterdir()) or "damaged" in printed

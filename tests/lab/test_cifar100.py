@@ -156,7 +156,7 @@ def test_cifar_10_beside_it_is_not_taken(data_folder: Path) -> None:
 def test_where_there_is_none_the_error_says_what_to_do() -> None:
     with pytest.raises(DataError) as caught:
         data.load("cifar100")
-    assert str(caught.value) == "CIFAR-100 is not at data/; put cifar-100-python.tar.gz there, or set CLRLIB_DATA"
+    assert str(caught.value) == "CIFAR-100 is not at data/. Put cifar-100-python.tar.gz there, or set CLRLIB_DATA."
 
 
 def cut(content: bytes) -> bytes:

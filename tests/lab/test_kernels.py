@@ -98,20 +98,20 @@ def test_who_asks_for_them_by_name_is_not_given_others(monkeypatch: pytest.Monke
 @compiled
 def test_a_compiler_may_come_with_options(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "g++ -no-such-option")
-    problem = kernels._problem()
+    problem = kernels.problem()
     assert (
         problem is not None and problem.startswith("g++ could not compile caffe.cpp (") and "no-such-option" in problem
     )
 
 
 def test_another_processor_or_torch_gets_a_library_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = kernels._library()
+    here = kernels.library()
     monkeypatch.setattr(torch, "__version__", "0.0")
-    other_torch = kernels._library()
+    other_torch = kernels.library()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    other_processor = kernels._library()
+    other_processor = kernels.library()
     monkeypatch.setenv("CXX", "clang++")
-    assert len({here, other_torch, other_processor, kernels._library()}) == 4
+    assert len({here, other_torch, other_processor, kernels.library()}) == 4
 
 
 @compiled

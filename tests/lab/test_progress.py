@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clrlib.lab import progress
@@ -62,6 +63,16 @@ def test_a_resumed_training_is_timed_from_where_it_was_taken_up(
 def test_the_end_is_always_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     Progress()(training(25_000, accuracy=0.8141, seconds=4000))
     assert capsys.readouterr().out == "clr-table2       seed 3  25,000/25,000 it   81.4 %  done in 1 h 07 min\n"
+
+
+def test_beside_a_bar_the_end_alone_is_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    count = np.zeros(1, np.int64)
+    report = Progress(count=count)
+    for done in (500, 1000, 25_000):
+        clock.now += 20
+        report(training(done))
+        assert count == done
+    assert capsys.readouterr().out == "clr-table2       seed 3  25,000/25,000 it   50.0 %  done in 2 min\n"
 
 
 def test_divergence_is_always_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

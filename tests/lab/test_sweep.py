@@ -44,7 +44,9 @@ def apart_from_timings(record: Record) -> Record:
     return replace(record, seconds=0.0, iterations_per_second=None)
 
 
-def test_one_or_two_at_a_time_give_the_same_records(tmp_path: Path, one_thread_each: None) -> None:
+def test_one_or_two_at_a_time_give_the_same_records(
+    tmp_path: Path, one_thread_each: None, capfd: pytest.CaptureFixture[str]
+) -> None:
     found = {}
     for jobs in (1, 2):
         train_missing(RUNS, tmp_path / str(jobs), jobs)
@@ -52,6 +54,9 @@ def test_one_or_two_at_a_time_give_the_same_records(tmp_path: Path, one_thread_e
     assert found[1] == found[2]
     assert sorted(record.run.name for record in found[1]) == sorted(run.name for run in RUNS)
     assert {record.machine["threads"] for record in found[2]} == {1}
+    out, err = capfd.readouterr()
+    assert out.count("done in ") == out.count("total: ") == 2 * len(RUNS)
+    assert (out + err).replace("\n", "").isprintable(), "a log has no control characters"
 
 
 def test_only_what_is_missing_is_trained(

@@ -43,36 +43,48 @@ def name() -> str:
 
     Raises ValueError for a CLRLIB_KERNELS that is neither, RuntimeError where it asks for "fused" and that cannot be.
     """
+    if wanted() == "torch":
+        return "torch"
+    if wanted() == "fused" and not load():
+        raise RuntimeError("CLRLIB_KERNELS is 'fused', but the kernels cannot be had here (see above); leave it out")
+    return "fused" if load() else "torch"
+
+
+def wanted() -> str:
+    """What CLRLIB_KERNELS asks for: "fused", "torch", or "" for the best there is."""
     wanted = os.environ.get("CLRLIB_KERNELS", "")
     if wanted not in ("fused", "torch", ""):
         raise ValueError(f'CLRLIB_KERNELS is {wanted!r}; set it to "fused" or "torch", or leave it out')
-    if wanted == "torch":
-        return "torch"
-    if wanted == "fused" and not load():
-        raise RuntimeError("CLRLIB_KERNELS is 'fused', but the kernels cannot be had here (see above); leave it out")
-    return "fused" if load() else "torch"
+    return wanted
 
 
 @cache
 def load() -> bool:
     """Load the kernels into torch.ops.clrlib, compiled first where they were not. False, and a line, if that fails."""
-    if problem := _problem():
-        print(f"{problem}; torch's own layers do the same, more slowly", file=sys.stderr, flush=True)
-    return problem is None
+    if why := problem():
+        print(f"{why}; torch's own layers do the same, more slowly", file=sys.stderr, flush=True)
+    return why is None
 
 
-def _problem() -> str | None:
-    """Compile what is missing, load it; what went wrong, or None."""
+def obstacle() -> str | None:
+    """What is missing here for compiling and using them, or None."""
     if sys.platform != "linux":
         return f"the CPU kernels are for Linux, not {sys.platform}"
     if shutil.which(_compiler()[0]) is None:
         return f"no C++ compiler {_compiler()[0]!r} for the CPU kernels (install g++, or name one with CXX)"
-    library = _library()
+    return None
+
+
+def problem() -> str | None:
+    """Compile what is missing, load it; what went wrong, or None."""
+    if missing := obstacle():
+        return missing
+    file = library()
     try:
-        if library.exists():
-            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
+        if file.exists():
+            torch.ops.load_library(file)  # type: ignore[no-untyped-call]
         else:
-            _compile(library)
+            _compile(file)
     except subprocess.CalledProcessError as error:
         lines = [line for line in error.stderr.splitlines() if "error" in line] or ["it gave no reason"]
         return f"{_compiler()[0]} could not compile {SOURCE.name} ({lines[0]})"
@@ -85,7 +97,7 @@ def _compiler() -> list[str]:
     return os.environ.get("CXX", "").split() or ["g++"]
 
 
-def _library() -> Path:
+def library() -> Path:
     """A file for each source, compiler, torch and processor: what was made for another does not run here."""
     facts = (
         SOURCE.read_text(),

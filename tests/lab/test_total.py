@@ -1,0 +1,104 @@
+"""The bar of a sweep on a terminal, and that a log has none."""
+
+import io
+import os
+import pty
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+from joblib.externals.loky import get_reusable_executor
+from tqdm import tqdm
+
+from clrlib.lab import store, sweep, total
+from clrlib.lab.runs import Run
+from clrlib.lab.total import Bar, Lines
+from clrlib.schedules import Fixed
+
+RUNS = [
+    Run("fixed", Fixed(0.001), iterations, seed, profile="smoke", data="digits", batch=5, evaluate_every=2)
+    for seed, iterations in enumerate((6, 4))
+]
+END = b"\0"
+CLEARED = "\r\x1b[K"
+
+
+@contextmanager
+def a_terminal() -> Iterator[bytearray]:
+    """Both outputs, here and in the processes that are started, are a terminal; what it is sent, whole at the end."""
+    ours, theirs = pty.openpty()
+    sent = bytearray()
+
+    def read() -> None:
+        while not sent.endswith(END):
+            sent.extend(os.read(ours, 4096))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    try:
+        for number, _ in kept:
+            os.dup2(theirs, number)
+        os.close(theirs)
+        with (
+            open(1, "w", closefd=False) as out,
+            open(2, "w", closefd=False) as err,
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            yield sent
+    finally:
+        os.write(1, END)  # nor would it be closed: joblib starts a process that stays
+        for number, original in kept:
+            os.dup2(original, number)
+            os.close(original)
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        reader.join()
+        os.close(ours)
+
+
+def test_a_terminal_shows_one_line_a_run_and_a_bar_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"CUDA_VISIBLE_DEVICES": "", "CLRLIB_DEVICE": "cpu", "CLRLIB_KERNELS": "torch"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 1)
+    with a_terminal() as received:
+        sweep.train_missing(RUNS, tmp_path / "results", jobs=2)
+    sent = received.removesuffix(END).decode()
+    assert len(store.load_all(tmp_path / "results")) == 2
+    first, *lines = sent.split("\r\n")
+    assert first == "0 of 2 runs are done, 2 to train, 2 at a time"
+    told = [line.rpartition(CLEARED)[2] for line in lines if " it  " in line]
+    assert sorted(re.sub(r"\d+\.\d %  done in \d+ s$", "", line) for line in told) == [
+        f"fixed            seed {seed}  {iterations:>6}/{iterations} it   " for seed, iterations in ((0, 6), (1, 4))
+    ]
+    bars = [part for part in sent.split("\r") if part.startswith("total:")]
+    assert bars[0].startswith("total:   0 %|") and "| 0/10 iterations, 0 of 2 runs, ? left" in bars[0]
+    assert bars[-1].startswith("total: 100 %|") and "| 10/10 iterations, 2 of 2 runs, 00:00 left" in bars[-1]
+    assert sent.endswith("left\r\n"), "what comes next begins a line"
+
+
+def test_the_bar_moves_with_the_runs() -> None:
+    drawn, counts = io.StringIO(), np.zeros(2, np.int64)
+    with tqdm(total=10, bar_format=total.FORM, file=drawn) as inner:
+        bar = Bar(RUNS, inner, counts)
+        counts[:] = 2, 2  # as the processes do that train
+        bar.show()
+        assert "| 4/10 iterations, 0 of 2 runs, " in drawn.getvalue()
+        bar.ended(RUNS[0])
+        assert "| 8/10 iterations, 1 of 2 runs, " in drawn.getvalue()
+
+
+@pytest.mark.parametrize(("out", "err"), [(True, True), (True, False), (False, True)])
+def test_only_where_all_goes_to_a_terminal(monkeypatch: pytest.MonkeyPatch, out: bool, err: bool) -> None:
+    for name, is_terminal in (("stdout", out), ("stderr", err)):
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setattr(sys, name, stream)
+    with total.total(RUNS) as shown:
+        assert isinstance(shown, Bar if out and err else Lines)
