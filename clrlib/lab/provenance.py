@@ -17,7 +17,7 @@ def machine(device: torch.device) -> dict[str, str | int]:
     on_cuda = device.type == "cuda"
     return {
         "device": device.type,
-        "name": torch.cuda.get_device_name(device) if on_cuda else _cpu_name(),
+        "name": torch.cuda.get_device_name(device) if on_cuda else cpu_name(),
         "threads": torch.get_num_threads(),
         "kernels": "torch" if on_cuda else kernels.name(),
         "system": platform.system(),
@@ -25,7 +25,8 @@ def machine(device: torch.device) -> dict[str, str | int]:
     }
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """What the CPU calls itself."""
     return str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine())
 
 
