@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+README = FOLDER.parent / "README.md"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]
 Book = dict[str, Any]
@@ -64,6 +65,13 @@ def test_one_typed_and_commented_parameters_cell(book: Book) -> None:
     assert re.fullmatch(r'profile: str = "published"  # \S.+', source(cell))
 
 
+def test_the_cells_that_are_not_compared_are_as_many_as_the_readme_says() -> None:
+    every = [cell for path in PATHS for cell in cells(json.loads(path.read_text()), "code")]
+    left_out = sum("nbval-ignore-output" in tags(cell) for cell in every)
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven")
+    assert f"`nbval-ignore-output` ({words[left_out]}: " in README.read_text()
+
+
 def test_the_kernel_is_python3(book: Book) -> None:
     assert book["metadata"]["kernelspec"] == {"display_name": "Python 3", "language": "python", "name": "python3"}
     assert book["metadata"].keys() == {"kernelspec", "language_info"}, "no widgets, no papermill"
@@ -95,6 +103,10 @@ def test_every_picture_has_an_alt_text(book: Book) -> None:
                 pictures += 1
                 assert len(output["metadata"][kind]["alt"].split()) >= 5
     assert pictures, "a notebook without a figure"
+
+
+def test_no_widget_is_stored_that_would_ask_for_its_kernel(book: Book) -> None:
+    assert not [kind for output in outputs(book) for kind in output.get("data", {}) if "widget" in kind]
 
 
 def test_cell_ids_are_there_once_each(book: Book) -> None:

@@ -20,7 +20,7 @@ from clrlib.schedules import ExpRange, Hann, Triangular, Triangular2, Welch
 ITERATIONS = 16_000
 HIGHEST = 0.01  # learning rate
 BOUNDS = (BOUNDS_HALF, BASE_TENTH, AS_FOUND, BASE_QUARTER, BASE_THIRD, BOUNDS_DOUBLE)  # alike in all but their bounds
-WIDE: dict[str, Any] = {"style": {"description_width": "9em"}, "layout": {"width": "40em"}}
+WIDE: dict[str, Any] = {"style": {"description_width": "11em"}, "layout": {"width": "40em"}}
 POLICIES: dict[str, Callable[..., Policy]] = {
     "Triangular": Triangular,
     "Triangular2": Triangular2,
@@ -75,7 +75,9 @@ def schedules() -> Panel:
 
 
 def _draw_policy(policy: str, base_lr: float, max_lr: float, step_size: int, gamma: float) -> Drawn:
-    made = POLICIES[policy](base_lr, max_lr, step_size, *([gamma] if policy.startswith("ExpRange") else []))
+    numbers = [round(base_lr, 4), round(max_lr, 4), step_size]  # a browser's slider gives 0.0055000000000000005
+    shrink = [round(gamma, 5)] if policy.startswith("ExpRange") else []
+    made = POLICIES[policy](*numbers, *shrink)
     figure = plots.draw_policies({str(made): made}, ITERATIONS)
     figure.set_figheight(3.2)
     figure.axes[0].set_ylim(0, HIGHEST)  # the same for all, so that a change of the bounds is seen

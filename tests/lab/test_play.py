@@ -74,6 +74,12 @@ def test_the_curve_is_the_policys(drawn: list[Any]) -> None:
     assert drawn[-1].axes[0].get_title(loc="left") == str(policy)
 
 
+def test_what_a_browsers_slider_adds_up_to_is_rounded() -> None:
+    panel = play.schedules()
+    panel.controls["max_lr"].value = 0.0055000000000000005
+    assert panel.alt.endswith(" Triangular(base_lr=0.001, max_lr=0.0055, step_size=2000).")
+
+
 def test_gamma_moves_exp_range_alone(drawn: list[Any]) -> None:
     panel = play.schedules()
     panel.controls["gamma"].value = 0.9995
