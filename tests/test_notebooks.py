@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+README = FOLDER.parent / "README.md"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]
 Book = dict[str, Any]
@@ -49,7 +50,7 @@ def without_pictures(book: Book) -> str:
 
 
 def test_they_are_numbered() -> None:
-    assert [name[:3] for name in NAMES] == [f"{number:02d}_" for number in range(12)]
+    assert [name[:3] for name in NAMES] == [f"{number:02d}_" for number in range(13)]
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", name) for name in NAMES)
 
 
@@ -62,6 +63,13 @@ def test_one_typed_and_commented_parameters_cell(book: Book) -> None:
     (cell,) = (cell for cell in book["cells"] if "parameters" in tags(cell))
     assert cell is cells(book, "code")[0]
     assert re.fullmatch(r'profile: str = "published"  # \S.+', source(cell))
+
+
+def test_the_cells_that_are_not_compared_are_as_many_as_the_readme_says() -> None:
+    every = [cell for path in PATHS for cell in cells(json.loads(path.read_text()), "code")]
+    left_out = sum("nbval-ignore-output" in tags(cell) for cell in every)
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven")
+    assert f"`nbval-ignore-output` ({words[left_out]}: " in README.read_text()
 
 
 def test_the_kernel_is_python3(book: Book) -> None:
@@ -95,6 +103,10 @@ def test_every_picture_has_an_alt_text(book: Book) -> None:
                 pictures += 1
                 assert len(output["metadata"][kind]["alt"].split()) >= 5
     assert pictures, "a notebook without a figure"
+
+
+def test_no_widget_is_stored_that_would_ask_for_its_kernel(book: Book) -> None:
+    assert not [kind for output in outputs(book) for kind in output.get("data", {}) if "widget" in kind]
 
 
 def test_cell_ids_are_there_once_each(book: Book) -> None:

@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CORE = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-LAB = ("matplotlib", "pandas", "seaborn", "torchvision", "sklearn", "scipy", "PIL", "IPython", "joblib", "papermill")
+LAB = (
+    *("matplotlib", "pandas", "seaborn", "torchvision", "sklearn", "scipy", "PIL", "IPython", "ipywidgets"),
+    *("joblib", "papermill"),
+)
 PACKAGE_OF = {
     "PIL": "pillow",
     "sklearn": "scikit-learn",
@@ -92,7 +95,7 @@ def test_schedules_know_neither_scheduler_nor_range_test() -> None:
 
 
 MAKE_RECORDS = ("data", "models", "optimizers", "order", "runs", "training", "checkpoints", "experiments")
-READ_RECORDS = ("claims", "tables", "headlines", "figures", "plots", "notebook", "report", "reproduce", "__main__")
+READ_RECORDS = ("claims", "tables", "headlines", "figures", "plots", "notebook", "play", "report", "reproduce", "__main__")
 
 
 @pytest.mark.parametrize("room", MAKE_RECORDS)

@@ -219,6 +219,11 @@ def _digits(side: int = 32) -> ImageSet:
     return _image_set(name, f"scikit-learn digits, {side}x{side}", arrays, "scikit-learn")
 
 
+def from_folder(source: Path, side: int) -> ImageSet:
+    """Anybody's images: a folder or archive of train/<class>/* and test/<class>/*, each image cut to side x side."""
+    return _image_set("own", f"{source.name}, {side}x{side}", read_image_folder(source, side, fit=True), shown(source))
+
+
 def _image_set(name: str, label: str, arrays: Arrays, source: str) -> ImageSet:
     train = torch.from_numpy(arrays.train_images), torch.from_numpy(arrays.train_labels)
     test = torch.from_numpy(arrays.test_images), torch.from_numpy(arrays.test_labels)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from clrlib.lab.cluster import Cluster
 
 KERNEL = "python3"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
 DEVIATION_MARKS = ("<!-- deviations: written by `make publish` -->", "<!-- end of deviations -->")
 
@@ -256,4 +257,6 @@ def cleaned(path: Path) -> str:
         cell.metadata.clear()
         if tags:
             cell.metadata["tags"] = tags
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)  # it needs the kernel that ran; the picture beside it stays
     return str(nbformat.writes(book)) + "\n"  # type: ignore[no-untyped-call]

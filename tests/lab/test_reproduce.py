@@ -135,6 +135,14 @@ def test_cleaning_takes_the_timings_and_leaves_the_rest(tmp_path: Path) -> None:
     nbformat.validate(nbformat.reads(text, as_version=4))
 
 
+def test_cleaning_leaves_the_picture_of_a_widget_whose_kernel_is_gone(tmp_path: Path) -> None:
+    book = executed(tmp_path / "made.ipynb")
+    book.cells[2].outputs[0].data["application/vnd.jupyter.widget-view+json"] = {"model_id": "1f0"}
+    (tmp_path / "made.ipynb").write_text(nbformat.writes(book))
+    (output,) = json.loads(cleaned(tmp_path / "made.ipynb"))["cells"][2]["outputs"]
+    assert output["data"] == {"image/png": "aGk="}
+
+
 def test_results_are_replaced_between_the_marks_and_nowhere_else() -> None:
     begin, end = README_MARKS
     text = f"# Title\n\n{begin}\nold\n\nlines\n{end}\n\nThe end, with {begin[5:12]} in it.\n"

@@ -2,22 +2,18 @@
 
 import ast
 import io
-import json
-import os
 import re
 import socket
-import subprocess
-import sys
 import tarfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from lab_server import lab_server
 from torchvision.datasets.utils import extract_archive
 
 from clrlib.lab import paths
@@ -106,55 +102,17 @@ def test_downloads_are_called_by_that_command_alone() -> None:
 
 
 @pytest.fixture
-def lab_server(tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """JupyterLab as `make lab` starts it, but for the browser, in a user's home that is new."""
-    told = subprocess.run(["make", "-n", "lab"], cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
-    (command,) = [line.split() for line in told.splitlines() if "jupyterlab" in line]
-    assert command[1:] == ["-m", "jupyterlab", "notebooks"], "no option that opens it to others"
-    (tmp_path / "notebooks").mkdir()
-    new = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "RUNTIME", "DATA")}
-    options = (
-        "--no-browser",
-        "--ServerApp.port=0",
-        *(("--allow-root",) if os.name != "nt" and not os.getuid() else ()),
-    )
-    with (tmp_path / "log.txt").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, *command[1:], *options], cwd=tmp_path, env=os.environ | new, stdout=log, stderr=log
-        )
-    try:
-        yield wait_for(lambda: about_server(tmp_path / "RUNTIME"), server, tmp_path / "log.txt")
-    finally:
-        server.kill()
-        server.wait()
+def server(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    with lab_server(tmp_path) as about:
+        yield about
 
 
-def about_server(folder: Path) -> dict[str, Any] | None:
-    for path in folder.glob("jpserver-*.json"):
-        about: dict[str, Any] = json.loads(path.read_text())
-        try:
-            urllib.request.urlopen(f"{about['url']}api")
-        except urllib.error.URLError:
-            return None
-        return about
-    return None
-
-
-def wait_for(look: Callable[[], dict[str, Any] | None], server: "subprocess.Popen[bytes]", log: Path) -> dict[str, Any]:
-    for _ in range(600):
-        if found := look():
-            return found
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.2)
-    raise AssertionError(log.read_text())
-
-
-def test_jupyterlab_keeps_its_token_and_listens_here_alone(lab_server: dict[str, Any]) -> None:
-    contents = f"{lab_server['url']}api/contents"
+def test_jupyterlab_keeps_its_token_and_listens_here_alone(server: dict[str, Any]) -> None:
+    contents = f"{server['url']}api/contents"
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(contents)
-    assert re.fullmatch("[0-9a-f]{48}", lab_server["token"])
-    with urllib.request.urlopen(f"{contents}?token={lab_server['token']}") as answer:
+    assert re.fullmatch("[0-9a-f]{48}", server["token"])
+    with urllib.request.urlopen(f"{contents}?token={server['token']}") as answer:
         assert answer.status == 200
-    listening = [c for c in psutil.Process(lab_server["pid"]).net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    listening = [c for c in psutil.Process(server["pid"]).net_connections("tcp") if c.status == psutil.CONN_LISTEN]
     assert listening and {c.laddr.ip for c in listening} <= {"127.0.0.1", "::1"}

@@ -1,0 +1,56 @@
+"""JupyterLab as `make lab` starts it, but for the browser, in a user's home that is new."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clrlib.lab import paths
+
+
+@contextmanager
+def lab_server(home: Path) -> Iterator[dict[str, Any]]:
+    """A server on home/notebooks/, and what it says about itself: "url", "token", "pid" ..."""
+    told = subprocess.run(["make", "-n", "lab"], cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
+    (command,) = [line.split() for line in told.splitlines() if "jupyterlab" in line]
+    assert command[1:] == ["-m", "jupyterlab", "notebooks"], "no option that opens it to others"
+    (home / "notebooks").mkdir(exist_ok=True)
+    new = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "RUNTIME", "DATA")}
+    as_root = ("--allow-root",) if os.name != "nt" and not os.getuid() else ()
+    options = ("--no-browser", "--ServerApp.port=0", *as_root)
+    with (home / "log.txt").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, *command[1:], *options], cwd=home, env=os.environ | new, stdout=log, stderr=log
+        )
+    try:
+        yield _wait_for_it(server, home)
+    finally:
+        server.terminate()  # kernels end with it
+        server.wait(30)
+
+
+def _wait_for_it(server: "subprocess.Popen[bytes]", home: Path) -> dict[str, Any]:
+    for _ in range(600):
+        if found := _about(home / "RUNTIME"):
+            return found
+        assert server.poll() is None, (home / "log.txt").read_text()
+        time.sleep(0.2)
+    raise AssertionError((home / "log.txt").read_text())
+
+
+def _about(folder: Path) -> dict[str, Any] | None:
+    for path in folder.glob("jpserver-*.json"):
+        about: dict[str, Any] = json.loads(path.read_text())
+        try:
+            urllib.request.urlopen(f"{about['url']}api")
+        except urllib.error.URLError:
+            return None
+        return about
+    return None
