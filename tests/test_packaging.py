@@ -95,7 +95,18 @@ def test_schedules_know_neither_scheduler_nor_range_test() -> None:
 
 
 MAKE_RECORDS = ("data", "models", "optimizers", "order", "runs", "training", "checkpoints", "experiments")
-READ_RECORDS = ("claims", "tables", "headlines", "figures", "plots", "notebook", "play", "report", "reproduce", "__main__")
+READ_RECORDS = (
+    "claims",
+    "tables",
+    "headlines",
+    "figures",
+    "plots",
+    "notebook",
+    "play",
+    "report",
+    "reproduce",
+    "__main__",
+)
 
 
 @pytest.mark.parametrize("room", MAKE_RECORDS)
