@@ -117,7 +117,7 @@ def test_help_tells_all_in_one_screen() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
     assert phony and set(re.findall(r"^make ([a-z]+) +\S", done.stdout, re.MULTILINE)) == set(phony[1].split())
     used = set(re.findall(r"\$\(([A-Z_]+)\)", MAKEFILE))
-    settings = used - set(re.findall(r"^(?:export )?([A-Z_]+) :=", MAKEFILE, re.MULTILINE)) - {"MAKE"}
+    settings = used - set(re.findall(r"^(?:export )?([A-Z_]+) :?=", MAKEFILE, re.MULTILINE)) - {"MAKE"}
     assert {"PROFILE", "LAB_OPTIONS", "SCHEDULER", "KILLS"} <= settings
     assert set(re.findall(r"\b([A-Z_]+)=\S+ +\S", "\n".join(lines[1:]))) == settings
 
