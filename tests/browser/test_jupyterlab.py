@@ -29,6 +29,7 @@ class Lab:
     def open(self, name: str) -> None:
         self.page.goto(f"{self.about['url']}lab/tree/{name}.ipynb?token={self.about['token']}")
         expect(self.page.get_by_text("| Idle")).to_be_visible()  # the kernel, in the bar at the foot
+        expect(self.figures().first).to_be_attached()
 
     def choose(self, menu: str, item: str) -> None:
         self.page.get_by_role("menuitem", name=menu, exact=True).click()
@@ -87,6 +88,7 @@ def test_a_notebook_shows_its_figures_as_stored_and_when_run(lab: Lab, name: str
     code_cells, pictures = stored(name)
     lab.open(name)
     lab.check_figures(pictures)
+    lab.check_errors()
     lab.run_all(code_cells)
     lab.check_figures(pictures)
     lab.check_errors()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,8 @@ from clrlib import lr_range_test
 from clrlib.lab import own_model, plots
 from clrlib.lab.data import DataError, ImageSet
 from clrlib.schedules import Fixed
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "12_your_own_model.ipynb"
 
 
 @pytest.fixture
@@ -54,6 +57,29 @@ def test_a_folder_that_will_not_do_is_refused_in_one_sentence(folder: Path, lab:
 
 def test_the_digits_come_with_scikit_learn(lab: Lab) -> None:
     assert own_model.load_images("digits", 32).label == "scikit-learn digits, 32x32"
+
+
+def test_the_notebook_runs_when_its_two_marked_lines_are_changed(images: ImageSet, lab: Lab, tmp_path: Path) -> None:
+    for split, pixels, labels in (
+        ("train", images.train_images, images.train_labels),
+        ("test", images.test_images, images.test_labels),
+    ):
+        for i, (image, label) in enumerate(zip(pixels.numpy(), labels.tolist(), strict=True)):
+            place = tmp_path / "stripes" / split / images.classes[label]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{i}.png")
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    code = "\n".join(cell.source for cell in book.cells if cell.cell_type == "code")
+    changed = re.sub(r'"digits", 32(?=  # <- 1)', f'"{tmp_path / "stripes"}", 16', code)
+    model = "return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, classes))"
+    changed = re.sub(r"(?<=# <- 2. your model, new each time\n)(    .*\n)+", f"    {model}\n", changed)
+    assert changed.count("stripes") == changed.count("Linear(48") == 1 and "Conv2d" not in changed
+    space: dict[str, Any] = {}
+    exec(compile(changed, "12", "exec"), space)
+    page = (tmp_path / "build" / "own_model" / "report.html").read_text()
+    assert "stripes, 16x16: 200 train and 62 test images of 4 classes" in page
+    assert str(space["bounds"]) in page and space["in_words"] in page
+    assert max(map(max, space["curves"].values())) > 50
 
 
 def test_test_images_choose_nothing(images: ImageSet) -> None:
