@@ -14,62 +14,9 @@ from clrlib.lab import paper
 from clrlib.lab.claims import TOLERANCE, Claim, read_range_test
 from clrlib.lab.experiments import RANGE_TEST, Experiment
 from clrlib.lab.runs import Record
+from clrlib.lab.style import PAPER_STYLE, STYLE, VARIANT
 from clrlib.policy import Policy
-from clrlib.schedules import (
-    Exponential,
-    ExpRange,
-    Fixed,
-    Function,
-    Hann,
-    LinearDecay,
-    MultiStep,
-    OneCycle,
-    PiecewiseLinear,
-    Repeat,
-    Stages,
-    Triangular,
-    Triangular2,
-    UpDown,
-    WarmRestarts,
-    Welch,
-)
-
-# One colour (Tol's muted set, told apart by the colour-blind) and one dash for each policy, everywhere.
-STYLE: dict[type[Policy], dict[str, Any]] = {
-    Fixed: {"color": "#000000", "linestyle": "-"},
-    MultiStep: {"color": "#000000", "linestyle": "-"},
-    Stages: {"color": "#882255", "linestyle": "-"},
-    Triangular: {"color": "#332288", "linestyle": "--"},
-    Triangular2: {"color": "#CC6677", "linestyle": "-."},
-    ExpRange: {"color": "#44AA99", "linestyle": (0, (5, 1, 1, 1, 1, 1))},
-    Exponential: {"color": "#44AA99", "linestyle": ":"},
-    LinearDecay: {"color": "#117733", "linestyle": (0, (3, 1))},
-    WarmRestarts: {"color": "#88CCEE", "linestyle": (0, (4, 1, 1, 1))},
-    PiecewiseLinear: {"color": "#DDCC77", "linestyle": (0, (2, 1))},
-    Welch: {"color": "#999933", "linestyle": (0, (6, 2))},
-    Hann: {"color": "#AA4499", "linestyle": (0, (1, 1))},
-    UpDown: {"color": "#4477AA", "linestyle": (0, (7, 1, 1, 1))},
-    OneCycle: {"color": "#EE7733", "linestyle": (0, (3, 1, 1, 1, 1, 1))},
-    Repeat: {"color": "#661100", "linestyle": (0, (8, 1))},
-    Function: {"color": "#666666", "linestyle": (0, (2, 2))},
-}
-VARIANT = {"linestyle": (0, (1, 3))}  # a second row with the policy of the first, in the same figure
-PAPER_STYLE: dict[str, Any] = {"color": "0.6", "linestyle": "-", "linewidth": 3, "alpha": 0.6, "zorder": 1}
-
-sns.set_theme(
-    context="notebook",
-    style="ticks",
-    font_scale=0.85,
-    rc={
-        "axes.grid": True,
-        "grid.alpha": 0.3,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "lines.linewidth": 1.6,
-        "savefig.dpi": 110,
-        "svg.hashsalt": "clrlib",  # the same figure gives the same file
-    },
-)
+from clrlib.schedules import Triangular
 
 
 def new_figure(rows: int = 1, height: float = 3.6, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
@@ -89,7 +36,7 @@ def draw_policies(policies: Mapping[str, Policy], iterations: int) -> Figure:
         axes.set_ylim(bottom=0)
         for end in _cycle_ends(policy, iterations):
             axes.axvline(end, color="0.8", linewidth=0.8, zorder=0)
-    panels[-1].set_xlabel("iteration")
+    _over_iterations(panels[-1])
     figure.supylabel("learning rate", fontsize=10)
     return figure
 
@@ -129,7 +76,8 @@ def draw_training(
     top.set_ylabel("test accuracy (%)")
     if top.get_lines():
         top.legend(frameon=False, fontsize=8.5, loc="lower right")
-    bottom.set(ylabel="learning rate", xlabel="iteration", ylim=(0, None))
+    bottom.set(ylabel="learning rate", ylim=(0, None))
+    _over_iterations(bottom)
     if records:
         top.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
     return figure
@@ -213,6 +161,11 @@ def encoded(figure: Figure, kind: str) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return file.getvalue()
+
+
+def _over_iterations(axes: Axes) -> None:
+    axes.set_xlabel("iteration")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
 def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from records import seeds
 
@@ -277,24 +277,6 @@ def policies() -> list[type[Policy]]:
 
 def looks(line: Any) -> tuple[str, Any]:
     return to_hex(line.get_color()), line._unscaled_dash_pattern
-
-
-def test_every_policy_has_a_style() -> None:
-    assert set(plots.STYLE) == set(policies())
-
-
-@pytest.mark.parametrize(("one", "two"), [*combinations(plots.STYLE, 2)], ids=lambda kind: kind.__name__)
-def test_no_two_policies_look_the_same_in_colour_or_in_grey(one: type[Policy], two: type[Policy]) -> None:
-    first, second = plots.STYLE[one], plots.STYLE[two]
-    if {one, two} == {schedules.Fixed, schedules.MultiStep}:  # the paper's "fixed" is a MultiStep: one look
-        assert first == second
-        return
-    assert first != second
-    if first["linestyle"] == second["linestyle"]:
-        light, dark = (
-            0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in (to_rgb(s["color"]) for s in (first, second))
-        )
-        assert abs(light - dark) > 0.15
 
 
 @pytest.mark.parametrize("name", TRAINING)
