@@ -11,6 +11,7 @@ import ipywidgets as widgets
 
 from clrlib.lab import notebook, plots, store
 from clrlib.lab.claims import Summary, by_seed, main_group, read_bounds, read_range_test
+from clrlib.lab.experiments import RANGE_TEST
 from clrlib.lab.experiments.cycle import AS_FOUND, BASE_QUARTER, BASE_TENTH, BASE_THIRD, BOUNDS_DOUBLE, BOUNDS_HALF
 from clrlib.lab.figures import Drawn
 from clrlib.lab.runs import Record
@@ -86,7 +87,7 @@ def _draw_policy(policy: str, base_lr: float, max_lr: float, step_size: int, gam
 
 def bounds(tests: Sequence[Record], trained: Sequence[Record]) -> Panel:
     """The recorded LR range test's curve, and what training between the bounds nearest to the reader's gave."""
-    found, last = read_bounds(tests), tests[0].run.policy(tests[0].run.iterations - 1)
+    found, last = read_bounds(tests), RANGE_TEST.policy(RANGE_TEST.iterations - 1)
     return Panel(
         lambda bounds: _draw_bounds(tests, trained, *bounds),
         bounds=widgets.FloatRangeSlider(
