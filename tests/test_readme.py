@@ -111,7 +111,9 @@ def test_every_setting_named_is_in_the_makefile() -> None:
 
 def test_help_tells_all_in_one_screen() -> None:
     """Settings: what the Makefile uses and does not set itself, or sets where nobody else does."""
-    done = subprocess.run(["make", "help"], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    )
     lines = done.stdout.splitlines()
     assert len(lines) <= 24 and max(map(len, lines)) <= 100
     phony = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)

@@ -23,7 +23,7 @@ from clrlib.lab.cluster import Cluster
 from clrlib.lab.runs import Record
 
 HERE = Path(__file__).parent
-LONG = replace(SMALL, iterations=200, evaluate_every=100)
+LONG = replace(SMALL, iterations=40, evaluate_every=20)
 RUNS = [LONG, replace(LONG, seed=1), SMALL]
 
 
@@ -130,7 +130,7 @@ def test_a_dead_workers_run_is_taken_up_by_the_other(
     log = (tmp_path / "worker2.log").read_text()
     assert ("goes on from iteration" in log) == shared
     printed = capsys.readouterr().out
-    assert "0 of 3 runs are done, 3 to train, 2 at a time" in printed and "total: 412/412 iterations" in printed
+    assert "0 of 3 runs are done, 3 to train, 2 at a time" in printed and "total: 92/92 iterations" in printed
 
 
 def test_an_error_of_a_training_comes_to_the_client(dask: Dask, tmp_path: Path) -> None:
