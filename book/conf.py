@@ -74,6 +74,8 @@ All claims <results/README>
 book/figures
 REPRODUCTION
 results/bench/README
+CONTRIBUTING
+CHANGELOG
 ```
 """
 
