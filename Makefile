@@ -56,7 +56,7 @@ reproduce: data ## train, run the notebooks, write report.html (quick: 4 h on 2 
 figures: setup ## figures/ again from results/ (10 s)
 	$(LAB) figures
 
-test: setup ## lint, types, tests, the notebooks, one smoke training of each (13 min)
+test: setup ## lint, types, tests, the notebooks, one smoke training of each (15 min)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	.venv/bin/codespell
@@ -99,7 +99,7 @@ book: setup .venv/book ## a web site of all this, from what is here, into build/
 	$(PY) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir book --doctree-dir build/doctrees . build/book
 	@echo "build/book/index.html"
 
-browse: book ## the web site tried in Chromium, which must be installed (4 min)
+browse: book ## the web site tried in Chromium, which must be installed (8 min)
 	$(PY) -m pytest tests/browser
 
 .venv/book: requirements-book.lock .venv/done
