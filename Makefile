@@ -74,11 +74,12 @@ soak: setup ## kill a sweep KILLS times, compare with an undisturbed one, into d
 flakes: setup ## the tests ROUNDS times, each time in another order, into docs/ (6 min each)
 	@test -z "$$(git status --porcelain -- . ':!docs')" || { echo "error: there are changes; commit them, for the count is of one commit"; exit 1; }
 	@mkdir -p build; code="commit $$(git log -1 --format=%h -- . ':!docs' ':!*.md')"; \
-		[ "$$(head -n 1 docs/flakes.txt)" = "$$code" ] || echo "$$code" > docs/flakes.txt
-	@set -o pipefail; for round in $$(seq $(ROUNDS)); do \
-		grep -q "^order $$round: [0-9]* passed" docs/flakes.txt && continue; \
+		[ "$$(head -n 1 build/flakes.txt 2>/dev/null)" = "$$code" ] || echo "$$code" > build/flakes.txt
+	@set -o pipefail; green=0; for round in $$(seq $(ROUNDS)); do \
+		grep -q "^order $$round: [0-9]* passed" build/flakes.txt && continue; \
 		$(PY) -m pytest $(TWO) -p randomly --randomly-seed $$round | tee build/flakes.log; green=$$?; \
-		echo "order $$round: $$(tail -n 1 build/flakes.log)" | tee -a docs/flakes.txt; [ $$green = 0 ] || exit 1; done
+		echo "order $$round: $$(tail -n 1 build/flakes.log)" | tee -a build/flakes.txt; [ $$green = 0 ] || break; \
+		done; cp build/flakes.txt docs/; exit $$green
 
 lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks

@@ -1,14 +1,17 @@
 """Figures, from records and policies only: nothing here trains."""
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from clrlib.lab import paper
 from clrlib.lab.claims import TOLERANCE, Claim, read_range_test
@@ -17,6 +20,8 @@ from clrlib.lab.runs import Record
 from clrlib.lab.style import PAPER_STYLE, STYLE, VARIANT
 from clrlib.policy import Policy
 from clrlib.schedules import Triangular
+
+LABEL_SIZE = 8.5  # points
 
 
 def new_figure(rows: int = 1, height: float = 3.6, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
@@ -74,8 +79,7 @@ def draw_training(
         t = np.linspace(0, own[0].run.iterations - 1, 2000).astype(int)
         bottom.plot(t, policy(t), **{**style, "linewidth": 1.0})
     top.set_ylabel("test accuracy (%)")
-    if top.get_lines():
-        top.legend(frameon=False, fontsize=8.5, loc="lower right")
+    _label_ends(top)
     bottom.set(ylabel="learning rate", ylim=(0, None))
     _over_iterations(bottom)
     if records:
@@ -151,7 +155,7 @@ def draw_range_test(records: Sequence[Record], beside_paper: bool, row: Experime
     if test.stopped:
         axes.annotate(f"{test.stopped} ", (1, 0.02), xycoords="axes fraction", fontsize=8.5, ha="right")
     axes.set(xlabel="learning rate", ylabel=f"{records[0].run.test_on} accuracy (%)")
-    axes.legend(frameon=False, fontsize=8.5)
+    _label_ends(axes)
     axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
     return figure
 
@@ -172,6 +176,47 @@ def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str,
     """The mean of the seeds as a line, all of them inside the band. y: (seeds, points)."""
     every_seed = {"x": np.tile(x, len(y)), "y": y.ravel()}
     sns.lineplot(every_seed, x="x", y="y", errorbar=("pi", 100), ax=axes, label=label, legend=False, zorder=3, **style)
+
+
+def _label_ends(axes: Axes) -> None:
+    """Each labelled line's label in the right margin, level with where it ends or as near as there is room."""
+    axes.set_ylim(axes.get_ylim())  # what they are level with: no longer to be scaled to the lines
+    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+    labels = [textwrap.fill(re.sub(" = ", "\xa0=\xa0", str(line.get_label())), 24) for line in lines]
+    points = axes.bbox.height / matplotlib.rcParams["figure.dpi"] * 72
+    heights = [(1.3 * label.count("\n") + 1.6) * LABEL_SIZE / points for label in labels]
+    for line, label, place in zip(lines, labels, spread([_end(axes, line) for line in lines], heights), strict=True):
+        sample = Line2D((1.01, 1.06), (place, place))
+        sample.update_from(line)
+        sample.set(transform=axes.transAxes, clip_on=False, label="_sample")
+        axes.add_line(sample)
+        axes.annotate(label, (1.07, place), xycoords="axes fraction", va="center", fontsize=LABEL_SIZE)
+
+
+def _end(axes: Axes, line: Line2D) -> float:
+    """How high in the axes a line ends, from 0 to 1; 0 for one without points."""
+    points = np.asarray(line.get_xydata())
+    return float((axes.transData - axes.transAxes).transform(points[-1])[1]) if len(points) else 0.0
+
+
+def spread(places: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """The middles of labels from 0 to 1, moved from their places only as far as they would cover each other.
+
+    Example:
+        >>> [round(place, 2) for place in spread([0.5, 0.52, 0.99], [0.1, 0.1, 0.1])]
+        [0.5, 0.6, 0.95]
+    """
+    result = dict.fromkeys(range(len(places)), 0.0)
+    upwards = sorted(result, key=lambda i: places[i])
+    bottom = 0.0
+    for i in upwards:
+        result[i] = max(places[i], bottom + heights[i] / 2)
+        bottom = result[i] + heights[i] / 2
+    top = 1.0
+    for i in reversed(upwards):
+        result[i] = min(result[i], top - heights[i] / 2)
+        top = result[i] - heights[i] / 2
+    return [*result.values()]
 
 
 def _what_on_what(records: Sequence[Record]) -> str:

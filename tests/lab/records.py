@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from clrlib.lab.experiments import Experiment
+from clrlib.lab.experiments import CATALOGUE, Experiment
 from clrlib.lab.runs import Record
 
 IMAGES = {
@@ -70,3 +70,9 @@ def record(
 def seeds(row: Experiment, *accuracies: float | None, **settings: str) -> list[Record]:
     """One record for each accuracy, seeds 0, 1, 2 ..."""
     return [record(row, accuracy, seed, **settings) for seed, accuracy in enumerate(accuracies)]  # type: ignore[arg-type]
+
+
+def all_rows(*accuracies: float | None, profile: str = "paper", **settings: str) -> list[Record]:
+    """The same accuracies for each row of the catalogue that a profile has."""
+    rows = [row for row in CATALOGUE if profile in row.shorter]
+    return [r for row in rows for r in seeds(row, *accuracies, profile=profile, **settings)]

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
-from records import seeds
+from records import all_rows, seeds
 
 from clrlib import schedules
 from clrlib.lab import experiments, figures, plots, store, training
@@ -39,11 +39,6 @@ CURVES = {name: draw for name, draw in FIGURES.items() if name not in OTHERS}
 WITHOUT_THE_PAPERS = ("07_sigmoid_batchnorm", "07_sigmoid_range_test", "11_beyond")  # whose curve nobody has read off
 
 
-def all_rows(*accuracies: float | None, profile: str = "paper", **settings: str) -> list[Record]:
-    rows = [row for row in CATALOGUE if profile in row.shorter]
-    return [r for row in rows for r in seeds(row, *accuracies, profile=profile, **settings)]
-
-
 RECORDS = {
     "one seed": all_rows(80.0),
     "three seeds": all_rows(80.0, 81.0, 82.0),
@@ -68,6 +63,11 @@ def own_lines(axes: Axes) -> dict[str, Line2D]:
     return {label: line for label, line in labels.items() if not label.startswith("_") and "paper" not in label}
 
 
+def texts(axes: Axes) -> list[str]:
+    """What is written in the plot and beside it, as one line each."""
+    return [" ".join(text.get_text().split()) for text in axes.texts]
+
+
 @pytest.mark.parametrize("records", RECORDS.values(), ids=RECORDS.keys())
 @pytest.mark.parametrize("name", CURVES)
 def test_draws_and_names_data_and_profile(name: str, records: list[Record]) -> None:
@@ -76,10 +76,10 @@ def test_draws_and_names_data_and_profile(name: str, records: list[Record]) -> N
     fixed = [r for r in records if r.run.experiment == "fixed"]
     lost = sum(r.diverged_at is not None for r in fixed)
     count = f"n = {len(fixed) - lost}" + (f", {lost} diverged" if lost else "")
-    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert any("paper" in label for label in legend) == (name not in WITHOUT_THE_PAPERS)
+    labels = texts(figure.axes[0])
+    assert any("paper" in label for label in labels) == (name not in WITHOUT_THE_PAPERS)
     if not name.endswith("range_test"):
-        assert all(f"({count})" in label for label in legend if "paper" not in label)
+        assert all(f"({count})" in label for label in labels if "paper" not in label)
     assert alt.endswith(".") and "nan" not in alt
 
 
@@ -149,8 +149,7 @@ def test_a_range_test_that_diverged_is_drawn_as_far_as_it_went() -> None:
 )
 def test_the_papers_curves_stand_only_beside_the_papers_experiment(name: str, other: dict[str, str]) -> None:
     figure, alt = FIGURES[name](all_rows(80.0, **other))
-    legend = figure.axes[0].get_legend().get_texts()
-    assert not [text for text in legend if "paper" in text.get_text()]
+    assert not [text for text in texts(figure.axes[0]) if "paper" in text]
     assert "paper" not in alt
     stamp = figure.axes[0].get_title(loc="left")
     assert other.get("label", "CIFAR-10") in stamp and f"profile {other.get('profile', 'paper')}" in stamp
