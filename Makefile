@@ -64,7 +64,6 @@ test: setup ## lint, types, tests, the notebooks, one smoke training of each (15
 	$(PY) -m pytest $(TWO)
 	$(PY) -m pytest $(TWO) -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 	rm -rf build/smoke
-	$(LAB) notebooks --profile smoke
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
 soak: setup ## kill a sweep KILLS times, compare with an undisturbed one, into docs/ (15 min)

@@ -36,6 +36,19 @@ def test_published_records_are_those_of_the_rows_and_nothing_trains(said: list[s
         notebook.collect("huge", FIXED)
 
 
+def test_other_profiles_train_what_is_missing_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BUILD", tmp_path)
+    monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
+    monkeypatch.setenv("CLRLIB_TRAINING", "off")
+    assert notebook.collect("smoke", FIXED) == []
+    monkeypatch.delenv("CLRLIB_TRAINING")
+    (trained,) = notebook.collect("smoke", FIXED)
+    assert (trained.run.experiment, trained.run.profile, trained.run.data) == ("fixed", "smoke", "digits")
+    assert trained.curves["iteration"][-1] == trained.run.iterations
+    monkeypatch.setattr(store, "train", None)  # whoever called it would fail
+    assert notebook.collect("smoke", FIXED) == [trained]
+
+
 def test_short_trainings_stand_in_only_where_there_is_nothing_and_say_so(said: list[str]) -> None:
     short = record(EXP, profile="quick")
     published(short, record(FIXED, profile="quick"), profile="published quick")
