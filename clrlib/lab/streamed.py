@@ -77,11 +77,13 @@ class StreamedImages:
 
     def batches(self, order: BatchOrder, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of the batches from start to before stop; of several processes each its share."""
-        return self._load(self.train_files, self.train_labels, map(distributed.share, map(order, range(start, stop))))
+        batches = map(distributed.share, map(order, range(start, stop)))
+        return self._load(self.train_files, self.train_labels, batches, stop - start)
 
     def test_batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of all test images, in order."""
-        return self._load(self.test_files, self.test_labels, torch.split(torch.arange(len(self.test_files)), size))
+        batches = torch.split(torch.arange(len(self.test_files)), size)
+        return self._load(self.test_files, self.test_labels, batches, len(batches))
 
     def mean_image(self) -> Tensor:
         """The mean of SAMPLE training images, drawn once for all: (3, side, side) float32, kept in data/cache/."""
@@ -110,17 +112,21 @@ class StreamedImages:
         drawn = torch.randperm(len(self.train_files), generator=generator(0, "mean image"))[:SAMPLE]
         total = torch.zeros((3, self.side, self.side), dtype=torch.int64, device=self.device)
         parts = tqdm(torch.split(drawn, 100), f"mean of {len(drawn):,} images", unit=" batches", leave=False)
-        for images, _ in self._load(self.train_files, self.train_labels, parts):
+        for images, _ in self._load(self.train_files, self.train_labels, parts, len(parts)):
             total += images.sum(0, dtype=torch.int64)
         return (total.double() / len(drawn)).float().cpu()
 
-    def _load(self, files: np.ndarray, labels: Tensor, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of each batch of indices, on the device, decoded ahead."""
+    def _load(
+        self, files: np.ndarray, labels: Tensor, batches: Iterable[Tensor], count: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of each of count batches of indices, on the device, decoded ahead."""
         loader: DataLoader[Any] = DataLoader(
             _Decoded(self.folder, files, labels.cpu(), self.side),
             batch_size=None,  # an index of the data set is a whole batch
             sampler=(batch.tolist() for batch in batches),
-            num_workers=self.workers,
+            # no worker without a batch: when the garbage collector ends a loader that has one, the pipe to that worker
+            # is closed twice, and the second time it may be another file's (torch 2.15, Python 3.11)
+            num_workers=min(self.workers, count),
             pin_memory=self.device.type == "cuda",
             generator=generator(0, "loader"),  # else it would draw from the one that dropout draws from
         )

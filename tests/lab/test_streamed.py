@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from clrlib.lab import checkpoints, data, notebook, paths, progress, store, streamed, training
 from clrlib.lab.data import DataError, ImageSet
@@ -101,6 +102,21 @@ def test_the_test_batches_are_all_images_in_order(tree: Path, workers: int) -> N
     pixels, labels = both(images.test_batches(4))
     assert torch.equal(labels, images.test_labels) and labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert pixels.float().mean((2, 3)).argmax(1).tolist() == labels.tolist(), "a colour for each class"
+
+
+def test_no_more_processes_decode_than_there_are_batches(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, asked = images_of(tree, workers=3), []
+
+    def without_workers(*arguments: Any, num_workers: int, **settings: Any) -> Any:
+        asked.append(num_workers)
+        return DataLoader(*arguments, **settings)
+
+    monkeypatch.setattr(streamed, "DataLoader", without_workers)
+    both(images.batches(BatchOrder(15, 4, 0, "once"), 2, 4))
+    both(images.test_batches(4))
+    both(images.test_batches(1))
+    images.mean_image()
+    assert asked == [2, 2, 3, 1]
 
 
 def test_images_are_scaled_on_both_sides_whatever_they_are(tmp_path: Path) -> None:
