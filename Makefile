@@ -50,7 +50,7 @@ setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
 	$(LAB) data $(OPTIONS)
 
-reproduce: data ## train, run the notebooks, write report.html (quick: 4 h on 2 cores; paper: days)
+reproduce: data ## train, run the notebooks, write report.html (quick: 4 h on 2 cores; paper: weeks)
 	$(LAB) reproduce $(OPTIONS) $(ENGINES) $(if $(BUDGET),--budget $(BUDGET))
 
 figures: setup ## figures/ again from results/ (10 s)

@@ -45,7 +45,7 @@ def or_short(records: list[Record], *rows: Experiment) -> list[Record]:
     found = [r for r in records if r.run.experiment in names]
     if not found:
         found = [r for r in store.load_all(store.folder("published quick")) if r.run.experiment in names]
-        say("*Nothing of the paper's size was trained yet. The figure shows the short trainings of profile `quick`.*")
+        say("*Nothing of the paper's size has been trained yet: these are the short trainings of profile `quick`.*")
     return found
 
 

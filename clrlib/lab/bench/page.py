@@ -53,8 +53,8 @@ def _whole_paper(benches: Sequence[Bench]) -> str:
             told += (
                 "\n\nThe whole paper at full size, by arithmetic from what each net takes: "
                 f"{caffe / 3600:,.0f} hours for the Caffe net and {sum(others) / 3600:,.0f} for all the others on one "
-                f"{machine_name(bench)}; on eight of them {costs.on_machines(nets, 8) / 3600:,.0f} hours in all, on 64 "
-                f"{costs.on_machines(nets, 64) / 3600:,.0f}."
+                f"{machine_name(bench)}; on eight of them {costs.on_machines(nets, 8) / 3600:,.0f} hours in all, on "
+                f"sixty-four {costs.on_machines(nets, 64) / 3600:,.0f}."
             )
     return told and f"{told} On one GPU and on eight: not measured."
 
