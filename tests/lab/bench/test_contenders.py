@@ -32,5 +32,5 @@ def test_the_operations_of_an_iteration_are_the_layers_products() -> None:
 def test_the_profile_accounts_for_the_whole_iteration() -> None:
     spent = limits.where_time_goes(contenders.ours("float32", 10), iterations=2)
     assert set(spent) == {*limits.GROUPS, limits.REST}
-    assert max(spent, key=lambda name: spent[name]).startswith("convolution")
-    assert all(spent[name] > 0 for name in ("LRN", "pooling and ReLU", "linear layer", "optimizer and schedule"))
+    assert [*spent.values()] == sorted(spent.values(), reverse=True)
+    assert all(spent[name] > 0 for name in limits.GROUPS)
