@@ -39,8 +39,8 @@ from clrlib.lab.tables import NO_VERDICT, PAPER_BOUNDS, measured, verdict
 
 EXP_SAID = {
     EXP.name: "exp",
-    EXP_RANGE.name: "exp_range, both bounds falling,",
-    EXP_RANGE_AMPLITUDE.name: "exp_range, only the amplitude falling,",
+    EXP_RANGE.name: "exp_range, both bounds falling",
+    EXP_RANGE_AMPLITUDE.name: "exp_range, only the amplitude falling",
 }
 TABLE_4_DIFFERENCES = [claim for claim in ARCHITECTURES if claim.rival in [f.rows()[1] for f in FAMILIES]]
 IMAGENETTE_DIFFERENCES = [claim for claim in ARCHITECTURES if claim.row in IMAGENETTE and "triangular2" in claim.text]
@@ -54,7 +54,12 @@ def _verdicts(claims: Sequence[Claim], group: Sequence[Record]) -> str:
     'nothing to judge'
     """
     counted = Counter(verdict(claim, group).split(":")[0] for claim in claims)
-    return ", ".join(f"{count} x {verdict}" for verdict, count in counted.items()) or "nothing to judge"
+    words = {"-": "without a number to meet"}
+    return ", ".join(f"{count} {words.get(kind, kind)}" for kind, count in counted.items()) or "nothing to judge"
+
+
+def _accuracy(claim: Claim, group: Sequence[Record]) -> str:
+    return measured(claim, group).replace(" (", " % (") if claim.measured(group) else "not run"
 
 
 def range_test(records: Sequence[Record]) -> str:
@@ -70,15 +75,15 @@ def range_test(records: Sequence[Record]) -> str:
 
 def fixed_vs_cyclical(records: Sequence[Record]) -> str:
     """Notebook 03 in one sentence."""
-    return _two_rows(records, "the fixed schedule ends at {}; CLR by table 2 at {}.", FIXED, CLR_TABLE_2, AS_GOOD)
+    return _two_rows(records, "the fixed schedule: {}; CLR by table 2: {}.", FIXED, CLR_TABLE_2, AS_GOOD)
 
 
 def exponential(records: Sequence[Record]) -> str:
     """Notebook 05 in one sentence."""
     group = main_group(records)
-    parts = [f"{EXP_SAID[claim.row.name]} {measured(claim, group)}" for claim in EXPONENTIAL]
+    parts = [f"{EXP_SAID[claim.row.name]}: {_accuracy(claim, group)}" for claim in EXPONENTIAL]
     numbers = ", ".join(f"{claim.paper:.1f}" for claim in EXPONENTIAL)
-    return f"{'; '.join(parts)} (%). The paper: {numbers}. Verdicts: **{_verdicts(EXPONENTIAL, group)}**."
+    return f"{'; '.join(parts)}. The paper: {numbers}. Verdicts: **{_verdicts(EXPONENTIAL, group)}**."
 
 
 def adaptive_methods(records: Sequence[Record]) -> str:
@@ -90,7 +95,7 @@ def adaptive_methods(records: Sequence[Record]) -> str:
 
 def decay_only(records: Sequence[Record]) -> str:
     """Notebook 04 in one sentence."""
-    return _two_rows(records, "CLR by table 2 ends at {}; falling alone at {}.", CLR_TABLE_2, DECAY_4000, ONLY_THE_FALL)
+    return _two_rows(records, "CLR by table 2: {}; falling alone: {}.", CLR_TABLE_2, DECAY_4000, ONLY_THE_FALL)
 
 
 def _two_rows(records: Sequence[Record], sentence: str, first: Experiment, second: Experiment, claim: Claim) -> str:
@@ -98,15 +103,18 @@ def _two_rows(records: Sequence[Record], sentence: str, first: Experiment, secon
     ends = []
     for row in (first, second):
         own = [r for r in group if r.run.experiment == row.name]
-        accuracy = Summary(tuple(100 * r.accuracy for r in own)).text().replace(" (", " % (") if own else "(not run)"
-        ends.append(f"{accuracy} after {own[0].run.iterations if own else row.iterations:,} iterations")
+        if not own:
+            ends.append("not run")
+            continue
+        accuracy = Summary(tuple(100 * r.accuracy for r in own)).text().replace(" (", " % (")
+        ends.append(f"{accuracy} after {own[0].run.iterations:,} iterations")
     paper = f"The paper: {first.paper} and {second.paper}."
     return f"{sentence.format(*ends)} {paper} Verdict: **{verdict(claim, group)}**."
 
 
 def sigmoid_batchnorm(records: Sequence[Record]) -> str:
     """Notebook 07 in one sentence."""
-    ends = "with sigmoids and batch normalisation the fixed rate ends at {}; CLR at {}."
+    ends = "with sigmoids and batch normalisation, the fixed rate: {}; CLR: {}."
     return _two_rows(records, ends, SIGMOID_FIXED, SIGMOID_CLR, SIGMOID_GAIN)
 
 
@@ -137,5 +145,5 @@ def choosing_the_cycle(records: Sequence[Record]) -> str:
 def beyond(records: Sequence[Record]) -> str:
     """Notebook 11 in one sentence."""
     group = main_group(records)
-    judged, ours = verdict(LATER[0], group), measured(LATER[0], group).replace(" (", " % (")
-    return f"1cycle with momentum: {ours}; its author published {ONE_CYCLE.paper} %. Verdict: **{judged}**."
+    ours = f"1cycle with momentum: {_accuracy(LATER[0], group)}"
+    return f"{ours}; its author published {ONE_CYCLE.paper} %. Verdict: **{verdict(LATER[0], group)}**."

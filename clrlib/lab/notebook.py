@@ -84,8 +84,9 @@ def say(markdown: str) -> None:
 
 
 def claims(records: list[Record], only: str = "") -> None:
-    """Display the table of claims, or of one notebook's, the published short runs beside."""
-    say(tables.claims_table(records, store.load_all(store.folder("published quick")), notebooks="", only=only))
+    """Display the table of claims, or of one notebook's, the published short runs beside; a long one folded."""
+    table = tables.claims_table(records, store.load_all(store.folder("published quick")), notebooks="", only=only)
+    say(_folded(table, "claims, one by one", longest=60))
 
 
 def provenance(records: list[Record]) -> None:
@@ -96,6 +97,10 @@ def provenance(records: list[Record]) -> None:
         for r in records
     )
     head = "| record | data | precision | device, threads | iterations/s | torch | commit |"
-    table = "\n".join((head, "|---" * 7 + "|", *rows))
-    folded = f"<details><summary>{len(records)} records</summary>\n\n{table}\n\n</details>"
-    say(folded if len(records) > 12 else table)
+    say(_folded("\n".join((head, "|---" * 7 + "|", *rows)), "records", longest=12))
+
+
+def _folded(table: str, what: str, longest: int) -> str:
+    """A table; one of more rows than the longest that is shown at once is folded, its number of rows above it."""
+    count = len(table.splitlines()) - 2
+    return f"<details><summary>{count} {what}</summary>\n\n{table}\n\n</details>" if count > longest else table

@@ -58,6 +58,15 @@ def test_short_trainings_stand_in_only_where_there_is_nothing_and_say_so(said: l
     assert len(said) == 1 and "profile `quick`" in said[0]
 
 
+def test_a_long_table_of_claims_is_folded(said: list[str]) -> None:
+    notebook.claims([])
+    notebook.claims([], only="03")
+    whole, some = said
+    assert whole.startswith("<details><summary>") and whole.endswith("\n\n</details>")
+    assert f"<summary>{whole.count(chr(10)) - 5} claims, one by one</summary>" in whole
+    assert some.startswith("| claim |")
+
+
 def test_many_records_are_folded(said: list[str]) -> None:
     for count, folded in ((12, False), (13, True)):
         notebook.provenance(seeds(FIXED, *[80.0] * count))

@@ -11,11 +11,15 @@ from clrlib.lab import headlines, paths, tables, tuning_tables
 from clrlib.lab.claims import CLAIMS, GUIDANCE, LATER
 from clrlib.lab.experiments import (
     AS_CAFFE,
+    AS_FOUND,
+    BASE_TENTH,
     CATALOGUE,
     CLR_TABLE_2,
     CLR_TRIANGULAR,
     DECAY_4000,
     DEVIATIONS,
+    EXP,
+    EXP_RANGE,
     FIXED,
     RANGE_TEST,
     SEARCH,
@@ -101,7 +105,7 @@ def test_a_diverged_run_is_said_and_never_reproduced() -> None:
     assert "nan" not in table
     assert "nan" not in headlines.fixed_vs_cyclical(
         records
-    ) and "ends at (1 of 2 diverged) after" in headlines.fixed_vs_cyclical(records)
+    ) and "the fixed schedule: (1 of 2 diverged) after" in headlines.fixed_vs_cyclical(records)
 
 
 def test_the_number_of_range_tests_is_that_of_those_that_were_read() -> None:
@@ -161,11 +165,11 @@ def test_links_lead_to_notebooks() -> None:
 
 def test_headlines_by_hand() -> None:
     assert headlines.fixed_vs_cyclical(some()) == (
-        "the fixed schedule ends at 81.2 ± 0.3 % (n = 2) after 70,000 iterations; CLR by table 2 at "
+        "the fixed schedule: 81.2 ± 0.3 % (n = 2) after 70,000 iterations; CLR by table 2: "
         "81.8 ± 0.4 % (n = 2) after 25,000 iterations. The paper: 81.4 and 81.4. Verdict: **reproduced**."
     )
     assert headlines.decay_only([*seeds(CLR_TABLE_2, 81.4), *seeds(DECAY_4000, 80.0)]) == (
-        "CLR by table 2 ends at 81.4 % (n = 1) after 25,000 iterations; falling alone at 80.0 % (n = 1) "
+        "CLR by table 2: 81.4 % (n = 1) after 25,000 iterations; falling alone: 80.0 % (n = 1) "
         "after 25,000 iterations. The paper: 81.4 and 78.5. Verdict: **direction only (one seed)**."
     )
     assert headlines.range_test(some()).startswith("the LR range test says: base_lr at or below 0.002, max_lr 0.01: ")
@@ -174,10 +178,19 @@ def test_headlines_by_hand() -> None:
 
 @pytest.mark.parametrize("records", [[], seeds(CLR_TABLE_2, 81.4)], ids=["none", "one side"])
 def test_headlines_say_what_was_not_run(records: Sequence[Record]) -> None:
-    assert "ends at (not run) after 70,000 iterations" in headlines.fixed_vs_cyclical(records)
-    assert "falling alone at (not run) after 25,000 iterations" in headlines.decay_only(records)
+    assert "the fixed schedule: not run;" in headlines.fixed_vs_cyclical(records)
+    assert "falling alone: not run." in headlines.decay_only(records)
     assert headlines.fixed_vs_cyclical(records).endswith("**not run: `make publish ROWS=clr-table2,fixed`**.")
     assert "not run" in headlines.range_test(records)
+
+
+def test_headlines_with_many_claims() -> None:
+    exponential = headlines.exponential([*seeds(EXP, 79.0), *seeds(EXP_RANGE, 90.0, 90.0)])
+    assert exponential.startswith("exp: 79.0 % (n = 1); exp_range, both bounds falling: ")
+    assert "; exp_range, only the amplitude falling: not run. The paper: 79.1, 82.2, 82.2. " in exponential
+    assert exponential.endswith("Verdicts: **1 reproduced (one seed), 1 not reproduced, 1 not run**.")
+    advice = headlines.choosing_the_cycle([*seeds(AS_FOUND, 80.0), *seeds(BASE_TENTH, 80.0)])
+    assert " 1 without a number to meet" in advice
 
 
 def test_iterations_in_a_headline_are_those_that_were_run() -> None:
