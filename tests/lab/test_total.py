@@ -98,15 +98,14 @@ def test_two_threads_do_not_count_the_same_iterations_twice() -> None:
     """The bar's own thread and the one whose run has ended: tqdm cannot draw more than the total."""
     with tqdm(total=10, bar_format=total.FORM, file=io.StringIO()) as inner:
         bar = Bar(RUNS, inner, np.zeros(2, np.int64))
-        both = threading.Barrier(2)
+        both, update, bar.counts[0] = threading.Barrier(2), inner.update, 10
 
-        class Slow:
-            def sum(self) -> int:
-                with suppress(threading.BrokenBarrierError):
-                    both.wait(0.2)
-                return 10
+        def late(new: int) -> None:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.2)
+            update(new)
 
-        bar.counts = Slow()
+        inner.update = late
         threads = [threading.Thread(target=bar.show) for _ in range(2)]
         for thread in threads:
             thread.start()
