@@ -95,8 +95,8 @@ def test_the_bar_moves_with_the_runs() -> None:
 
 
 def test_two_threads_do_not_count_the_same_iterations_twice() -> None:
-    """The bar's own thread and the one whose run has ended: tqdm cannot draw more than the total."""
-    with tqdm(total=10, bar_format=total.FORM, file=io.StringIO()) as inner:
+    """The bar's own thread and the one whose run has ended; of more than the total tqdm could draw nothing."""
+    with tqdm(total=100, bar_format=total.FORM, file=io.StringIO()) as inner:
         bar = Bar(RUNS, inner, np.zeros(2, np.int64))
         both, update, bar.counts[0] = threading.Barrier(2), inner.update, 10
 
