@@ -21,6 +21,8 @@ ALONE := $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open(".setup.lock",
 ENGINES := $(if $(ENGINE),--engine $(ENGINE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# refuses a setting that is no count
+COUNT = @[[ "$($(1))" =~ ^[1-9][0-9]*$$ ]] || { echo "error: $(1) is '$($(1))'; give a whole number, 1 or more"; exit 1; }
 OPTIONS = --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
@@ -37,7 +39,6 @@ check: ## versions, device, memory, disk, data: what is here, what to mend (10 s
 	@$(LAB) check
 
 setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
-
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(ALONE) $(MAKE) --no-print-directory .venv/done
 
@@ -67,10 +68,13 @@ test: setup ## lint, types, tests, the notebooks, one smoke training of each (15
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
 soak: setup ## kill a sweep KILLS times, compare with an undisturbed one, into docs/ (15 min)
-	@commit=$$(git describe --always --dirty); echo "commit $$commit" > docs/soak.txt
-	set -o pipefail; KILLS=$(KILLS) $(PY) -m pytest tests/faults -vv | tee >(grep -E '^tests|^=+ .*(passed|failed)' >> docs/soak.txt)
+	$(call COUNT,KILLS)
+	@mkdir -p build; set -o pipefail; commit=$$(git describe --always --dirty); \
+		KILLS=$(KILLS) $(PY) -m pytest tests/faults -vv | tee build/soak.log; green=$$?; \
+		{ echo "commit $$commit"; grep -E '^tests|^=+ .*(passed|failed)' build/soak.log; } > docs/soak.txt; exit $$green
 
 flakes: setup ## the tests ROUNDS times, each time in another order, into docs/ (6 min each)
+	$(call COUNT,ROUNDS)
 	@test -z "$$(git status --porcelain -- . ':!docs')" || { echo "error: there are changes; commit them, for the count is of one commit"; exit 1; }
 	@mkdir -p build; code="commit $$(git log -1 --format=%h -- . ':!docs' ':!*.md')"; \
 		[ "$$(head -n 1 build/flakes.txt 2>/dev/null)" = "$$code" ] || echo "$$code" > build/flakes.txt

@@ -124,6 +124,30 @@ def test_help_tells_all_in_one_screen() -> None:
     assert set(re.findall(r"\b([A-Z_]+)=\S+ +\S", "\n".join(lines[1:]))) == settings
 
 
+@pytest.mark.parametrize(("target", "setting"), [("soak", "KILLS"), ("flakes", "ROUNDS")])
+@pytest.mark.parametrize("value", ["abc", "0", "-1"])
+def test_what_is_no_count_is_refused_before_anything_is_run(target: str, setting: str, value: str) -> None:
+    command = ["make", "--no-print-directory", "-o", "setup", target, "PY=false", f"{setting}={value}"]
+    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == f"error: {setting} is '{value}'; give a whole number, 1 or more\n"
+
+
+def test_the_log_of_a_soak_is_written_when_it_is_done(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    log = tmp_path / "docs" / "soak.txt"
+    log.write_text("the last one\n")
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/bin/sh\ncat docs/soak.txt\necho tests/a.py::test PASSED\necho '== 1 failed in 2s =='\nexit 1\n"
+    )
+    python.chmod(0o755)
+    command = ["make", "-f", paths.ROOT / "Makefile", "-o", "setup", "soak", f"PY={python}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "the last one\n" in done.stdout
+    assert log.read_text().splitlines()[1:] == ["tests/a.py::test PASSED", "== 1 failed in 2s =="]
+
+
 def test_the_layout_names_what_is_there() -> None:
     layout = README.split("## Layout")[1].split("```")[1]
     folders = re.findall(r"^(\S+)/ ", layout, re.MULTILINE)

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from clrlib.lab import check, distributed, experiments, notebook, reproduce
 from clrlib.lab.data import DataError
@@ -39,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong arguments are one sentence as all else is, without the usage around it."""
+    """Wrong arguments are one sentence as all else is, without the usage around it; an option is its whole name."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message if ";" in message else f"{message}; see `{self.prog} --help`")
@@ -73,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         ("publish", "train the paper profile and publish records, table, figures and notebooks"),
     ):
         command = commands.add_parser(name, help=text)
+        if name == "check":
+            continue
         profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
         command.add_argument("--seeds", type=_seeds, default=None, help="seeds 0 .. N-1 of every row")

@@ -26,9 +26,11 @@ def report() -> None:
 
     Raises RuntimeError at the end where no training can begin as things are.
     """
-    broken = [look for look in ESSENTIAL if not _is_well(look)]
-    for look in OTHER:
-        _is_well(look)
+    essential = {
+        *ESSENTIAL,
+        *((compiled,) if os.environ.get("CLRLIB_KERNELS") else ()),
+    }  # what is asked for must be had
+    broken = [look for look in (*ESSENTIAL, *OTHER) if not _is_well(look) and look in essential]
     if broken:
         raise RuntimeError(f"{len(broken)} of the above must be mended before anything can be trained")
 
@@ -99,9 +101,10 @@ def folder() -> str:
 def disk() -> str:
     """The room where build/ lies."""
     free = shutil.disk_usage(files.nearest(paths.BUILD)).free
+    place = f"{paths.shown(paths.BUILD)}/"
     if free < DISK:
-        raise OSError(f"{_gib(free)} of disk are free at build/, trainings take up to {_gib(DISK)}; free some space")
-    return f"disk: {_gib(free)} free at {paths.shown(paths.BUILD)}/"
+        raise OSError(f"{_gib(free)} of disk are free at {place}, trainings take up to {_gib(DISK)}; free some space")
+    return f"disk: {_gib(free)} free at {place}"
 
 
 def compiled() -> str:
@@ -111,7 +114,9 @@ def compiled() -> str:
     if not kernels.obstacle() and not kernels.library().exists():
         return "CPU kernels: the first training compiles them (20 s)"
     if problem := kernels.problem():
-        raise RuntimeError(f"{problem}; torch's own layers do the same, more slowly")
+        asked = kernels.wanted() == "fused"
+        mend = "mend that or unset CLRLIB_KERNELS" if asked else "torch's own layers do the same, more slowly"
+        raise RuntimeError(f"{problem}; {mend}")
     return "CPU kernels: compiled"
 
 

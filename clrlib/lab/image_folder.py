@@ -211,6 +211,8 @@ def _decode(
             if max(width, height) > LARGEST_SIDE or other:
                 wanted = f"{side[0]}x{side[1]}" if side and not fit else f"at most {LARGEST_SIDE}x{LARGEST_SIDE}"
                 raise DataError(f"{source}: {name} is {width}x{height} pixels, not {wanted}; get the right copy")
+            if image.mode.startswith(("I", "F")):  # Pillow would make all above 255 white
+                raise DataError(f"{source}: {name} has more than 8 bits a colour; save it with 8")
             colours = image.convert("RGB")
             if fit and side is not None:  # the shorter side scaled to size, then the centre
                 colours = ImageOps.fit(colours, side, Image.Resampling.BICUBIC)

@@ -1,5 +1,6 @@
 """What notebook 12 stands on: a reader's own images as batches, figures of how it went, a report to keep."""
 
+import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -13,10 +14,11 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 from clrlib.lab import data, paths, plots, provenance
-from clrlib.lab.data import ImageSet
+from clrlib.lab.data import DataError, ImageSet
 from clrlib.lab.device import pick_device
 from clrlib.lab.figures import Drawn
 from clrlib.lab.files import write_atomically
+from clrlib.lab.image_folder import LARGEST_SIDE
 
 Loader = DataLoader[tuple[Tensor, ...]]
 Part = str | Mapping[str, object] | Drawn  # of a report: a paragraph, a table of names and values, a figure
@@ -34,8 +36,11 @@ def load_images(folder: str, side: int) -> ImageSet:
     """Images on the device that trains: scikit-learn's "digits", or those of a folder, each cut to a square.
 
     folder: holds train/<class>/* and test/<class>/* (or val/ for test/); an archive of such does as well. side: of an
-    image, in pixels; the digits have 32. Raises DataError for a folder or an image that cannot be read.
+    image, in pixels; the digits have 32. Raises DataError for a folder or an image that cannot be read, ValueError for
+    another side.
     """
+    if type(side) is not int or not 1 <= side <= LARGEST_SIDE:
+        raise ValueError(f"side is {side!r}; give a whole number of pixels from 1 to {LARGEST_SIDE}")
     images = data.load("digits") if folder == "digits" else data.from_folder(Path(folder).expanduser(), side)
     assert isinstance(images, ImageSet)
     return images.to(pick_device())
@@ -45,7 +50,10 @@ def loaders(images: ImageSet, batch: int) -> tuple[Loader, Loader, Loader]:
     """Batches (pixels from -1 to 1, labels) of three kinds: to train on, held out, test.
 
     Held out is a tenth of the training images, to read the bounds from: the test images choose nothing.
+    Raises DataError where there are too few for that.
     """
+    if (count := len(images.train_labels)) < 10:
+        raise DataError(f"{images.label} has {count} training images, too few to hold a tenth out; give 10 or more")
     split = images.validation_split()
     return (
         _loader(split.train_images, split.train_labels, batch, shuffle=True),
@@ -68,10 +76,18 @@ def _scaled(pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def accuracy(model: nn.Module, batches: Loader) -> float:
-    """Percent of the images that get the highest score for their own class; leaves the model in eval mode."""
+    """Percent of the images that get the highest score for their own class; leaves the model in eval mode.
+
+    NaN where a score is not finite, as after a training that diverged.
+    """
     model.eval()
-    right = torch.cat([model(pixels).argmax(1) == labels for pixels, labels in batches])
-    return 100 * right.float().mean().item()
+    right = torch.cat([_right(model(pixels), labels) for pixels, labels in batches])
+    return 100 * right.mean().item()
+
+
+def _right(scores: Tensor, labels: Tensor) -> Tensor:
+    """1 or 0 for each image, NaN where a score of it is not finite."""
+    return torch.where(scores.isfinite().all(1), (scores.argmax(1) == labels).float(), math.nan)
 
 
 # --- figures --------------------------------------------------------------------------------------------------------
@@ -85,11 +101,17 @@ def draw_images(images: ImageSet, most: int = 10) -> Drawn:
     figure, (axes,) = plots.new_figure(height=1.6)
     axes.imshow(strip.permute(1, 2, 0).cpu().numpy())
     slanted: dict[str, Any] = {"rotation": 20, "ha": "right"} if max(map(len, classes)) > 8 else {}
-    axes.set_xticks((images.side + 2) * (np.arange(len(classes)) + 0.5), classes, **slanted)
+    axes.set_xticks((images.side + 2) * (np.arange(len(classes)) + 0.5), [*map(_short, classes)], **slanted)
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.set_title(_counts(images), loc="left", fontsize=9, color="0.35")
-    return figure, f"{_counts(images)}. One of each: {', '.join(classes)}."
+    shown = "One of each" if classes == images.classes else f"One of each of the first {most}"
+    return figure, f"{_counts(images)}. {shown}: {', '.join(classes)}."
+
+
+def _short(name: str) -> str:
+    """A class's name as there is room for it below its image."""
+    return name if len(name) <= 20 else f"{name[:19]}…"
 
 
 def _counts(images: ImageSet) -> str:
@@ -104,21 +126,28 @@ def draw_comparison(curves: Mapping[str, Sequence[float]]) -> Drawn:
         axes.plot(range(1, len(curve) + 1), curve, marker=marker, markersize=4, label=name)
     axes.set(xlabel="epoch", ylabel="test accuracy (%)")
     axes.legend(frameon=False, fontsize=8.5)
-    ends = "; ".join(f"{name} ends at {curve[-1]:.1f} %" for name, curve in curves.items())
-    return figure, f"Test accuracy after each epoch: {ends}."
+    return figure, f"Test accuracy after each epoch: {'; '.join(_ends(curves))}."
+
+
+def _ends(curves: Mapping[str, Sequence[float]]) -> list[str]:
+    ends = ((name, curve[-1]) for name, curve in curves.items())
+    return [f"{name} {'diverged' if math.isnan(end) else f'ends at {end:.1f} %'}" for name, end in ends]
 
 
 def in_words(curves: Mapping[str, Sequence[float]], test_images: int) -> str:
     """Where each training ended, and which differences say nothing.
 
     >>> in_words({"fixed": [50.0, 89.0], "CLR": [40.0, 90.0]}, test_images=100)
-    'fixed ends at 89.0 %, CLR at 90.0 %. With 100 test images and one seed, less than 8.5 points may well be chance.'
+    'fixed ends at 89.0 %, CLR ends at 90.0 %. With 100 test images and one seed, less than 8.7 points may be chance.'
     """
-    ends = {name: curve[-1] for name, curve in curves.items()}
-    said = ", ".join(f"{name}{'' if k else ' ends'} at {end:.1f} %" for k, (name, end) in enumerate(ends.items()))
-    best = max(ends.values()) / 100
-    chance = 200 * (2 * best * (1 - best) / test_images) ** 0.5  # two standard deviations of a difference
-    return f"{said}. With {test_images:,} test images and one seed, less than {chance:.1f} points may well be chance."
+    said = ", ".join(_ends(curves))
+    best = max((curve[-1] for curve in curves.values() if not math.isnan(curve[-1])), default=None)
+    if best is None:
+        return f"{said}."
+    n = test_images + 2  # one right and one wrong image more (Agresti and Caffo): 100 % of a few is not certain either
+    right = (best / 100 * test_images + 1) / n
+    chance = 200 * (2 * right * (1 - right) / n) ** 0.5  # two standard deviations of a difference
+    return f"{said}. With {test_images:,} test images and one seed, less than {chance:.1f} points may be chance."
 
 
 # --- report ---------------------------------------------------------------------------------------------------------
@@ -129,8 +158,7 @@ def write_report(name: str, title: str, parts: Mapping[str, Sequence[Part]]) -> 
 
     parts: what stands under each heading.
     """
-    made_with = {**provenance.versions(), "device": provenance.machine(pick_device())["name"]}
-    under = {**parts, "Made with": [made_with]}
+    under = {**parts, "Made with": [made_with()]}
     body = "".join(f"<h2>{escape(heading)}</h2>\n{''.join(map(_as_html, some))}" for heading, some in under.items())
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     page = (

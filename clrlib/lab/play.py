@@ -47,9 +47,10 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         self.png = b""
         try:
             figure, self.alt = self.draw(**{name: control.value for name, control in self.controls.items()})
-            self.png = plots.encoded(figure, "png")
         except ValueError as error:
             self.alt = str(error)
+        else:
+            self.png = plots.encoded(figure, "png")
         source, text = b64encode(self.png).decode(), html.escape(self.alt)
         self.picture.value = f'<img alt="{text}" src="data:image/png;base64,{source}">' if source else f"<p>{text}</p>"
 

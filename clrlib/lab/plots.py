@@ -1,12 +1,10 @@
 """Figures, from records and policies only: nothing here trains."""
 
 import io
-import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -182,8 +180,8 @@ def _label_ends(axes: Axes) -> None:
     """Each labelled line's label in the right margin, level with where it ends or as near as there is room."""
     axes.set_ylim(axes.get_ylim())  # what they are level with: no longer to be scaled to the lines
     lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
-    labels = [textwrap.fill(re.sub(" = ", "\xa0=\xa0", str(line.get_label())), 24) for line in lines]
-    points = axes.bbox.height / matplotlib.rcParams["figure.dpi"] * 72
+    labels = [textwrap.fill(str(line.get_label()).replace(" = ", "\xa0=\xa0"), 24) for line in lines]
+    points = axes.bbox.height / axes.figure.dpi * 72
     heights = [(1.3 * label.count("\n") + 1.6) * LABEL_SIZE / points for label in labels]
     for line, label, place in zip(lines, labels, spread([_end(axes, line) for line in lines], heights), strict=True):
         sample = Line2D((1.01, 1.06), (place, place))

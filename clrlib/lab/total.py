@@ -59,7 +59,11 @@ class Bar:
         self.show()
 
     def show(self) -> None:
-        """Draw it as things are now."""
+        """Draw it as things are now; one thread at a time, or both would add the same iterations."""
+        with self.bar.get_lock():
+            self._show()
+
+    def _show(self) -> None:
         self.bar.ncols, self.bar.nrows = shutil.get_terminal_size()  # tqdm hides it where the terminal does not say
         self.bar.set_description_str(f"{self.finished} of {len(self.place)} runs", refresh=False)
         if new := int(self.counts.sum()) - self.bar.n:

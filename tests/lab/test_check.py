@@ -152,6 +152,27 @@ def test_a_driver_that_torch_cannot_use_is_told(here: Lab) -> None:
     assert told in said(here)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "mend"),
+    [
+        ("foo", "mend: CLRLIB_KERNELS is 'foo'; set it to "),
+        ("fused", "mend: no g++; mend that or unset CLRLIB_KERNELS"),
+    ],
+)
+def test_kernels_that_are_asked_for_and_cannot_be_had_keep_trainings_from_beginning(
+    wanted: str, mend: str, here: Lab
+) -> None:
+    here.patch.setattr(kernels, "obstacle", lambda: "no g++")
+    here.patch.setenv("CLRLIB_KERNELS", wanted)
+    assert any(line.startswith(mend) for line in said(here, code=1))
+
+
+@pytest.mark.parametrize("line", ["check --seeds 3", "train --seed 3"])
+def test_what_a_command_does_not_know_is_refused(line: str, here: Lab) -> None:
+    assert main(line.split()) == 1
+    assert here.capture.readouterr().err.startswith(f"error: unrecognized arguments: {line.split(' ', 1)[1]}; see ")
+
+
 def test_a_full_disk_is_told(here: Lab) -> None:
     here.patch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=GIB))
     mend = "mend: 1.0 GiB of disk are free at build/, trainings take up to 2.0 GiB; free some space"

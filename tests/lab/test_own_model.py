@@ -1,5 +1,6 @@
 """A reader's own images become batches, and what was found becomes a page that stands alone."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from refusals import Lab
 from torch import nn
 
 from clrlib import lr_range_test
-from clrlib.lab import own_model, plots
+from clrlib.lab import kernels, own_model, plots
 from clrlib.lab.data import DataError, ImageSet
 from clrlib.schedules import Fixed
 
@@ -149,7 +150,10 @@ def test_the_images_are_drawn_and_counted(images: ImageSet) -> None:
 def test_many_classes_are_cut_off_at_ten(images: ImageSet) -> None:
     many = replace(images, classes=tuple(f"class number {k}" for k in range(12)), train_labels=torch.arange(200) % 12)
     figure, alt = own_model.draw_images(many)
-    assert "of 12 classes" in alt and len(figure.axes[0].get_xticklabels()) == 10
+    assert (
+        "of 12 classes. One of each of the first 10: class number 0," in alt
+        and len(figure.axes[0].get_xticklabels()) == 10
+    )
     assert plots.encoded(figure, "png")
 
 
@@ -160,10 +164,49 @@ def test_the_comparison_draws_every_training() -> None:
     assert alt.endswith("fixed ends at 60.0 %; CLR ends at 62.5 %.")
 
 
-@pytest.mark.parametrize(("ends", "chance"), [((50.0, 40.0), "10.0"), ((100.0, 99.0), "0.0")])
+@pytest.mark.parametrize(("ends", "chance"), [((50.0, 40.0), "10.0"), ((100.0, 99.0), "1.4")])
 def test_chance_is_two_standard_deviations_of_a_difference(ends: tuple[float, ...], chance: str) -> None:
     said = own_model.in_words({str(k): [end] for k, end in enumerate(ends)}, test_images=200)
-    assert f"less than {chance} points may well be chance" in said
+    assert f"less than {chance} points may be chance" in said
+
+
+def test_a_training_that_diverged_is_said(images: ImageSet) -> None:
+    *_, test = own_model.loaders(images, batch=10)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4))
+    nn.init.constant_(model[1].bias, math.nan)
+    end = own_model.accuracy(model, test)
+    assert math.isnan(end)
+    assert own_model.in_words({"a": [50.0, end]}, 62) == "a diverged."
+    said = own_model.in_words({"a": [end], "b": [50.0]}, 62)
+    assert said.startswith("a diverged, b ends at 50.0 %. With 62 ") and "nan" not in said
+    assert own_model.draw_comparison({"a": [50.0, end]})[1].endswith("a diverged.")
+
+
+@pytest.mark.parametrize("side", [0, -1, 2.5, "16", True, 100_000])
+def test_a_side_that_is_none_is_refused(side: Any, folder: Path, lab: Lab) -> None:
+    with pytest.raises(ValueError, match=f"^side is {side!r}; give a whole number of pixels from 1 to 4096$"):
+        own_model.load_images(str(folder), side)
+
+
+def test_too_few_images_to_hold_some_out_are_refused(folder: Path, lab: Lab) -> None:
+    with pytest.raises(DataError, match=r"^pets, 8x8 has 8 training images, too few to hold a tenth out; give 10 or"):
+        own_model.loaders(own_model.load_images(str(folder), side=8), batch=4)
+
+
+def test_deep_colours_are_refused_rather_than_made_white(folder: Path, lab: Lab) -> None:
+    Image.fromarray(np.full((20, 30), 5000, np.uint16)).save(folder / "train" / "cat" / "0.png")
+    with pytest.raises(DataError, match=r"train/cat/0.png has more than 8 bits a colour; save it with 8$"):
+        own_model.load_images(str(folder), side=8)
+
+
+def test_long_names_of_classes_leave_room_for_the_images(images: ImageSet) -> None:
+    figure, alt = own_model.draw_images(replace(images, classes=tuple(f"{k} long" * 30 for k in "abcd")))
+    assert plots.encoded(figure, "png") and "a long" * 30 in alt  # a warning of matplotlib's would be an error
+
+
+def test_the_report_compiles_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "name", lambda: pytest.fail("the kernels were asked for"))
+    assert own_model.write_report("mine", "", {}) == "mine.html"
 
 
 def test_the_report_stands_alone_and_says_with_what_it_was_made(lab: Lab, tmp_path: Path) -> None:

@@ -158,6 +158,17 @@ def test_what_is_said_is_shown_as_text_not_as_html() -> None:
     assert panel.picture.value == "<p>a &lt; b &amp; &lt;script&gt;</p>"
 
 
+def test_a_fault_in_making_the_picture_is_not_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = play.schedules()
+
+    def fails(*_: object) -> bytes:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(plots, "encoded", fails)
+    with pytest.raises(ValueError, match="a fault"):
+        panel.controls["step_size"].value = 500
+
+
 # --- bounds ---------------------------------------------------------------------------------------------------------
 
 

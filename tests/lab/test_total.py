@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,26 @@ def test_the_bar_moves_with_the_runs() -> None:
         assert "| 4/10 iterations, 0 of 2 runs, " in drawn.getvalue()
         bar.ended(RUNS[0])
         assert "| 8/10 iterations, 1 of 2 runs, " in drawn.getvalue()
+
+
+def test_two_threads_do_not_count_the_same_iterations_twice() -> None:
+    """The bar's own thread and the one whose run has ended; of more than the total tqdm could draw nothing."""
+    with tqdm(total=100, bar_format=total.FORM, file=io.StringIO()) as inner:
+        bar = Bar(RUNS, inner, np.zeros(2, np.int64))
+        both, update, bar.counts[0] = threading.Barrier(2), inner.update, 10
+
+        def late(new: int) -> None:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.2)
+            update(new)
+
+        inner.update = late
+        threads = [threading.Thread(target=bar.show) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert inner.n == 10
 
 
 @pytest.mark.parametrize(("out", "err"), [(True, True), (True, False), (False, True)])
