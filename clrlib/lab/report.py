@@ -56,10 +56,10 @@ def _counted(verdicts: Sequence[str]) -> str:
     """How often each verdict stands in the table.
 
     >>> _counted(["reproduced (one seed)", "-", "not run: `make publish ROWS=exp`", "-"])
-    'Of 4 claims: 1 x reproduced (one seed); 2 x no number to meet; 1 x not run.'
+    'Of 4 claims: 1 reproduced (one seed); 2 without a number to meet; 1 not run.'
     """
     counts = Counter(verdict if verdict == tables.NO_VERDICT else verdict.split(":")[0] for verdict in verdicts)
-    said = (f"{count} x {'no number to meet' if verdict == '-' else verdict}" for verdict, count in counts.items())
+    said = (f"{count} {'without a number to meet' if verdict == '-' else verdict}" for verdict, count in counts.items())
     return f"Of {len(verdicts)} claims: {'; '.join(said)}."
 
 
