@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from clrlib import schedules
@@ -59,7 +60,7 @@ class Run:
             if type(value) is not int or value < least:
                 raise ValueError(f"{name} is {value!r}; give a whole number, {least} or more")
 
-    @property
+    @cached_property  # the tables ask for it thousands of times
     def name(self) -> str:
         """Experiment, policy, seed and a hash of every setting: the record's file name without its ending."""
         return f"{self.experiment}-{type(self.policy).__name__.lower()}-seed{self.seed}-{self.hash}"

@@ -1,4 +1,4 @@
-"""`make reproduce` in small, in a process of its own: four runs on the digits, a notebook, two figures.
+"""`make reproduce` in small, in a process of its own: four runs on the digits, a notebook, a figure.
 
 With a stage, the process and all that it started are killed so many seconds after that stage was entered for the
 so-manieth time: by SIGKILL, wherever it is then.
@@ -116,7 +116,7 @@ def make_small(folder: Path) -> None:
     experiments.runs = lambda *_: RUNS
     sweep.joblib.cpu_count = lambda **_: 1  # so many threads: two that wait for each other are slow beside other work
     training.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # one after every iteration
-    for name in set(figures.FIGURES) - {"03_fixed_vs_cyclical", "04_decay_only"}:
+    for name in set(figures.FIGURES) - {"04_decay_only"}:
         del figures.FIGURES[name]
     cells = [
         nbformat.v4.new_code_cell('profile: str = "published"', id="a", metadata={"tags": ["parameters"]}),

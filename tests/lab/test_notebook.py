@@ -6,7 +6,7 @@ import pytest
 from records import record, seeds
 
 from clrlib.lab import notebook, store
-from clrlib.lab.experiments import DECAY_4000, EXP, FIXED
+from clrlib.lab.experiments import DECAY_4000, EXP, FIXED, HANN
 from clrlib.lab.runs import Record
 
 
@@ -40,13 +40,13 @@ def test_other_profiles_train_what_is_missing_once(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(store, "BUILD", tmp_path)
     monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
     monkeypatch.setenv("CLRLIB_TRAINING", "off")
-    assert notebook.collect("smoke", FIXED) == []
+    assert notebook.collect("smoke", HANN) == []
     monkeypatch.delenv("CLRLIB_TRAINING")
-    (trained,) = notebook.collect("smoke", FIXED)
-    assert (trained.run.experiment, trained.run.profile, trained.run.data) == ("fixed", "smoke", "digits")
+    (trained,) = notebook.collect("smoke", HANN)
+    assert (trained.run.experiment, trained.run.profile, trained.run.data) == ("hann", "smoke", "digits")
     assert trained.curves["iteration"][-1] == trained.run.iterations
     monkeypatch.setattr(store, "train", None)  # whoever called it would fail
-    assert notebook.collect("smoke", FIXED) == [trained]
+    assert notebook.collect("smoke", HANN) == [trained]
 
 
 def test_short_trainings_stand_in_only_where_there_is_nothing_and_say_so(said: list[str]) -> None:
