@@ -2,6 +2,7 @@
 
 import io
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from clrlib.lab import paper
 from clrlib.lab.claims import TOLERANCE, Claim, read_range_test
 from clrlib.lab.experiments import RANGE_TEST, Experiment
 from clrlib.lab.runs import Record
-from clrlib.lab.style import PAPER_STYLE, STYLE, VARIANT
+from clrlib.lab.style import PAPER_STYLE, STYLE, VARIANTS
 from clrlib.policy import Policy
 from clrlib.schedules import Triangular
 
@@ -60,14 +61,14 @@ def draw_training(
     for (name, curve), dash in zip(paper_curves.items(), ("-", (0, (2, 1))), strict=False):
         look = {**PAPER_STYLE, "linestyle": dash}
         top.plot(list(curve), [100 * a for a in curve.values()], label=f"{name}, as in the paper", **look)
-    drawn: set[type[Policy]] = set()
+    drawn: Counter[type[Policy]] = Counter()
     for row in rows:
         own = [r for r in records if r.run.experiment == row.name]
         if not own:
             continue
         policy = own[0].run.policy
-        style = STYLE[type(policy)] | (VARIANT if type(policy) in drawn else {})
-        drawn.add(type(policy))
+        style = STYLE[type(policy)] | VARIANTS[drawn[type(policy)]]
+        drawn[type(policy)] += 1
         finished = [r for r in own if r.diverged_at is None]
         lost = f", {len(own) - len(finished)} diverged" if len(finished) < len(own) else ""
         curves = finished or own[:1]  # where none was finished: how far the first one got

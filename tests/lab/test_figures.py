@@ -1,7 +1,9 @@
 """Figures come from records alone, the same bytes each time, and say in words what they show."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -278,9 +280,15 @@ def looks(line: Any) -> tuple[str, Any]:
     return to_hex(line.get_color()), line._unscaled_dash_pattern
 
 
-@pytest.mark.parametrize("name", TRAINING)
-def test_no_two_lines_of_a_figure_look_the_same(name: str) -> None:
-    lines = own_lines(FIGURES[name](RECORDS["one seed"])[0].axes[0])
+NETS: dict[str, Callable[[list[Record]], figures.Drawn]] = {
+    **{family.name: partial(figures.family_training, family=family) for family in experiments.FAMILIES},
+    **{net.name: partial(figures.net_training, net=net) for net in experiments.IMAGENET_NETS},
+}
+
+
+@pytest.mark.parametrize("draw", [*map(FIGURES.get, TRAINING), *NETS.values()], ids=[*TRAINING, *NETS])
+def test_no_two_lines_of_a_figure_look_the_same(draw: Callable[[list[Record]], figures.Drawn]) -> None:
+    lines = own_lines(draw(RECORDS["one seed"])[0].axes[0])
     assert len(lines) >= 3
     for (one, first), (two, second) in combinations(lines.items(), 2):
         assert looks(first) != looks(second), (one, two)
