@@ -180,6 +180,31 @@ def test_table_3_shows_every_seed_their_mean_and_the_paper() -> None:
     assert figures.adaptive_methods([])[1].endswith("nothing was run yet.")
 
 
+def test_short_trainings_are_named_by_the_iterations_that_were_run() -> None:
+    first, *rest = experiments.TABLE_3
+    figure, _ = figures.adaptive_methods(seeds(first, 60.0, profile="quick"))
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == ["Nesterov, fixed, 1,400 iterations", *(row.title for row in rest)]
+
+
+@pytest.mark.parametrize(("lowest", "drawn"), [(10.0, True), (55.0, False)])
+def test_chance_is_drawn_where_a_row_came_down_to_it(lowest: float, drawn: bool) -> None:
+    first, second = experiments.TABLE_3[:2]
+    (axes,) = figures.adaptive_methods([*seeds(first, 60.0), *seeds(second, lowest)])[0].axes
+    assert (" chance" in [text.get_text() for text in axes.texts]) == drawn
+    assert ([10.0, 10.0] in [[*line.get_xdata()] for line in axes.get_lines()]) == drawn
+
+
+def test_bounds_are_drawn_as_they_were_read_beside_the_papers() -> None:
+    (axes,) = figures.lr_range_test(seeds(RANGE_TEST, 50.0))[0].axes
+    assert {"base_lr ≤ 0.002", "max_lr 0.01", "paper: 0.001 and 0.006"} <= {*texts(axes)}
+    dotted = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert [line.get_xdata()[0] for line in dotted] == [0.001, 0.006]
+    ours = [line for line in axes.get_lines() if line.get_linewidth() == 1.2]
+    assert len(ours) == 2
+    assert all(line.get_linewidth() > 2 * own.get_linewidth() for line in dotted for own in ours), "seen beside ours"
+
+
 def test_advice_is_drawn_as_the_differences_of_its_claims() -> None:
     records = [*seeds(CLR_TRIANGULAR, 80.0, 81.0), *seeds(WELCH, 80.5, 80.0)]
     figure, alt = figures.choosing_the_cycle(records)
