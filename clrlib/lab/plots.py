@@ -24,23 +24,29 @@ from clrlib.schedules import Triangular
 LABEL_SIZE = 8.5  # points
 
 
-def new_figure(rows: int = 1, height: float = 3.6, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
-    """A figure with panels below each other that share the x axis."""
+def new_figure(
+    rows: int = 1, height: float = 3.6, ratios: Sequence[float] | None = None, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels below each other that share the x axis, and the y axis where it is wanted."""
     figure = Figure(figsize=(7.6, height), layout="constrained")
-    axes = figure.subplots(rows, sharex=True, squeeze=False, height_ratios=ratios)
+    axes = figure.subplots(rows, sharex=True, sharey=sharey, squeeze=False, height_ratios=ratios)
     return figure, list(axes[:, 0])
 
 
-def draw_policies(policies: Mapping[str, Policy], iterations: int) -> Figure:
-    """Each policy in a panel of its own, its ends of cycles marked."""
-    figure, panels = new_figure(len(policies), height=1.35 * len(policies) + 0.5)
-    t = np.arange(iterations)
-    for axes, (name, policy) in zip(panels, policies.items(), strict=True):
+def draw_policies(policies: Mapping[str, Policy | Experiment], iterations: int) -> Figure:
+    """Each policy in a panel of its own, its ends of cycles marked; a row's policy as far as the row is trained.
+
+    All panels have one scale, so that half the rates look half as high.
+    """
+    figure, panels = new_figure(len(policies), height=1.35 * len(policies) + 0.5, sharey=True)
+    for axes, (name, drawn) in zip(panels, policies.items(), strict=True):
+        policy, length = (drawn.policy, drawn.iterations) if isinstance(drawn, Experiment) else (drawn, iterations)
+        t = np.arange(min(length, iterations))
         axes.plot(t, policy(t), **STYLE[type(policy)])
         axes.set_title(name, loc="left", fontsize=10)
-        axes.set_ylim(bottom=0)
-        for end in _cycle_ends(policy, iterations):
+        for end in _cycle_ends(policy, len(t)):
             axes.axvline(end, color="0.8", linewidth=0.8, zorder=0)
+    panels[-1].set_ylim(bottom=0)
     _over_iterations(panels[-1])
     figure.supylabel("learning rate", fontsize=10)
     return figure
