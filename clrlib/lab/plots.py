@@ -100,7 +100,7 @@ def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_pape
     for place, row in enumerate(rows):
         runs = [r for r in records if r.run.experiment == row.name]
         own = [100 * r.accuracy for r in runs if r.diverged_at is None]
-        labels.append(_as_run(row, runs))
+        labels.append(textwrap.fill(_as_run(row, runs), 48))
         style = STYLE[type(row.policy)]
         if beside_paper and row.paper is not None:
             axes.plot(row.paper, place, marker="D", color="0.6", linestyle="none", zorder=1)
@@ -130,7 +130,8 @@ def without_iterations(row: Experiment) -> str:
 def _as_run(row: Experiment, records: Sequence[Record]) -> str:
     """The row's title, with the iterations that its records were trained for where those are not the paper's."""
     short = {r.run.iterations for r in records} - {row.iterations}
-    return ", ".join((without_iterations(row), *(f"{n:,} iterations" for n in sorted(short)))) if short else row.title
+    told = (f"{n:,}\xa0iterations" for n in sorted(short))
+    return ", ".join((without_iterations(row), *told)) if short else row.title
 
 
 def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figure:

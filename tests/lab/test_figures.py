@@ -186,7 +186,7 @@ def test_short_trainings_are_named_by_the_iterations_that_were_run() -> None:
     first, *rest = experiments.TABLE_3
     figure, _ = figures.adaptive_methods(seeds(first, 60.0, profile="quick"))
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert labels == ["Nesterov, fixed, 1,400 iterations", *(row.title for row in rest)]
+    assert labels == ["Nesterov, fixed, 1,400\xa0iterations", *(row.title for row in rest)]
 
 
 @pytest.mark.parametrize(("lowest", "drawn"), [(10.0, True), (55.0, False)])
