@@ -97,7 +97,7 @@ def figure(name: str) -> str:
 ```{{figure}} ../figures/{name}.png
 :alt: {json.dumps(alt, ensure_ascii=False)}
 
-{figures.FIGURES[name].__doc__}
+{" ".join(str(figures.FIGURES[name].__doc__).split())}
 ```"""
 
 

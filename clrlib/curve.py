@@ -9,6 +9,8 @@ import numpy as np
 
 from clrlib.reading import Bounds, by_factors, read, smooth
 
+DARK = "0.15"  # what is drawn over the curve: grey, so that no colour tells base_lr from max_lr
+
 
 @dataclass(frozen=True, eq=False)
 class RangeTest:
@@ -133,14 +135,28 @@ class RangeTest:
         seeds, smoothed, bounds = np.atleast_2d(self.values), self.smoothed, self.bounds()
         axes.plot(self.lr, seeds.T, color="0.7", linewidth=0.8)
         axes.plot(self.lr, smoothed, color="C0", label=f"smoothed, n = {len(seeds)}")
-        for colour, name in (("C2", "base_lr"), ("C3", "max_lr")):
-            rate = getattr(bounds, name)
-            if rate is not None:
-                axes.axvline(rate, color=colour, label=f"{name} {rate:.3g}")
-            if name in bounds.intervals:
-                axes.axvspan(*bounds.intervals[name], color=colour, alpha=0.15, linewidth=0)
+        mark_bounds(axes, bounds)
+        for interval in bounds.intervals.values():
+            axes.axvspan(*interval, color=DARK, alpha=0.1, linewidth=0)
         if seeds.size and seeds.max() > 2 * smoothed.max() - smoothed.min():  # a loss that explodes
             axes.set_ylim(1.1 * smoothed.min() - 0.1 * smoothed.max(), 1.1 * smoothed.max() - 0.1 * smoothed.min())
         axes.set(xlabel="learning rate", ylabel=self.metric, xscale="log" if by_factors(self.lr) else "linear")
+        if self.metric == "accuracy":  # fractions, read as percent
+            axes.set_ylabel("accuracy (%)")
+            axes.yaxis.set_major_formatter(import_module("matplotlib.ticker").PercentFormatter(1.0, symbol=None))
         axes.legend(frameon=False)
         return axes.figure
+
+
+def mark_bounds(axes: Any, bounds: Bounds, color: str = DARK) -> None:
+    """Draw bounds onto matplotlib's axes, each named at its foot: base_lr solid and max_lr dashed, to tell them apart.
+
+    base_lr has a "≤" where it is the lowest rate that could be found.
+    """
+    base_lr = f"base_lr {'≤ ' if bounds.at_first_rate else ''}"
+    for name, rate, dash, height in ((base_lr, bounds.base_lr, "-", 0.02), ("max_lr ", bounds.max_lr, "--", 0.09)):
+        if rate is not None:
+            axes.axvline(rate, color=color, linestyle=dash, linewidth=1.2)
+            at = {"xycoords": ("data", "axes fraction"), "xytext": (5, 0), "textcoords": "offset points"}
+            blank = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # other lines may stand behind it
+            axes.annotate(f"{name}{rate:.2g}", (rate, height), fontsize=8.5, bbox=blank, **at)

@@ -370,11 +370,23 @@ def test_the_plot_shows_curve_and_bounds_without_a_display(tmp_path):
     test = RangeTest.over_seeds(corners(0.3, 0.4, 0.5))
     figure = test.plot()
     (axes,) = figure.axes
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("learning rate", "accuracy", "linear")
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["smoothed, n = 3", "base_lr 0.05", f"max_lr {test.bounds().max_lr:.3g}"]
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_xscale()) == ("learning rate", "accuracy (%)", "linear")
+    assert axes.yaxis.get_major_formatter()(0.25) == "25"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["smoothed, n = 3"]
     np.testing.assert_array_equal(axes.lines[3].get_ydata(), test.smoothed)
     figure.savefig(tmp_path / "test.png")
+
+
+@pytest.mark.parametrize(("name", "base_lr", "max_lr"), [("cliff", "0.1", "0.6"), ("corner", "≤ 0.05", "0.4")])
+def test_the_bounds_are_told_apart_without_colour_and_named_where_they_stand(name, base_lr, max_lr):
+    test = RangeTest(X, CURVES[name][0](X))
+    (axes,) = test.plot().axes
+    low, high = axes.lines[-2:]
+    assert low.get_color() == high.get_color()
+    assert (low.get_linestyle(), high.get_linestyle()) == ("-", "--")
+    said = {text.get_text().strip(): text.xy[0] for text in axes.texts}
+    bounds = test.bounds()
+    assert said == {f"base_lr {base_lr}": bounds.base_lr, f"max_lr {max_lr}": bounds.max_lr}
 
 
 def test_the_plot_of_an_exponential_sweep_is_logarithmic_and_not_flattened_by_an_explosion():

@@ -125,7 +125,7 @@ def draw_comparison(curves: Mapping[str, Sequence[float]]) -> Drawn:
     for (name, curve), marker in zip(curves.items(), "osD^v" * len(curves), strict=False):
         axes.plot(range(1, len(curve) + 1), curve, marker=marker, markersize=4, label=name)
     axes.set(xlabel="epoch", ylabel="test accuracy (%)")
-    axes.legend(frameon=False, fontsize=8.5)
+    plots.label_ends(axes)
     return figure, f"Test accuracy after each epoch: {'; '.join(_ends(curves))}."
 
 

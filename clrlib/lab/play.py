@@ -21,6 +21,7 @@ from clrlib.schedules import ExpRange, Hann, Triangular, Triangular2, Welch
 ITERATIONS = 16_000
 HIGHEST = 0.01  # learning rate
 BOUNDS = (BOUNDS_HALF, BASE_TENTH, AS_FOUND, BASE_QUARTER, BASE_THIRD, BOUNDS_DOUBLE)  # alike in all but their bounds
+ENOUGH = 3
 WIDE: dict[str, Any] = {"style": {"description_width": "11em"}, "layout": {"width": "40em"}}
 POLICIES: dict[str, Callable[..., Policy]] = {
     "Triangular": Triangular,
@@ -104,14 +105,17 @@ def bounds(tests: Sequence[Record], trained: Sequence[Record]) -> Panel:
 
 
 def trained_between(profile: str, tests: Sequence[Record]) -> list[Record]:
-    """The trainings that differ in their bounds alone: the profile's, or the published short ones where more were run.
+    """The trainings that differ in their bounds alone: the profile's where ENOUGH rows were run, or the short ones.
 
-    tests: on whose images they were trained.
+    Among three bounds the nearest means something, and longer trainings say more than other bounds. tests: on whose
+    images they were trained.
     """
     places = notebook.collect(profile, *BOUNDS), store.load_all(store.folder("published quick"))
     names, images = {row.name for row in BOUNDS}, {r.data["sha256"] for r in tests}
-    some = [[r for r in place if r.run.experiment in names and r.data["sha256"] in images] for place in places]
-    return max((main_group(own) for own in some), key=lambda own: len(by_seed(own)))
+    own, short = (
+        main_group([r for r in place if r.run.experiment in names and r.data["sha256"] in images]) for place in places
+    )
+    return own if len(by_seed(own)) >= min(ENOUGH, len(by_seed(short))) else short
 
 
 def nearest(trained: Sequence[Record], base_lr: float, max_lr: float) -> list[Record]:

@@ -2,6 +2,7 @@
 
 import io
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,34 +12,41 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from clrlib.curve import mark_bounds
 from clrlib.lab import paper
-from clrlib.lab.claims import TOLERANCE, Claim, read_range_test
+from clrlib.lab.claims import CHANCE, TOLERANCE, Claim, read_range_test
 from clrlib.lab.experiments import RANGE_TEST, Experiment
 from clrlib.lab.runs import Record
-from clrlib.lab.style import PAPER_STYLE, STYLE, VARIANT
+from clrlib.lab.style import PAPER_STYLE, STYLE, VARIANTS
 from clrlib.policy import Policy
 from clrlib.schedules import Triangular
 
 LABEL_SIZE = 8.5  # points
 
 
-def new_figure(rows: int = 1, height: float = 3.6, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
-    """A figure with panels below each other that share the x axis."""
+def new_figure(
+    rows: int = 1, height: float = 3.6, ratios: Sequence[float] | None = None, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels below each other that share the x axis, and the y axis where it is wanted."""
     figure = Figure(figsize=(7.6, height), layout="constrained")
-    axes = figure.subplots(rows, sharex=True, squeeze=False, height_ratios=ratios)
+    axes = figure.subplots(rows, sharex=True, sharey=sharey, squeeze=False, height_ratios=ratios)
     return figure, list(axes[:, 0])
 
 
-def draw_policies(policies: Mapping[str, Policy], iterations: int) -> Figure:
-    """Each policy in a panel of its own, its ends of cycles marked."""
-    figure, panels = new_figure(len(policies), height=1.35 * len(policies) + 0.5)
-    t = np.arange(iterations)
-    for axes, (name, policy) in zip(panels, policies.items(), strict=True):
+def draw_policies(policies: Mapping[str, Policy | Experiment], iterations: int) -> Figure:
+    """Each policy in a panel of its own, its ends of cycles marked; a row's policy as far as the row is trained.
+
+    All panels have one scale, so that half the rates look half as high.
+    """
+    figure, panels = new_figure(len(policies), height=1.35 * len(policies) + 0.5, sharey=True)
+    for axes, (name, drawn) in zip(panels, policies.items(), strict=True):
+        policy, length = (drawn.policy, drawn.iterations) if isinstance(drawn, Experiment) else (drawn, iterations)
+        t = np.arange(min(length, iterations))
         axes.plot(t, policy(t), **STYLE[type(policy)])
         axes.set_title(name, loc="left", fontsize=10)
-        axes.set_ylim(bottom=0)
-        for end in _cycle_ends(policy, iterations):
+        for end in _cycle_ends(policy, len(t)):
             axes.axvline(end, color="0.8", linewidth=0.8, zorder=0)
+    panels[-1].set_ylim(bottom=0)
     _over_iterations(panels[-1])
     figure.supylabel("learning rate", fontsize=10)
     return figure
@@ -60,14 +68,14 @@ def draw_training(
     for (name, curve), dash in zip(paper_curves.items(), ("-", (0, (2, 1))), strict=False):
         look = {**PAPER_STYLE, "linestyle": dash}
         top.plot(list(curve), [100 * a for a in curve.values()], label=f"{name}, as in the paper", **look)
-    drawn: set[type[Policy]] = set()
+    drawn: Counter[type[Policy]] = Counter()
     for row in rows:
         own = [r for r in records if r.run.experiment == row.name]
         if not own:
             continue
         policy = own[0].run.policy
-        style = STYLE[type(policy)] | (VARIANT if type(policy) in drawn else {})
-        drawn.add(type(policy))
+        style = STYLE[type(policy)] | VARIANTS[drawn[type(policy)]]
+        drawn[type(policy)] += 1
         finished = [r for r in own if r.diverged_at is None]
         lost = f", {len(own) - len(finished)} diverged" if len(finished) < len(own) else ""
         curves = finished or own[:1]  # where none was finished: how far the first one got
@@ -77,7 +85,7 @@ def draw_training(
         t = np.linspace(0, own[0].run.iterations - 1, 2000).astype(int)
         bottom.plot(t, policy(t), **{**style, "linewidth": 1.0})
     top.set_ylabel("test accuracy (%)")
-    _label_ends(top)
+    label_ends(top)
     bottom.set(ylabel="learning rate", ylim=(0, None))
     _over_iterations(bottom)
     if records:
@@ -88,8 +96,11 @@ def draw_training(
 def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_paper: bool) -> Figure:
     """Accuracy at the end of each row: every seed a dot, their mean a bar, the paper's number a grey diamond."""
     figure, (axes,) = new_figure(height=0.32 * len(rows) + 1.3)
+    labels = []
     for place, row in enumerate(rows):
-        own = [100 * r.accuracy for r in records if r.run.experiment == row.name and r.diverged_at is None]
+        runs = [r for r in records if r.run.experiment == row.name]
+        own = [100 * r.accuracy for r in runs if r.diverged_at is None]
+        labels.append(textwrap.fill(_as_run(row, runs), 48))
         style = STYLE[type(row.policy)]
         if beside_paper and row.paper is not None:
             axes.plot(row.paper, place, marker="D", color="0.6", linestyle="none", zorder=1)
@@ -98,14 +109,29 @@ def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_pape
             axes.plot(np.mean(own), place, marker="|", markersize=14, color=style["color"], linestyle="none", zorder=2)
         else:
             axes.annotate(" not run", (0, place), xycoords=("axes fraction", "data"), fontsize=8.5, va="center")
-    axes.set_yticks(range(len(rows)), [row.title for row in rows], fontsize=8.5)
+    axes.set_yticks(range(len(rows)), labels, fontsize=8.5)
     axes.set_ylim(len(rows) - 0.5, -0.5)  # the first row on top
     if not records:
         axes.set_xlim(0, 100)
+    if axes.get_xlim()[0] < CHANCE:  # where a row came down to it; farther off it would press the rows together
+        axes.axvline(CHANCE, color="0.4", linewidth=0.8, zorder=0)
+        axes.annotate(" chance", (CHANCE, 1), xycoords=("data", "axes fraction"), fontsize=8.5, va="top", color="0.35")
     axes.set_xlabel(f"test accuracy at the end (%){', grey diamonds: the paper' if beside_paper else ''}")
     if records:
         axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
     return figure
+
+
+def without_iterations(row: Experiment) -> str:
+    """The row's title without the iterations of the paper's size that some end with."""
+    return row.title.removesuffix(f", {row.iterations:,}")
+
+
+def _as_run(row: Experiment, records: Sequence[Record]) -> str:
+    """The row's title, with the iterations that its records were trained for where those are not the paper's."""
+    short = {r.run.iterations for r in records} - {row.iterations}
+    told = (f"{n:,}\xa0iterations" for n in sorted(short))
+    return ", ".join((without_iterations(row), *told)) if short else row.title
 
 
 def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figure:
@@ -131,7 +157,7 @@ def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figu
 
 
 def draw_range_test(records: Sequence[Record], beside_paper: bool, row: Experiment = RANGE_TEST) -> Figure:
-    """Accuracy over the learning rate, seeds as a band; bounds as read by us and, dotted, by the paper."""
+    """Accuracy over the learning rate, seeds as a band; bounds as read by us and, dotted in grey, by the paper."""
     figure, (axes,) = new_figure()
     test = read_range_test(records, row)
     lr, accuracy = test.lr, np.atleast_2d(test.accuracy)
@@ -142,18 +168,17 @@ def draw_range_test(records: Sequence[Record], beside_paper: bool, row: Experime
             label="figure 3 of the paper",
             **PAPER_STYLE,
         )
-        for bound in paper.FIGURE_3_BOUNDS:
-            axes.axvline(bound, color="0.6", linewidth=1, linestyle=":")
+        for bound in paper.FIGURE_3_BOUNDS:  # wide, to be seen on both sides of ours
+            axes.axvline(bound, color="0.6", linewidth=4, linestyle=":", zorder=1)
+        low, high = paper.FIGURE_3_BOUNDS
+        text = f"  paper: {low:g} and {high:g}"
+        axes.annotate(text, (high, 0.99), xycoords=("data", "axes fraction"), fontsize=8.5, va="top", color="0.35")
     _band(axes, lr, 100 * accuracy, f"ours (n = {len(accuracy)})", STYLE[Triangular])
-    bounds = test.bounds()
-    for name, ours in (("base_lr", bounds.base_lr), ("max_lr", bounds.max_lr)):
-        if ours is not None:
-            axes.axvline(ours, color=STYLE[Triangular]["color"], linewidth=1)
-            axes.annotate(f" {name} {ours:.3g}", (ours, 0.02), xycoords=("data", "axes fraction"), fontsize=8.5)
+    mark_bounds(axes, test.bounds(), STYLE[Triangular]["color"])
     if test.stopped:
         axes.annotate(f"{test.stopped} ", (1, 0.02), xycoords="axes fraction", fontsize=8.5, ha="right")
     axes.set(xlabel="learning rate", ylabel=f"{records[0].run.test_on} accuracy (%)")
-    _label_ends(axes)
+    label_ends(axes)
     axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
     return figure
 
@@ -176,7 +201,7 @@ def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str,
     sns.lineplot(every_seed, x="x", y="y", errorbar=("pi", 100), ax=axes, label=label, legend=False, zorder=3, **style)
 
 
-def _label_ends(axes: Axes) -> None:
+def label_ends(axes: Axes) -> None:
     """Each labelled line's label in the right margin, level with where it ends or as near as there is room."""
     axes.set_ylim(axes.get_ylim())  # what they are level with: no longer to be scaled to the lines
     lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
@@ -192,8 +217,9 @@ def _label_ends(axes: Axes) -> None:
 
 
 def _end(axes: Axes, line: Line2D) -> float:
-    """How high in the axes a line ends, from 0 to 1; 0 for one without points."""
+    """How high in the axes a line ends, from 0 to 1; 0 for one without points. It may end before a NaN."""
     points = np.asarray(line.get_xydata())
+    points = points[np.isfinite(points).all(axis=1)]
     return float((axes.transData - axes.transAxes).transform(points[-1])[1]) if len(points) else 0.0
 
 

@@ -47,5 +47,6 @@ STYLE: dict[type[Policy], dict[str, Any]] = {
     Repeat: {"color": "#661100", "linestyle": (0, (8, 1))},
     Function: {"color": "#666666", "linestyle": (0, (2, 2))},
 }
-VARIANT = {"linestyle": (0, (1, 3))}  # a second row with the policy of the first, in the same figure
+# The first, second and third row with one policy in the same figure: the policy's own look, then another dash.
+VARIANTS: tuple[dict[str, Any], ...] = ({}, {"linestyle": (0, (1, 3))}, {"linestyle": (0, (6, 2, 1, 2))})
 PAPER_STYLE: dict[str, Any] = {"color": "0.6", "linestyle": "-", "linewidth": 3, "alpha": 0.6, "zorder": 1}

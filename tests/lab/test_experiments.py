@@ -252,7 +252,7 @@ def test_every_schedule_gets_the_same_budget() -> None:
     for row in TUNING:
         run, lr = row.run("paper", 0, "cifar10", "float32"), row.policy(np.arange(2000))
         top = float(row.name.rsplit("-", 1)[1])
-        assert run.test_on == "validation" and row.title.endswith(f"up to {top:g}, validation")
+        assert run.test_on == "validation" and row.title.endswith(f"up to {lr.max():g}, validation")
         if "schedule-free" in row.name:
             assert (run.optimizer, lr.max(), lr[-1]) == ("schedule_free_sgd", 10 * top, 10 * top)
         else:

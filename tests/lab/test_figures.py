@@ -1,7 +1,9 @@
 """Figures come from records alone, the same bytes each time, and say in words what they show."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -107,7 +109,7 @@ def test_a_run_that_diverged_before_its_first_evaluation_is_drawn_as_nothing() -
     for records in ([run], [run, *seeds(CLR_TABLE_2, 80.0)]):
         figure, alt = figures.fixed_vs_cyclical(records)
         figure.draw_without_rendering()
-        assert "fixed seed 0 diverged at iteration 1" in alt
+        assert f"{FIXED.title}, seed 0, diverged at iteration 1" in alt
         assert len(own_lines(figure.axes[0])) == len(records)
 
 
@@ -140,7 +142,7 @@ def test_a_range_test_that_diverged_is_drawn_as_far_as_it_went() -> None:
     assert told in alt and "nothing was run" not in alt
     assert any(told in text.get_text() for text in figure.axes[0].texts)
     nothing = replace(lost, curves={name: [] for name in lost.curves})
-    assert figures.lr_range_test([nothing])[1] == f"An empty figure: range-test {told}."
+    assert figures.lr_range_test([nothing])[1] == f"An empty figure: {RANGE_TEST.title}, {told.replace('0 d', '0, d')}."
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -156,7 +158,7 @@ def test_the_papers_curves_stand_only_beside_the_papers_experiment(name: str, ot
 
 
 def test_table_3_shows_every_seed_their_mean_and_the_paper() -> None:
-    first, second, third = experiments.TABLE_3[:3]
+    first, second = experiments.TABLE_3[:2]
     records = [*seeds(first, 80.0, 82.0), *seeds(second, 70.0, None)]
     figure, alt = figures.adaptive_methods(records)
     (axes,) = figure.axes
@@ -172,10 +174,37 @@ def test_table_3_shows_every_seed_their_mean_and_the_paper() -> None:
     assert papers == [row.paper for row in experiments.TABLE_3]
     assert [text.get_text() for text in axes.get_yticklabels()] == [row.title for row in experiments.TABLE_3]
     assert sum(text.get_text() == " not run" for text in axes.texts) == len(experiments.TABLE_3) - 2
-    assert f"{second.name} seed 1 diverged" in alt and third.name not in alt
+    assert (
+        "Nesterov, clr, seed 1, diverged" in alt and "Adam" not in alt and alt.endswith("; grey diamonds: the paper.")
+    )
     small, alt = figures.adaptive_methods(all_rows(80.0, profile="quick"))
     assert not [line for line in small.axes[0].get_lines() if line.get_marker() == "D"] and "paper" not in alt
     assert figures.adaptive_methods([])[1].endswith("nothing was run yet.")
+
+
+def test_short_trainings_are_named_by_the_iterations_that_were_run() -> None:
+    first, *rest = experiments.TABLE_3
+    figure, _ = figures.adaptive_methods(seeds(first, 60.0, profile="quick"))
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == ["Nesterov, fixed, 1,400\xa0iterations", *(row.title for row in rest)]
+
+
+@pytest.mark.parametrize(("lowest", "drawn"), [(10.0, True), (55.0, False)])
+def test_chance_is_drawn_where_a_row_came_down_to_it(lowest: float, drawn: bool) -> None:
+    first, second = experiments.TABLE_3[:2]
+    (axes,) = figures.adaptive_methods([*seeds(first, 60.0), *seeds(second, lowest)])[0].axes
+    assert (" chance" in [text.get_text() for text in axes.texts]) == drawn
+    assert ([10.0, 10.0] in [[*line.get_xdata()] for line in axes.get_lines()]) == drawn
+
+
+def test_bounds_are_drawn_as_they_were_read_beside_the_papers() -> None:
+    (axes,) = figures.lr_range_test(seeds(RANGE_TEST, 50.0))[0].axes
+    assert {"base_lr ≤ 0.002", "max_lr 0.01", "paper: 0.001 and 0.006"} <= {*texts(axes)}
+    dotted = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert [line.get_xdata()[0] for line in dotted] == [0.001, 0.006]
+    ours = [line for line in axes.get_lines() if line.get_linewidth() == 1.2]
+    assert len(ours) == 2
+    assert all(line.get_linewidth() > 2 * own.get_linewidth() for line in dotted for own in ours), "seen beside ours"
 
 
 def test_advice_is_drawn_as_the_differences_of_its_claims() -> None:
@@ -199,10 +228,11 @@ def test_advice_is_drawn_as_the_differences_of_its_claims() -> None:
 def test_alt_texts_name_the_numbers() -> None:
     records = [*seeds(FIXED, 81.25, 80.5), *seeds(CLR_TABLE_2, None), *seeds(RANGE_TEST, 50.0)]
     alt = figures.fixed_vs_cyclical(records)[1]
-    assert "fixed seed 0 ends at 81.2 % after 70,000 iterations" in alt
-    assert "fixed seed 1 ends at 80.5 % after 70,000 iterations" in alt
+    assert f"{FIXED.title}, seed 0, ends at 81.2 % after 70,000 iterations" in alt
+    assert f"{FIXED.title}, seed 1, ends at 80.5 % after 70,000 iterations" in alt
     diverged_at = records[2].diverged_at
-    assert f"clr-table2 seed 0 diverged at iteration {diverged_at:,}" in alt
+    assert f"{CLR_TABLE_2.title}, seed 0, diverged at iteration {diverged_at:,}" in alt
+    assert alt.endswith("; in grey, as in the paper: fixed, CLR.")
     alt = figures.lr_range_test(records)[1]
     assert "from 0.0010 to 0.0200" in alt and "base_lr at or below 0.002, max_lr 0.01" in alt
     assert re.search(r"\b1 seed\b", alt)
@@ -230,6 +260,16 @@ def test_the_panels_of_the_policies_are_the_policies(draw: Any, drawn: dict[str,
         code, colon, _ = title.partition("): ")
         same = eval(code + colon[:1], vars(schedules))
         assert repr(same) == repr(policy) and same(5000) == policy(5000)
+
+
+def test_panels_share_their_scale_and_end_where_the_row_does() -> None:
+    row, half = CLR_TRIANGULAR, experiments.BOUNDS_HALF
+    figure = plots.draw_policies({"full": row, "half": half, "alone": half.policy}, 16_000)
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1 and figure.axes[0].get_ylim()[1] > 0.006
+    drawn = [axes.get_lines()[0].get_xdata() for axes in figure.axes]
+    assert [len(t) for t in drawn] == [16_000, 9_000, 16_000], "no longer than the figure, nor than the row"
+    marks = [[line.get_xdata()[0] for line in axes.get_lines()[1:]] for axes in figure.axes]
+    assert marks[0] == [4000, 8000, 12_000] and max(marks[1]) < 9_000
 
 
 def test_every_policy_is_in_one_of_the_pictures() -> None:
@@ -265,7 +305,7 @@ def test_figures_that_would_be_empty_show_the_short_trainings(tmp_path: Path) ->
     figures.draw_all(seeds(FIXED, 80.0), tmp_path, short)
     told = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
     assert "ends at 80.0 % after 70,000 iterations" in told["03_fixed_vs_cyclical"]
-    assert "resnet-clr seed 0 ends at 60.0 % after 2,000 iterations" in told["08_residual_nets"]
+    assert "ResNet, CLR 0.1-0.3, seed 0, ends at 60.0 % after 2,000 iterations" in told["08_residual_nets"]
     assert not [name for name, alt in told.items() if figures.NOTHING in alt]
 
 
@@ -278,9 +318,15 @@ def looks(line: Any) -> tuple[str, Any]:
     return to_hex(line.get_color()), line._unscaled_dash_pattern
 
 
-@pytest.mark.parametrize("name", TRAINING)
-def test_no_two_lines_of_a_figure_look_the_same(name: str) -> None:
-    lines = own_lines(FIGURES[name](RECORDS["one seed"])[0].axes[0])
+NETS: dict[str, Callable[[list[Record]], figures.Drawn]] = {
+    **{family.name: partial(figures.family_training, family=family) for family in experiments.FAMILIES},
+    **{net.name: partial(figures.net_training, net=net) for net in experiments.IMAGENET_NETS},
+}
+
+
+@pytest.mark.parametrize("draw", [*map(FIGURES.get, TRAINING), *NETS.values()], ids=[*TRAINING, *NETS])
+def test_no_two_lines_of_a_figure_look_the_same(draw: Callable[[list[Record]], figures.Drawn]) -> None:
+    lines = own_lines(draw(RECORDS["one seed"])[0].axes[0])
     assert len(lines) >= 3
     for (one, first), (two, second) in combinations(lines.items(), 2):
         assert looks(first) != looks(second), (one, two)

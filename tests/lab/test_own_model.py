@@ -160,7 +160,11 @@ def test_many_classes_are_cut_off_at_ten(images: ImageSet) -> None:
 def test_the_comparison_draws_every_training() -> None:
     curves = {"fixed": [50.0, 60.0], "CLR": [40.0, 62.5]}
     figure, alt = own_model.draw_comparison(curves)
-    assert [[*line.get_ydata()] for line in figure.axes[0].lines] == [*curves.values()]
+    (axes,) = figure.axes
+    lines = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+    assert {name: [*line.get_ydata()] for name, line in lines.items()} == curves
+    assert [text.get_text() for text in axes.texts] == [*curves], "named beside their ends"
+    assert len({(line.get_color(), line.get_marker()) for line in lines.values()}) == len(curves)
     assert alt.endswith("fixed ends at 60.0 %; CLR ends at 62.5 %.")
 
 
@@ -179,7 +183,9 @@ def test_a_training_that_diverged_is_said(images: ImageSet) -> None:
     assert own_model.in_words({"a": [50.0, end]}, 62) == "a diverged."
     said = own_model.in_words({"a": [end], "b": [50.0]}, 62)
     assert said.startswith("a diverged, b ends at 50.0 %. With 62 ") and "nan" not in said
-    assert own_model.draw_comparison({"a": [50.0, end]})[1].endswith("a diverged.")
+    figure, alt = own_model.draw_comparison({"a": [50.0, end], "b": [end, end]})
+    assert alt.endswith("a diverged; b diverged.")
+    assert plots.encoded(figure, "png")
 
 
 @pytest.mark.parametrize("side", [0, -1, 2.5, "16", True, 100_000])

@@ -253,15 +253,15 @@ def publish(*records: Record, place: str = "published") -> None:
         store.save(some, store.folder(place))
 
 
-def test_shown_are_the_published_trainings_of_more_rows(lab: Lab, tests: list[Record]) -> None:
-    publish(*trained(*play.BOUNDS, CLR_TRIANGULAR, profile="quick"), place="published quick")
+def test_shown_are_the_trainings_of_the_papers_size_where_three_were_run(lab: Lab, tests: list[Record]) -> None:
     publish(*trained(AS_FOUND, BOUNDS_HALF, CLR_TRIANGULAR))
+    assert {r.run.profile for r in play.trained_between("published", tests)} == {"paper"}, "there are no others"
+    publish(*trained(*play.BOUNDS, CLR_TRIANGULAR, profile="quick"), place="published quick")
     names = {r.run.name for r in play.trained_between("published", tests)}
     assert names == {r.run.name for r in trained(*play.BOUNDS, profile="quick")}
-    publish(*trained(*play.BOUNDS))
-    assert {r.run.profile for r in play.trained_between("published", tests)} == {"paper"}, (
-        "the paper's size where equal"
-    )
+    publish(*trained(BASE_TENTH))
+    names = {r.run.name for r in play.trained_between("published", tests)}
+    assert names == {r.run.name for r in trained(AS_FOUND, BOUNDS_HALF, BASE_TENTH)}
 
 
 def test_trainings_on_other_images_are_left_out(lab: Lab, tests: list[Record]) -> None:
@@ -271,10 +271,11 @@ def test_trainings_on_other_images_are_left_out(lab: Lab, tests: list[Record]) -
     assert only.run.experiment == AS_FOUND.name
 
 
-def test_the_published_panel_has_all_six_and_says_what_the_notebook_says() -> None:
+def test_the_published_panel_shows_trainings_of_the_papers_size_alike_in_all_but_their_bounds() -> None:
     tests = notebook.collect("published", RANGE_TEST)
     found = play.trained_between("published", tests)
-    assert {r.run.experiment for r in found} == {row.name for row in play.BOUNDS}
-    assert len({play._trained_bounds(r) for r in found}) == len(play.BOUNDS) == 6
+    assert {r.run.experiment for r in found} <= {row.name for row in play.BOUNDS}
+    assert len({play._trained_bounds(r) for r in found}) == len(found) >= play.ENOUGH
+    assert "9,000 iterations on CIFAR-10, JPEG copy, profile paper" in play.bounds(tests, found).alt
     rest = {re.sub(r"base_lr=\S+, max_lr=\S+,", "", str(r.run.policy)) for r in found}
     assert len(rest) == 1, "alike in all but their bounds"

@@ -54,6 +54,13 @@ def test_each_line_is_named_at_its_end(name: str) -> None:
             assert names[low].get_position()[1] < names[high].get_position()[1], "in the order of the ends"
 
 
+@pytest.mark.parametrize("name", [name for name in FIGURES if name.startswith(("06", "08", "09"))])
+def test_long_names_of_rows_leave_room_for_what_was_trained_on_what(name: str) -> None:
+    figure, _ = FIGURES[name](all_rows(80.0, profile="quick"))
+    figure.draw_without_rendering()
+    assert figure.axes[0]._left_title.get_window_extent().x1 <= figure.bbox.x1
+
+
 @pytest.mark.parametrize("name", WITH_LINES)
 def test_no_label_covers_another_or_is_cut_off(name: str) -> None:
     figure, _ = FIGURES[name](RECORDS)

@@ -58,7 +58,7 @@ GUIDANCE = (
     *(_equivalent(f"{row.title} does as well as max_lr / 6", row, AS_FOUND) for row in (BASE_THIRD, BASE_QUARTER)),
     Claim("base_lr = max_lr / 10, against max_lr / 6", BASE_TENTH, N, AS_FOUND),
     *(
-        Claim(f"The range test's bounds do better than {row.title}", AS_FOUND, N, row, better=True, reading=True)
+        Claim(f"The paper's bounds do better than {row.title}", AS_FOUND, N, row, better=True, reading=True)
         for row in (BOUNDS_HALF, BOUNDS_DOUBLE)
     ),
 )

@@ -28,7 +28,7 @@ STEP_8_EPOCHS = _row("step-8-epochs", "triangular, step_size 8 epochs", Triangul
 STEP_10_EPOCHS = _row("step-10-epochs", "triangular, step_size 10 epochs", Triangular(1e-3, 6e-3, 5000), 20_000)
 WELCH = _row("welch", "Welch window", Welch(1e-3, 6e-3, 2000))
 HANN = _row("hann", "Hann window", Hann(1e-3, 6e-3, 2000))
-AS_FOUND = _bounds("bounds-as-found", "the range test's bounds", 1e-3, 6e-3)
+AS_FOUND = _bounds("bounds-as-found", "the paper's bounds, 0.001 to 0.006", 1e-3, 6e-3)
 BASE_THIRD = _bounds("base-third", "base_lr = max_lr / 3", 2e-3, 6e-3)
 BASE_QUARTER = _bounds("base-quarter", "base_lr = max_lr / 4", 1.5e-3, 6e-3)
 BASE_TENTH = _bounds("base-tenth", "base_lr = max_lr / 10", 6e-4, 6e-3)

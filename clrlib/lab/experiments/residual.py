@@ -125,7 +125,7 @@ RESNET = Family(
 )
 STOCHASTIC_DEPTH = Family(
     name="sd",
-    title="stochastic depth",
+    title="Stochastic depth",
     step_size=8_800,  # 176,000 iterations of 128: 500 epochs of 45,000 images, the rest is held out; drops at 50, 75 %
     drops=(88_000, 132_000),
     max_lr=0.3,
