@@ -18,8 +18,8 @@ def at_a_tenth(records: Sequence[Record], short: Sequence[Record]) -> str:
     return (
         f"{answer}: {tenth.text('+')} points from the fixed schedule at a tenth of the iterations, "
         f"{whole.text('+')} at the paper's size. The fixed schedule has "
-        f"{FIXED.iterations / CLR_TABLE_2.iterations:.1f} times as many iterations in both. In a short training the "
-        "curves are still steep where they end, so that each of them is worth more."
+        f"{FIXED.iterations / CLR_TABLE_2.iterations:.1f} times as many iterations in both. A likely reason: in a "
+        "short training the curves are still steep where they end, so that each iteration is worth more."
     )
 
 
@@ -34,7 +34,7 @@ def before_the_drops(records: Sequence[Record]) -> str:
     text = (
         f"Falling alone lies {there.text('+')} points from CLR with the same seeds before table 2's first drop, and "
         f"{end.text('+')} at the end. The {abs(end.mean - there.mean):.1f} points between the two came while table 2 "
-        "alone lowered its rates, so they say nothing about the rises."
+        "alone lowered its rates, so the rises alone do not explain them."
     )
     if len(clr) == 1:
         return f"{text} With one seed of CLR nobody knows how far chance alone moves the first."
