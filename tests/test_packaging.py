@@ -152,6 +152,8 @@ def test_one_version_everywhere() -> None:
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
     newest = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
     assert re.match(rf"## {re.escape(version)}\b", newest)
+    dated = re.findall(r'^date-released: "(.+)"$', (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert dated == re.findall(r"\d{4}-\d\d-\d\d", newest), "both say when it was released, or neither"
 
 
 @each_lock

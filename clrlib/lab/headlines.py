@@ -1,7 +1,9 @@
 """Each notebook's answer in one sentence, filled in from the records."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from clrlib.lab.claims import (
     ARCHITECTURES,
@@ -14,6 +16,7 @@ from clrlib.lab.claims import (
     Claim,
     Summary,
     bounds_verdict,
+    by_seed,
     comparable,
     main_group,
     read_bounds,
@@ -21,6 +24,7 @@ from clrlib.lab.claims import (
 from clrlib.lab.experiments import (
     CLR_TABLE_2,
     DECAY_4000,
+    EQUAL,
     EXP,
     EXP_RANGE,
     EXP_RANGE_AMPLITUDE,
@@ -34,8 +38,11 @@ from clrlib.lab.experiments import (
     TABLE_3,
     Experiment,
 )
+from clrlib.lab.experiments.residual import Family
 from clrlib.lab.runs import Record
 from clrlib.lab.tables import NO_VERDICT, PAPER_BOUNDS, measured, verdict
+from clrlib.range_test import Bounds
+from clrlib.schedules import ExpRange
 
 EXP_SAID = {
     EXP.name: "exp",
@@ -44,6 +51,7 @@ EXP_SAID = {
 }
 TABLE_4_DIFFERENCES = [claim for claim in ARCHITECTURES if claim.rival in [f.rows()[1] for f in FAMILIES]]
 IMAGENETTE_DIFFERENCES = [claim for claim in ARCHITECTURES if claim.row in IMAGENETTE and "triangular2" in claim.text]
+(EXP_GAIN,) = (claim for claim in CLAIMS if claim.row is EXP_RANGE and claim.rival is EXP)
 EXPONENTIAL = [claim for claim in CLAIMS if claim.row.name in EXP_SAID and claim.rival is None]
 
 
@@ -70,7 +78,13 @@ def range_test(records: Sequence[Record]) -> str:
     bounds = read_bounds(own)
     judged = bounds_verdict(bounds) if comparable(own) else NO_VERDICT
     paper = f"The paper reads {PAPER_BOUNDS} from its figure 3."
-    return f"the LR range test says: {bounds}. {paper} Verdict, within a factor of two: **{judged}**."
+    return f"the LR range test says: {_rounded(bounds)}. {paper} Verdict, within a factor of two: **{judged}**."
+
+
+def _rounded(bounds: Bounds) -> Bounds:
+    """The same with two significant digits: the rates that were measured lie too far apart for more."""
+    low, high = (rate and float(f"{rate:.2g}") for rate in (bounds.base_lr, bounds.max_lr))
+    return replace(bounds, base_lr=low, max_lr=high)
 
 
 def fixed_vs_cyclical(records: Sequence[Record]) -> str:
@@ -79,11 +93,19 @@ def fixed_vs_cyclical(records: Sequence[Record]) -> str:
 
 
 def exponential(records: Sequence[Record]) -> str:
-    """Notebook 05 in one sentence."""
+    """Notebook 05: exp_range against exp, then the accuracies."""
     group = main_group(records)
+    assert EXP_GAIN.at is not None and isinstance(EXP_RANGE.policy, ExpRange)
+    cycles = EXP_GAIN.at / (2 * EXP_RANGE.policy.step_size)
+    gain = (
+        f"exp_range after {EXP_GAIN.at:,} iterations against exp after {EXP.iterations:,}, in points: "
+        f"{_difference(EXP_GAIN, group)}; the paper: {EXP_GAIN.paper:+.1f}. Verdict: **{verdict(EXP_GAIN, group)}**. "
+        f"That is after {cycles:g} cycles, where exp_range stands at the top of one."
+    )
     parts = [f"{EXP_SAID[claim.row.name]}: {_accuracy(claim, group)}" for claim in EXPONENTIAL]
     numbers = ", ".join(f"{claim.paper:.1f}" for claim in EXPONENTIAL)
-    return f"{'; '.join(parts)}. The paper: {numbers}. Verdicts: **{_verdicts(EXPONENTIAL, group)}**."
+    accuracies = f"Accuracies: {'; '.join(parts)}. The paper: {numbers}."
+    return f"{gain} {accuracies} Verdicts: **{_verdicts(EXPONENTIAL, group)}**."
 
 
 def adaptive_methods(records: Sequence[Record]) -> str:
@@ -119,8 +141,23 @@ def sigmoid_batchnorm(records: Sequence[Record]) -> str:
 
 
 def residual_nets(records: Sequence[Record]) -> str:
-    """Notebook 08 in one sentence: CLR against the original's rate, net by net."""
-    return f"CLR against the fixed 0.1, in points: {_differences(records, TABLE_4_DIFFERENCES)}."
+    """Notebook 08: CLR against the original's rate and against the best of the three, net by net."""
+    best = "; ".join(f"{family.title} {_against_best(records, family)}" for family in FAMILIES)
+    return (
+        f"CLR against the fixed 0.1, in points: {_differences(records, TABLE_4_DIFFERENCES)}. Against whichever of the "
+        f"three fixed rates ended best on the same images: {best}."
+    )
+
+
+def _against_best(records: Sequence[Record], family: Family) -> str:
+    group = main_group(records)
+    clr, *fixed = family.rows()
+    found = [(Claim("", clr, "08", row).measured(group), row) for row in fixed]
+    measured = [(math.isnan(ours.mean), ours.mean, row.name, ours, row) for ours, row in found if ours]
+    if not measured:
+        return "not run"
+    *_, ours, row = min(measured, key=lambda some: some[:3])
+    return f"({row.title.split(', ')[1]}) {ours.text('+')}"
 
 
 def imagenet_nets(records: Sequence[Record]) -> str:
@@ -137,13 +174,37 @@ def _differences(records: Sequence[Record], claims: Sequence[Claim]) -> str:
     return "; ".join(parts)
 
 
+def _difference(claim: Claim, group: Sequence[Record]) -> str:
+    return measured(claim, group) if claim.measured(group) else "not run"
+
+
 def choosing_the_cycle(records: Sequence[Record]) -> str:
     """Notebook 10 in one sentence: how often each verdict was reached."""
     return f"of the {len(GUIDANCE)} pieces of advice: **{_verdicts(GUIDANCE, main_group(records))}**."
 
 
 def beyond(records: Sequence[Record]) -> str:
-    """Notebook 11 in one sentence."""
+    """Notebook 11: 1cycle, then the places of CLR's triangular2 and of schedule-free SGD at an equal budget."""
     group = main_group(records)
     ours = f"1cycle with momentum: {_accuracy(LATER[0], group)}"
-    return f"{ours}; its author published {ONE_CYCLE.paper} %. Verdict: **{verdict(LATER[0], group)}**."
+    first = f"{ours}; its author published {ONE_CYCLE.paper} %. Verdict: **{verdict(LATER[0], group)}**."
+    return f"{first} {_equal_budget(group)}"
+
+
+def _equal_budget(group: Sequence[Record]) -> str:
+    own = by_seed(group)
+    ends = {row.name: Summary(tuple(100 * r.accuracy for r in own.get(row.name, {}).values())) for row in EQUAL}
+    run = sorted((name for name in ends if ends[name].values), key=lambda name: _order(ends[name]))
+    if not run:
+        return f"The {len(EQUAL)} schedules at an equal budget: not run."
+    parts = []
+    for name, title in (("equal-triangular2", "triangular2"), ("equal-schedule-free", "schedule-free SGD")):
+        told = ends[name].text().replace(" (", " % (") if name in run else "not run"
+        parts.append(f"{title}: {told}" + (f", place {run.index(name) + 1} of {len(run)}" if name in run else ""))
+    iterations = next(iter(own[run[0]].values())).run.iterations
+    return f"At an equal budget of {iterations:,} iterations, {'; '.join(parts)}."
+
+
+def _order(ends: Summary) -> float:
+    """The highest first, those that diverged last."""
+    return math.inf if math.isnan(ends.mean) else -ends.mean

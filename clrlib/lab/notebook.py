@@ -7,7 +7,9 @@ from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
 from clrlib.lab import cifar100, data, device, distributed, experiments, imagenette, plots, store, streamed, tables
+from clrlib.lab.claims import CLAIMS
 from clrlib.lab.experiments import Experiment
+from clrlib.lab.progress import duration
 from clrlib.lab.runs import Record, Run
 
 PROFILES = ("published", "smoke", "quick", "paper")
@@ -39,14 +41,29 @@ def _as_now(run: Run, row: Experiment, names: Mapping[str, str], precision: str)
     return row.run(run.profile, run.seed, names[row.data], precision) if row.data in names else None
 
 
-def or_short(records: list[Record], *rows: Experiment) -> list[Record]:
-    """The records of some rows; where there are none, the published short runs, and a sentence that says so."""
+def short() -> list[Record]:
+    """The published short runs, those of profile quick."""
+    return store.load_all(store.folder("published quick"))
+
+
+def or_short(records: list[Record], *rows: Experiment, say_so: bool = True) -> list[Record]:
+    """The records of some rows; where there are none, the published short runs, and a sentence that says so.
+
+    say_so: False leaves the sentence to say_if_short, for where another one comes first.
+    """
     names = [row.name for row in rows]
     found = [r for r in records if r.run.experiment in names]
     if not found:
-        found = [r for r in store.load_all(store.folder("published quick")) if r.run.experiment in names]
-        say("*Nothing of the paper's size has been trained yet: these are the short trainings of profile `quick`.*")
+        found = [r for r in short() if r.run.experiment in names]
+    if say_so:
+        say_if_short(found, records)
     return found
+
+
+def say_if_short(shown: list[Record], records: list[Record]) -> None:
+    """Say that short trainings stand in where what is shown is not of the records."""
+    if not any(r in records for r in shown):
+        say("*Nothing of the paper's size has been trained yet: these are the short trainings of profile `quick`.*")
 
 
 def images_for(profile: str, download: bool = False) -> data.Images:
@@ -83,24 +100,35 @@ def say(markdown: str) -> None:
     display(Markdown(markdown))  # type: ignore[no-untyped-call]
 
 
+def solution(text: str) -> None:
+    """Display the solution of an exercise, folded, whose numbers were filled in by code."""
+    say(f"<details><summary>Solution</summary>\n\n{text}\n\n</details>")
+
+
 def claims(records: list[Record], only: str = "") -> None:
     """Display the table of claims, or of one notebook's, the published short runs beside; a long one folded."""
-    table = tables.claims_table(records, store.load_all(store.folder("published quick")), notebooks="", only=only)
-    say(_folded(table, "claims, one by one", longest=60))
+    table = tables.claims_table(records, short(), notebooks="", only=only)
+    count = sum(claim.notebook.startswith(only) for claim in CLAIMS)
+    say(_folded(table, f"{count} claims about accuracy, and the range test, one by one", longest=60))
 
 
 def provenance(records: list[Record]) -> None:
-    """Display where each record comes from; many of them folded."""
+    """Display where each record comes from, once each, and how long it trained; many of them folded."""
+    if not records:
+        say("Nothing was trained yet, so there is no record.")
+        return
+    own = {r.run.name: r for r in records}.values()
     rows = (
         f"| {r.run.name} | {r.data['label']} | {r.run.precision} | {r.machine['name']}, {r.machine['threads']} "
         f"| {r.iterations_per_second} | {r.versions['torch']} | {(r.commits[-1]['commit'] or 'none')[:10]} |"
-        for r in records
+        for r in own
     )
     head = "| record | data | precision | device, threads | iterations/s | torch | commit |"
-    say(_folded("\n".join((head, "|---" * 7 + "|", *rows)), "records", longest=12))
+    say(_folded("\n".join((head, "|---" * 7 + "|", *rows)), f"{len(own)} records", longest=12))
+    say(f"They trained for {duration(sum(r.seconds for r in own))} in all, added up one after the other.")
 
 
-def _folded(table: str, what: str, longest: int) -> str:
-    """A table; one of more rows than the longest that is shown at once is folded, its number of rows above it."""
+def _folded(table: str, summary: str, longest: int) -> str:
+    """A table; one of more rows than the longest that is shown at once is folded under its summary."""
     count = len(table.splitlines()) - 2
-    return f"<details><summary>{count} {what}</summary>\n\n{table}\n\n</details>" if count > longest else table
+    return f"<details><summary>{summary}</summary>\n\n{table}\n\n</details>" if count > longest else table

@@ -17,6 +17,7 @@ from clrlib.lab import (
     experiments,
     figures,
     files,
+    findings,
     headlines,
     notebook,
     paths,
@@ -235,6 +236,7 @@ def readme_block(records: list[Record], quick: list[Record]) -> str:
         "</details>",
         "<details><summary>Other nets: table 4 and AlexNet and GoogLeNet of table 1</summary>",
         tables.claims_table(records, quick, only=("08", "09")),
+        f"The row *both tuned*, `quick`: {findings.tuned(quick)}",
         "</details>",
     )
     return "\n\n".join(parts)

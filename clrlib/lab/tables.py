@@ -93,10 +93,22 @@ def count_of_verdicts(records: Sequence[Record]) -> str:
     counts = []
     for kind in ("reproduced", "direction only", "not reproduced"):
         seeds = [len(ours.values) for verdict, ours in found if verdict == kind and ours]
-        counts.append(f"{len(seeds)} {kind} ({seeds.count(1)} of them with one seed)")
+        counts.append(f"{len(seeds)} {kind}{_with_one_seed(seeds)}")
     verdicts = [verdict for verdict, _ in found]
     rest = f"{verdicts.count('not run')} not run, {verdicts.count('-')} measured without a number to meet"
     return f"Of {len(CLAIMS)} claims about accuracy: {', '.join(counts)}, {rest}."
+
+
+def _with_one_seed(seeds: Sequence[int]) -> str:
+    """How many of some verdicts rest on one seed, in brackets.
+
+    >>> _with_one_seed([1, 3]), _with_one_seed([1, 1]), _with_one_seed([1]), _with_one_seed([])
+    (' (1 of them with one seed)', ' (all with one seed)', ' (with one seed)', '')
+    """
+    if len(seeds) < 2:
+        return " (with one seed)" if 1 in seeds else ""
+    alone = seeds.count(1)
+    return f" ({'all' if alone == len(seeds) else f'{alone} of them'} with one seed)"
 
 
 def measured_on(records: Sequence[Record]) -> str:

@@ -6,6 +6,7 @@ import pytest
 from records import record, seeds
 
 from clrlib.lab import notebook, store
+from clrlib.lab.claims import CLAIMS
 from clrlib.lab.experiments import DECAY_4000, EXP, FIXED, HANN
 from clrlib.lab.runs import Record
 
@@ -63,12 +64,41 @@ def test_a_long_table_of_claims_is_folded(said: list[str]) -> None:
     notebook.claims([], only="03")
     whole, some = said
     assert whole.startswith("<details><summary>") and whole.endswith("\n\n</details>")
-    assert f"<summary>{whole.count(chr(10)) - 5} claims, one by one</summary>" in whole
+    assert f"<summary>{len(CLAIMS)} claims about accuracy, and the range test, one by one</summary>" in whole
+    assert whole.count(chr(10)) - 5 == len(CLAIMS) + 1
     assert some.startswith("| claim |")
 
 
 def test_many_records_are_folded(said: list[str]) -> None:
     for count, folded in ((12, False), (13, True)):
         notebook.provenance(seeds(FIXED, *[80.0] * count))
-        assert said[-1].startswith("<details>") == folded
-        assert said[-1].count("fixed-multistep-seed") == count
+        assert said[-2].startswith("<details>") == folded
+        assert said[-2].count("fixed-multistep-seed") == count
+
+
+def test_no_records_are_said_and_leave_no_empty_table(said: list[str]) -> None:
+    notebook.provenance([])
+    assert said == ["Nothing was trained yet, so there is no record."]
+
+
+def test_a_record_stands_once_and_the_time_of_all_is_added_up(said: list[str]) -> None:
+    records = seeds(FIXED, 80.0, 81.0)
+    notebook.provenance([*records, records[0]])
+    table, time = said
+    assert table.count("fixed-multistep-seed") == 2
+    assert time.startswith("They trained for 2 min in all")
+
+
+def test_the_sentence_on_short_trainings_may_come_after_another(said: list[str]) -> None:
+    published(record(EXP, profile="quick"), profile="published quick")
+    shown = notebook.or_short([], EXP, say_so=False)
+    assert shown and not said
+    notebook.say_if_short(shown, shown)
+    assert not said
+    notebook.say_if_short(shown, [])
+    assert "profile `quick`" in said[0]
+
+
+def test_a_solution_is_folded(said: list[str]) -> None:
+    notebook.solution("42.")
+    assert said == ["<details><summary>Solution</summary>\n\n42.\n\n</details>"]

@@ -18,8 +18,10 @@ from clrlib.lab.experiments import (
     CLR_TRIANGULAR,
     DECAY_4000,
     DEVIATIONS,
+    EQUAL,
     EXP,
     EXP_RANGE,
+    FAMILIES,
     FIXED,
     RANGE_TEST,
     SEARCH,
@@ -186,7 +188,11 @@ def test_headlines_say_what_was_not_run(records: Sequence[Record]) -> None:
 
 def test_headlines_with_many_claims() -> None:
     exponential = headlines.exponential([*seeds(EXP, 79.0), *seeds(EXP_RANGE, 90.0, 90.0)])
-    assert exponential.startswith("exp: 79.0 % (n = 1); exp_range, both bounds falling: ")
+    assert exponential.startswith("exp_range after 42,000 iterations against exp after 70,000, in points: ")
+    assert (
+        " That is after 10.5 cycles, where exp_range stands at the top of one. Accuracies: exp: 79.0 % (n"
+        in exponential
+    )
     assert "; exp_range, only the amplitude falling: not run. The paper: 79.1, 82.2, 82.2. " in exponential
     assert exponential.endswith("Verdicts: **1 reproduced (one seed), 1 not reproduced, 1 not run**.")
     advice = headlines.choosing_the_cycle([*seeds(AS_FOUND, 80.0), *seeds(BASE_TENTH, 80.0)])
@@ -228,9 +234,8 @@ def test_the_words_of_a_claim_without_a_number() -> None:
 def test_verdicts_are_counted_with_those_of_one_seed() -> None:
     """Two seeds of the two headline rows, one of the triangular, whose claim fails."""
     assert tables.count_of_verdicts(some()) == (
-        f"Of {len(CLAIMS)} claims about accuracy: 5 reproduced (0 of them with one seed), 0 direction only (0 of them "
-        f"with one seed), 1 not reproduced (1 of them with one seed), {len(CLAIMS) - 6} not run, 0 measured without a "
-        "number to meet."
+        f"Of {len(CLAIMS)} claims about accuracy: 5 reproduced (0 of them with one seed), 0 direction only, 1 not "
+        f"reproduced (with one seed), {len(CLAIMS) - 6} not run, 0 measured without a number to meet."
     )
 
 
@@ -280,3 +285,24 @@ def test_the_search_for_the_fewest_is_shown_with_its_target_first() -> None:
     assert found[target.title] == ["70,000", "79.0 (n = 1)"], "on the validation split, not on the test images"
     assert found[shortest.title] == ["10,000", "78.5 (n = 1)"]
     assert {cells[1] for title, cells in found.items() if title not in (target.title, shortest.title)} == {"not run"}
+
+
+def test_the_bounds_of_a_headline_have_two_digits() -> None:
+    exact = [replace(r, curves={**r.curves, "lr": [0.995 * lr for lr in r.curves["lr"]]}) for r in some()]
+    told = headlines.range_test([r for r in exact if r.run.experiment == RANGE_TEST.name])
+    rates = re.findall(r"0\.0*(\d+)", told.split(":")[1])
+    assert len(rates) == 2 and all(len(digits) <= 2 for digits in rates)
+
+
+def test_clr_stands_beside_the_fixed_rate_that_flatters_it_least() -> None:
+    clr, low, middle, high = FAMILIES[0].rows()
+    records = [*seeds(clr, 90.0, 91.0), *seeds(low, 88.0, 88.0), *seeds(middle, 92.0, 92.0), *seeds(high, None, None)]
+    told = headlines.residual_nets(records)
+    assert "ResNet, CLR 0.1-0.3 +2.5 ± 0.7 (n = 2); stochastic depth, CLR 0.1-0.3 not run" in told
+    assert "ResNet (fixed 0.2) -1.5 ± 0.7 (n = 2); stochastic depth not run" in told
+
+
+def test_the_places_at_an_equal_budget() -> None:
+    ends = {"equal-triangular2": 60.0, "equal-schedule-free": None, "equal-cosine": 70.0}
+    told = headlines.beyond([r for row in EQUAL if row.name in ends for r in seeds(row, ends[row.name])])
+    assert "2,000 iterations, triangular2: 60.0 % (n = 1), place 2 of 3; schedule-free SGD: (1 of 1 diverged), " in told
