@@ -150,6 +150,6 @@ def _accuracy(scores: Tensor, targets: Tensor) -> float:
     """Share of the targets that get the highest score; nan where a score is not finite."""
     if scores.shape[:1] + scores.shape[2:] != targets.shape:
         shapes = f"scores {tuple(scores.shape)} for targets {tuple(targets.shape)}"
-        raise ValueError(f"the model gives {shapes}; give scores (N, classes) and class numbers (N,)")
+        raise ValueError(f'the model gives {shapes}; give scores (N, classes) and class numbers (N,), or metric="loss"')
     right = (scores.argmax(1) == targets).sum().item()
     return right / targets.numel() if scores.isfinite().all() else math.nan

@@ -75,7 +75,7 @@ def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool,
         top = peak
     if top <= before + 1 + _window(lr.size) // 2:  # smoothing makes a step that wide
         steep = f"{metric} {rise_}s too steeply to tell the bounds apart"
-        return _no_answer(f"{steep}; evaluate more often, or give a smaller end_lr")
+        return _no_answer(f"{steep}; evaluate more often (evaluate_every), or give a smaller end_lr")
     if top == lr.size - 1:
         end = "training diverges"
     elif done[top : top + 2 + lr.size // 5].min() < done[top] - STEP:
