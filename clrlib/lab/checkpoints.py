@@ -1,6 +1,5 @@
 """A training put down to a file and taken up again, bit for bit on the same CPU, with as many threads as it had."""
 
-import hashlib
 import io
 import pickle
 import re
@@ -13,14 +12,13 @@ from torch import Tensor
 
 from clrlib.lab import distributed
 from clrlib.lab.errors import out_of_memory
-from clrlib.lab.files import reason, set_aside, write_atomically
+from clrlib.lab.files import reason, sealed, set_aside, unsealed, write_atomically
 from clrlib.lab.runs import Run, check_curves
 
 if TYPE_CHECKING:
     from clrlib.lab.training import Training
 
 ANEW = "delete it to start this run anew"
-DIGEST = 32  # bytes of the SHA-256 that a file ends with: torch's own reader does not see a changed byte
 KEYS = ("net", "optimizer", "random", "random_cuda", "threads", "done", "losses", "curves", "seconds", "commits")
 BROKEN = (RuntimeError, LookupError, TypeError, ValueError, AttributeError)  # what content of another kind raises
 
@@ -55,11 +53,10 @@ def save(path: Path, training: "Training") -> None:
 
 
 def encoded(content: object) -> bytes:
-    """As torch saves it, and the SHA-256 of that."""
+    """As torch saves it, and the SHA-256 of that: torch's own reader does not see a changed byte."""
     file = io.BytesIO()
     torch.save(content, file)
-    file.write(hashlib.sha256(file.getbuffer()).digest())
-    return file.getvalue()
+    return sealed(file)
 
 
 def resume(path: Path, training: "Training") -> None:
@@ -109,8 +106,8 @@ def read(path: Path, device: torch.device) -> Any:
         written = distributed.by_the_first(path.read_bytes)
     except OSError as error:
         raise ValueError(f"checkpoint {path} cannot be read ({reason(error)}); mend that, or {ANEW}") from error
-    content, digest = written[:-DIGEST], written[-DIGEST:]
-    if hashlib.sha256(content).digest() != digest:
+    content = unsealed(written)
+    if content is None:
         raise Damaged(f"checkpoint {path} is cut off or changed")
     try:
         return torch.load(io.BytesIO(content), map_location=device, weights_only=True)

@@ -1,7 +1,6 @@
 """Bad records and checkpoints, as one who calls a command meets them."""
 
 import errno
-import hashlib
 import io
 import json
 import os
@@ -16,7 +15,7 @@ import pytest
 import torch
 from refusals import RUN, TRAIN, Act, Lab
 
-from clrlib.lab import checkpoints, data, paths, store, training
+from clrlib.lab import checkpoints, data, files, paths, store, training
 from clrlib.lab.runs import Record, Run
 
 MOVE = "move it out of this folder, or delete it and train the run again"
@@ -132,12 +131,12 @@ class Payload:
 
 
 def signed(content: bytes) -> bytes:
-    return content + hashlib.sha256(content).digest()
+    return files.sealed(io.BytesIO(content))
 
 
 def changed(change: Edit) -> Callable[[Lab, bytes], None]:
     def write(lab: Lab, whole: bytes) -> None:
-        content = torch.load(io.BytesIO(whole[: -checkpoints.DIGEST]), weights_only=True)
+        content = torch.load(io.BytesIO(whole[: -files.DIGEST]), weights_only=True)
         change(content)
         lab.checkpoint().write_bytes(checkpoints.encoded(content))
 
