@@ -100,6 +100,17 @@ def _write(path: Path, content: bytes, before: Path | None) -> None:
     _flush_names(path.parent)
 
 
+def put_in_place(part: Path, whole: Path) -> None:
+    """Rename a finished file or folder once all of it is on the disk: after a power cut it is whole or not there."""
+    if part.is_file():
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+    elif hasattr(os, "sync"):  # all of a folder's files in one call; Windows has none
+        os.sync()
+    part.replace(whole)
+    _flush_names(whole.parent)
+
+
 def _flush_names(folder: Path) -> None:
     """The new name too on the disk: else a power cut could lose a record whose checkpoint is deleted already."""
     if os.name == "nt":
