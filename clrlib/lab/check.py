@@ -111,7 +111,7 @@ def compiled() -> str:
     """The CPU's compiled kernels, which the first training makes."""
     if kernels.wanted() == "torch":
         return "CPU kernels: torch's own, as CLRLIB_KERNELS says"
-    if not kernels.obstacle() and not kernels.library().exists():
+    if not kernels.obstacle() and not kernels.is_whole(kernels.library()):
         return "CPU kernels: the first training compiles them (20 s)"
     if problem := kernels.problem():
         asked = kernels.wanted() == "fused"

@@ -1,6 +1,5 @@
-"""A training put down to a file and taken up again, bit for bit on the same CPU, with as many threads as it had."""
+"""A training put down to a file and taken up again, bit for bit on the same CPU: with its threads and kernels."""
 
-import hashlib
 import io
 import pickle
 import re
@@ -11,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from clrlib.lab import distributed
+from clrlib.lab import distributed, kernels
 from clrlib.lab.errors import out_of_memory
-from clrlib.lab.files import reason, set_aside, write_atomically
+from clrlib.lab.files import reason, sealed, set_aside, unsealed, write_atomically
 from clrlib.lab.runs import Run, check_curves
 
 if TYPE_CHECKING:
     from clrlib.lab.training import Training
 
 ANEW = "delete it to start this run anew"
-DIGEST = 32  # bytes of the SHA-256 that a file ends with: torch's own reader does not see a changed byte
 KEYS = ("net", "optimizer", "random", "random_cuda", "threads", "done", "losses", "curves", "seconds", "commits")
 BROKEN = (RuntimeError, LookupError, TypeError, ValueError, AttributeError)  # what content of another kind raises
 
@@ -44,6 +42,7 @@ def save(path: Path, training: "Training") -> None:
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(training.device) if training.device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
+        "kernels": _kernels(training.device),
         "snapshots": training.snapshots.state_dict() if training.snapshots is not None else None,
         "done": training.done,
         "losses": training.losses,
@@ -55,11 +54,10 @@ def save(path: Path, training: "Training") -> None:
 
 
 def encoded(content: object) -> bytes:
-    """As torch saves it, and the SHA-256 of that."""
+    """As torch saves it, and the SHA-256 of that: torch's own reader does not see a changed byte."""
     file = io.BytesIO()
     torch.save(content, file)
-    file.write(hashlib.sha256(file.getbuffer()).digest())
-    return file.getvalue()
+    return sealed(file)
 
 
 def resume(path: Path, training: "Training") -> None:
@@ -86,7 +84,7 @@ def load(path: Path, training: "Training") -> None:
     """Take up where the file was saved.
 
     Of several processes the first one's file is taken. Raises Damaged, or ValueError for a file that holds code, is of
-    another run or other data, or does not fit the run; the training is then not to be used.
+    another run, other data or other kernels, or does not fit the run; the training is then not to be used.
     """
     content = read(path, training.device)
     try:
@@ -95,6 +93,10 @@ def load(path: Path, training: "Training") -> None:
         same = False
     if not same:
         raise ValueError(f"checkpoint {path} is of another run or other data; {ANEW}")
+    had, has = content.get("kernels"), _kernels(training.device)
+    if None not in (had, has) and had != has:  # their sums differ in the last bits
+        mend = f"set CLRLIB_KERNELS={had}, or {ANEW}"
+        raise ValueError(f"checkpoint {path} was trained with the CPU kernels {had!r}, not {has!r}; {mend}")
     try:
         _take_up(content, training)
     except BROKEN as error:
@@ -109,8 +111,8 @@ def read(path: Path, device: torch.device) -> Any:
         written = distributed.by_the_first(path.read_bytes)
     except OSError as error:
         raise ValueError(f"checkpoint {path} cannot be read ({reason(error)}); mend that, or {ANEW}") from error
-    content, digest = written[:-DIGEST], written[-DIGEST:]
-    if hashlib.sha256(content).digest() != digest:
+    content = unsealed(written)
+    if content is None:
         raise Damaged(f"checkpoint {path} is cut off or changed")
     try:
         return torch.load(io.BytesIO(content), map_location=device, weights_only=True)
@@ -120,6 +122,11 @@ def read(path: Path, device: torch.device) -> Any:
         if name := re.search(r"GLOBAL (\S+)", str(error)):  # nothing but tensors and plain values is ever loaded
             raise ValueError(f"checkpoint {path} holds code ({name[1]}); do not trust it, {ANEW}") from error
         raise ValueError(f"checkpoint {path} is none ({reason(error)}); {ANEW}") from error
+
+
+def _kernels(device: torch.device) -> str | None:
+    """What a CPU trains with, None on a GPU: either may take up what the other began."""
+    return kernels.name() if device.type == "cpu" else None
 
 
 def _take_up(content: Any, training: "Training") -> None:

@@ -16,8 +16,8 @@ from urllib.error import HTTPError, URLError
 
 import numpy as np
 
-from clrlib.lab.files import alone, reason
-from clrlib.lab.image_folder import Arrays, DataError, content
+from clrlib.lab.files import alone, put_in_place, reason
+from clrlib.lab.image_folder import Arrays, DataError, again, content
 
 ARCHIVE = "cifar-10-python.tar.gz"
 FOLDER = "cifar-10-batches-py"
@@ -45,7 +45,7 @@ def read_archive(path: Path) -> Arrays:
     train, test = _batch_files()
     try:
         with path.open("rb") as file:
-            _check_sha256(str(path), file)
+            _check_sha256(str(path), file, again(path))
             file.seek(0)
             with tarfile.open(fileobj=file, mode="r:gz") as archive:
                 contents = {m.name: content(archive, m) for m in archive if m.isfile()}
@@ -100,8 +100,8 @@ def download(folder: Path) -> Path:
                 with socket_timeout(TIMEOUT):
                     download_url(CIFAR10.url, folder, filename=part.name)
                 with part.open("rb") as file:
-                    _check_sha256(f"the download {CIFAR10.url}", file)
-                part.replace(whole)
+                    _check_sha256(f"the download {CIFAR10.url}", file, "get it again")
+                put_in_place(part, whole)
             finally:
                 part.unlink(missing_ok=True)
     except (OSError, HTTPException, RecursionError) as error:
@@ -109,11 +109,11 @@ def download(folder: Path) -> Path:
     return whole
 
 
-def _check_sha256(name: str, file: BufferedReader) -> None:
+def _check_sha256(name: str, file: BufferedReader, mend: str) -> None:
     """Refuse a file whose SHA-256 is not the pinned one."""
     found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != SHA256:
-        raise DataError(f"{name} has SHA-256 {found}, not {SHA256}; it is cut off or another file, get it again")
+        raise DataError(f"{name} has SHA-256 {found}, not {SHA256}; it is cut off or another file, {mend}")
 
 
 class Unpickler(pickle.Unpickler):

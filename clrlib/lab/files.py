@@ -1,6 +1,8 @@
 """Files that are whole or not there, and work that one process does at a time."""
 
 import errno
+import hashlib
+import io
 import json
 import os
 import tempfile
@@ -11,9 +13,30 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+DIGEST = 32  # bytes of a SHA-256
+
 
 class Busy(Exception):
     """Another process holds what was asked for."""
+
+
+def sealed(file: io.BytesIO) -> bytes:
+    """What was written to file, and its SHA-256."""
+    digest = hashlib.sha256(file.getbuffer()).digest()
+    file.seek(0, io.SEEK_END)
+    file.write(digest)
+    return file.getvalue()
+
+
+def unsealed(written: bytes) -> bytes | None:
+    """What was sealed; None where a byte is missing or another.
+
+    >>> whole = sealed(io.BytesIO(b"weights"))
+    >>> unsealed(whole), unsealed(whole[:-1]), unsealed(b"")
+    (b'weights', None, None)
+    """
+    content, digest = written[:-DIGEST], written[-DIGEST:]
+    return content if hashlib.sha256(content).digest() == digest else None
 
 
 def write_atomically(path: Path, content: bytes, before: Path | None = None) -> None:
@@ -75,6 +98,17 @@ def _write(path: Path, content: bytes, before: Path | None) -> None:
             temporary.unlink(missing_ok=True)
             raise
     _flush_names(path.parent)
+
+
+def put_in_place(part: Path, whole: Path) -> None:
+    """Rename a finished file or folder once all of it is on the disk: after a power cut it is whole or not there."""
+    if part.is_file():
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+    elif hasattr(os, "sync"):  # all of a folder's files in one call; Windows has none
+        os.sync()
+    part.replace(whole)
+    _flush_names(whole.parent)
 
 
 def _flush_names(folder: Path) -> None:

@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import io
 import lzma
-import os
 import struct
 import tarfile
 import warnings
@@ -23,7 +22,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from clrlib.lab import paths
-from clrlib.lab.files import alone, reason
+from clrlib.lab.files import alone, put_in_place, reason
 from clrlib.lab.paths import shown
 
 SPLITS = ("train", "test", "val")
@@ -32,6 +31,8 @@ ARCHIVES: dict[str, Callable[[Path], Any]] = {".tar.xz": lzma.open, ".tar.gz": g
 LARGEST_SIDE = 4096  # pixels; more is taken for an image bomb
 LARGEST_FILE = 2**26  # bytes of one encoded image in an archive
 LARGEST_ARCHIVE = 2**32  # bytes of all of them
+LARGEST_HEADER = 2**16  # bytes of all that an archive says about one file: its name, its times
+DOWNLOADED = ("cifar-10-python.tar.gz", "imagenette2-160")  # what `make data` puts into data/
 Files = tuple[list[str], Callable[[str], bytes]]  # the image files of a tree: relative paths, and how to read one
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -80,6 +81,12 @@ def read_image_folder(source: Path, size: int | None = None, fit: bool = False) 
     return arrays
 
 
+def again(source: Path) -> str:
+    """How to get a damaged data set again: `make data` leaves alone what is there."""
+    ours = source.parent == paths.DATA and source.name in DOWNLOADED
+    return f"delete {paths.DATA.name}/{source.name} and call `make data`" if ours else "get it again"
+
+
 def is_archive(path: Path) -> bool:
     """Whether this is a file that read_image_folder can open, by its name."""
     return path.name.endswith(tuple(ARCHIVES)) and path.is_file()
@@ -121,8 +128,10 @@ def _archive_files(source: Path) -> Files:
     if opener is None:
         raise DataError(f"{source} is not a {' or '.join(ARCHIVES)} file; give one, or a folder with train/ and test/")
     try:
-        with opener(source) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-            contents = {m.name: content(archive, m) for m in _images_in(source, archive)}
+        with opener(source) as stream:
+            bounded = _Bounded(source, stream)
+            with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
+                contents = {m.name: content(archive, m) for m in _images_in(source, archive, bounded)}
             while stream.read(2**20):  # to the very end, so that the archive's own checksum is compared
                 pass
     except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError) as error:
@@ -130,14 +139,32 @@ def _archive_files(source: Path) -> Files:
     return list(contents), contents.__getitem__
 
 
-def _images_in(source: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+class _Bounded:
+    """An archive's bytes, of which no more than `left` are read: tarfile would take headers of any size into memory."""
+
+    def __init__(self, source: Path, stream: Any) -> None:
+        self.source, self.stream, self.left = source, stream, LARGEST_HEADER
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        if size > self.left:
+            raise DataError(f"{self.source} has a header of more than {LARGEST_HEADER} bytes; do not trust this file")
+        self.left -= size
+        found: bytes = self.stream.read(size)
+        return found
+
+
+def _images_in(source: Path, archive: tarfile.TarFile, bounded: _Bounded) -> Iterator[tarfile.TarInfo]:
     total = 0
     for member in archive:
+        archive.members.clear()  # type: ignore[attr-defined]  # else tarfile would keep all headers
         if _wanted(source, member):
             total += member.size
             if total > LARGEST_ARCHIVE:
                 raise DataError(f"{source} holds more than {LARGEST_ARCHIVE} bytes of images; do not trust this file")
+            bounded.left = member.size
             yield member
+        bounded.left = LARGEST_HEADER
 
 
 def _wanted(source: Path, member: tarfile.TarInfo) -> bool:
@@ -221,7 +248,7 @@ def _decode(
         why = str(error).rstrip(".")
         raise DataError(f"{source}: {name} may be an image bomb ({why}); do not trust this file") from error
     except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise DataError(f"{source}: {name} is not a readable {kind} image; get it again") from error
+        raise DataError(f"{source}: {name} is not a readable {kind} image; {again(source)}") from error
 
 
 def _open(encoded: bytes, kind: str) -> Image.Image:
@@ -262,9 +289,7 @@ def _to_cache(cache: Path, arrays: Arrays) -> None:
                 with part.open("wb") as file:
                     saved = {name: getattr(arrays, name) for name in ("classes", "encoding", *_ARRAYS)}
                     np.savez(file, allow_pickle=False, sha256=arrays.sha256(), **saved)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(cache)
+                put_in_place(part, cache)
             finally:
                 part.unlink(missing_ok=True)
     except OSError as error:

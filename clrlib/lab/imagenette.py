@@ -9,8 +9,8 @@ from torchvision.datasets import Imagenette
 
 from clrlib.lab import paths
 from clrlib.lab.cifar_archive import TIMEOUT, socket_timeout
-from clrlib.lab.files import alone, reason
-from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
+from clrlib.lab.files import alone, put_in_place, reason
+from clrlib.lab.image_folder import Arrays, DataError, again, is_archive, read_image_folder
 
 SIDE = 128
 LABELS = {"imagenette-128": "Imagenette, 128 px", "imagenette-scaled": "Imagenette, scaled to 128 px"}
@@ -45,7 +45,7 @@ def download() -> None:
                 with socket_timeout(TIMEOUT):
                     for split in ("train", "val"):
                         Imagenette(part, split, "160px", download=split == "train")
-                (part / whole.name).replace(whole)
+                put_in_place(part / whole.name, whole)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     except (OSError, RuntimeError, HTTPException) as error:
@@ -63,8 +63,8 @@ def read() -> tuple[str, str, Arrays, Path]:
     arrays = read_image_folder(source, SIDE, fit=name == "imagenette-scaled")
     if arrays.classes != CLASSES:
         wrong = sorted(set(arrays.classes) ^ set(CLASSES))
-        raise DataError(f"{source} is not Imagenette: class {wrong[0]!r} is missing or foreign; give a complete copy")
+        raise DataError(f"{source} is not Imagenette: class {wrong[0]!r} is missing or foreign; {again(source)}")
     if (len(arrays.train_labels), len(arrays.test_labels)) != (TRAIN, VAL):
         counts = f"{len(arrays.train_labels)} and {len(arrays.test_labels)}"
-        raise DataError(f"{source} has {counts} images to train and test on, not {TRAIN} and {VAL}; get it again")
+        raise DataError(f"{source} has {counts} images to train and test on, not {TRAIN} and {VAL}; {again(source)}")
     return name, LABELS[name], arrays, source

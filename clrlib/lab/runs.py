@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from clrlib import schedules
@@ -13,7 +14,12 @@ from clrlib.policy import Policy
 from clrlib.schedules import Stages
 
 CURVES = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")  # what every training measures
-HELD = {"run": {"experiment", "policy"}, "data": {"name", "label", "sha256"}, "machine": {"name", "device"}}  # and more
+OF_SNAPSHOTS = ("snapshot_iteration", "ensemble_accuracy", "average_accuracy")  # what one that keeps them does too
+HELD = {
+    "run": {"experiment", "policy"},  # and more
+    "data": {"name", "label", "sha256"},
+    "machine": {"name", "device", "threads"},
+}
 
 
 class NewerFormat(ValueError):
@@ -135,7 +141,10 @@ class Record:
             if not isinstance(held, dict) or not held.keys() >= names:
                 raise ValueError(f"its {part!r} does not hold {', '.join(sorted(names))}")
         check_curves(content.get("curves"))
-        return cls(**{**content, "run": Run.from_json(content["run"])})
+        _check_origin(content)
+        record = cls(**{**content, "run": Run.from_json(content["run"])})
+        _check_end(record)
+        return record
 
 
 def check_curves(curves: Any) -> None:
@@ -149,6 +158,49 @@ def check_curves(curves: Any) -> None:
             raise ValueError(f"its curve {name!r} has {len(values)} values for {len(curves['iteration'])} evaluations")
         if name.endswith("accuracy") and not all(0 <= value <= 1 for value in values):
             raise ValueError(f"its curve {name!r} is no share of the images, from 0 to 1")
+
+
+def _check_origin(content: dict[str, Any]) -> None:
+    """Refuse data, machine, versions and commits that no training writes."""
+    texts = {f"{part}'s {name}": content[part][name] for part in ("data", "machine") for name in HELD[part]}
+    threads = texts.pop("machine's threads")
+    if type(threads) is not int:
+        raise ValueError(f"its machine's threads are {threads!r}, no number")
+    versions, commits = content.get("versions"), content.get("commits")
+    if not isinstance(versions, dict):
+        raise ValueError("it has no versions")
+    texts |= {f"version of {name}": version for name, version in versions.items()}
+    for name, value in texts.items():
+        if type(value) is not str:
+            raise ValueError(f"its {name} is {value!r}, no text")
+    if not isinstance(commits, list) or not all(map(_is_commit, commits)):
+        raise ValueError(f"its commits are {commits!r}, no list of commits")
+
+
+def _is_commit(commit: Any) -> bool:
+    """Whether it is what provenance.git gives; None is for what is outside a checkout."""
+    return (
+        isinstance(commit, dict)
+        and isinstance(commit.get("commit", 0), str | None)
+        and isinstance(commit.get("dirty", 0), bool | None)
+    )
+
+
+def _check_end(record: Record) -> None:
+    """Refuse a record of a training that neither came to its end nor diverged."""
+    run, curves, end = record.run, record.curves, record.diverged_at
+    iteration = curves["iteration"]
+    if any(type(t) is not int for t in iteration) or any(a >= b for a, b in pairwise([0, *iteration])):
+        raise ValueError("its curve 'iteration' does not rise in whole numbers")
+    if end is not None:
+        if type(end) is not int or not 0 <= end <= run.iterations:
+            raise ValueError(f"diverged_at is {end!r}, no iteration of the run")
+        return
+    if iteration[-1:] != [run.iterations]:
+        raise ValueError(f"it ends after {[0, *iteration][-1]} of {run.iterations} iterations")
+    for name in OF_SNAPSHOTS if run.snapshots else ():
+        if len(values := curves.get(name, [])) != len(run.snapshots):
+            raise ValueError(f"its curve {name!r} has {len(values)} values for {len(run.snapshots)} snapshots")
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-CURVES = ("snapshot_iteration", "ensemble_accuracy", "average_accuracy")
-
 
 class Snapshots:
     """What a training's snapshots say together, from the first to the last one taken.

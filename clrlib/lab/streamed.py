@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from clrlib.lab import distributed, paths
-from clrlib.lab.files import reason, write_atomically
+from clrlib.lab.files import reason, sealed, unsealed, write_atomically
 from clrlib.lab.image_folder import FORMATS, DataError
 from clrlib.lab.order import BatchOrder, generator
 
@@ -87,15 +87,16 @@ class StreamedImages:
 
     def mean_image(self) -> Tensor:
         """The mean of SAMPLE training images, drawn once for all: (3, side, side) float32, kept in data/cache/."""
-        kept = paths.DATA / "cache" / f"{self.name}-{self.side}-mean-of-{SAMPLE}-{self.sha256[:16]}.npy"
-        if not kept.exists():
+        kept = paths.DATA / "cache" / f"{self.name}-{self.side}-mean-of-{SAMPLE}-{self.sha256[:16]}.npy.sealed"
+        content = unsealed(kept.read_bytes()) if kept.exists() else None
+        if content is None:
+            if kept.exists():
+                print(f"data: the mean image {paths.shown(kept)} is damaged; made again", flush=True)
             file = io.BytesIO()
             np.save(file, self._mean_of_sample().numpy())
-            write_atomically(kept, file.getvalue())
-        try:
-            return torch.from_numpy(np.load(kept)).to(self.device)
-        except (ValueError, EOFError) as error:
-            raise DataError(f"{kept} is damaged ({error}); delete it") from error
+            content = file.getvalue()
+            write_atomically(kept, sealed(file))
+        return torch.from_numpy(np.load(io.BytesIO(content))).to(self.device)
 
     def loader_rate(self, batch: int) -> float:
         """Images a second that all workers decode while nothing else is done: no training is faster."""

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clrlib.lab import checkpoints, distributed, provenance, snapshots
+from clrlib.lab import checkpoints, distributed, provenance
 from clrlib.lab.data import Images
 from clrlib.lab.device import keep_freed_memory, threads_put_back
 from clrlib.lab.models import build, compiles
 from clrlib.lab.optimizers import OPTIMIZERS
 from clrlib.lab.order import BatchOrder, generator
-from clrlib.lab.runs import CURVES, Record, Run
+from clrlib.lab.runs import CURVES, OF_SNAPSHOTS, Record, Run
 from clrlib.lab.snapshots import Snapshots
 from clrlib.policy import Policy
 from clrlib.scheduler import ScheduleLR
@@ -125,7 +125,7 @@ class Training:
         self.done = 0
         self.losses: list[Tensor] = []  # since the last evaluation, on the device: reading each would wait for it
         self.diverged_at: int | None = None
-        names = CURVES + (snapshots.CURVES if run.snapshots else ())
+        names = CURVES + (OF_SNAPSHOTS if run.snapshots else ())
         self.curves: dict[str, list[float]] = {name: [] for name in names}
         self.seconds = 0.0
         self.commits = [provenance.git()]  # the code as it is now, not as it will be when the run ends
@@ -170,7 +170,7 @@ class Training:
         kept.take(self.net, scores)
         labels = self.images.test_labels
         average, _ = accuracy_and_loss(self.test_scores(kept.average), labels)
-        for name, value in zip(snapshots.CURVES, (self.done, kept.ensemble_accuracy(labels), average), strict=True):
+        for name, value in zip(OF_SNAPSHOTS, (self.done, kept.ensemble_accuracy(labels), average), strict=True):
             self.curves[name].append(value)
 
     def test_scores(self, net: nn.Module) -> Tensor:

@@ -123,6 +123,21 @@ def another_download(lab: Lab) -> None:
     lab.patch.setattr(torchvision.datasets.utils, "download_url", fetch)
 
 
+def long_header(lab: Lab, *, name: str = "1.png", comment: str = "") -> None:
+    """A header that tarfile would read whole, however large: a name, or anything else about a file."""
+    lab.patch.setattr(tarfile, "DEFAULT_FORMAT", tarfile.PAX_FORMAT if comment else tarfile.GNU_FORMAT)
+    archive(lab, member(f"train/dog/{name}", picture(), pax_headers={"comment": comment}))
+
+
+def many_headers(lab: Lab) -> None:
+    """A file that one header after another says something about."""
+    path = lab.user / "images.tar.gz"
+    header = member("header", size=512)[0]
+    header.type = tarfile.GNUTYPE_LONGNAME
+    path.write_bytes(gzip.compress((header.tobuf() + bytes(512)) * 2000))
+    lab.data(path)
+
+
 def small_limit(lab: Lab) -> None:
     lab.patch.setattr(image_folder, "LARGEST_ARCHIVE", 50)
     archive(lab)
@@ -159,7 +174,7 @@ CASES: dict[str, tuple[Act, str, str, str]] = {  # what is there; what is said; 
     "checksum": (
         lambda lab: original(lab, b"", trusted=False),
         rf"{ARCHIVE} has SHA-256 [0-9a-f]{{64}}, not 6d958be",
-        "get it again",
+        rf"delete data/{ARCHIVE} and call `make data`",
         "",
     ),
     "payload": (
@@ -198,6 +213,9 @@ CASES: dict[str, tuple[Act, str, str, str]] = {  # what is there; what is said; 
     "device": (linked(tarfile.CHRTYPE), r"'train/dog/1\.png' is a link or a device", "pack plain files", ""),
     "pipe": (linked(tarfile.FIFOTYPE), r"'train/dog/1\.png' is a link or a device", "pack plain files", ""),
     "huge member": (lambda lab: bomb(lab, 2**33), r"'train/cat/1\.png' is larger than \d+ bytes", "remove it", ""),
+    "long comment": (lambda lab: long_header(lab, comment="c" * 2**17), "has a header of more than", DO_NOT_TRUST, ""),
+    "long name": (lambda lab: long_header(lab, name="n" * 2**17), "has a header of more than", DO_NOT_TRUST, ""),
+    "headers without end": (many_headers, "has a header of more than 65536 bytes", DO_NOT_TRUST, ""),
     "huge archive": (small_limit, "holds more than 50 bytes of images", DO_NOT_TRUST, ""),
     "folder missing": (lambda lab: lab.data(lab.user / "none"), "CLRLIB_DATA is '.*none', where there", "unset", ""),
     "folder empty": (lambda lab: lab.data(lab.user), "CLRLIB_DATA is '.*user', where there is no", "name its", ""),

@@ -1,7 +1,6 @@
 """Bad records and checkpoints, as one who calls a command meets them."""
 
 import errno
-import hashlib
 import io
 import json
 import os
@@ -16,7 +15,7 @@ import pytest
 import torch
 from refusals import RUN, TRAIN, Act, Lab
 
-from clrlib.lab import checkpoints, data, paths, store, training
+from clrlib.lab import checkpoints, data, files, paths, store, training
 from clrlib.lab.runs import Record, Run
 
 MOVE = "move it out of this folder, or delete it and train the run again"
@@ -70,6 +69,35 @@ RECORDS: dict[str, tuple[Callable[[Path, str], None], str, str]] = {  # what lie
     "list": (put("[1, 2]", name="list"), r"list\.json is not a whole record \(it has no format number\)", MOVE),
     "deep": (put("[" * 100_000, name="deep"), r"deep\.json is not a whole record \(maximum recursion", MOVE),
     "no data": (put(lambda c: c.pop("data")), r"its 'data' does not hold label, name, sha256", MOVE),
+    "name that is a list": (put(lambda c: c["data"].update(name=[])), r"its data's name is \[\], no text", MOVE),
+    "checksum that is null": (put(lambda c: c["data"].update(sha256=None)), "its data's sha256 is None, no text", MOVE),
+    "no device": (put(lambda c: c["machine"].pop("device")), "'machine' does not hold device, name, threads", MOVE),
+    "device that is a number": (put(lambda c: c["machine"].update(device=0)), "machine's device is 0, no text", MOVE),
+    "threads of text": (put(lambda c: c["machine"].update(threads="2")), "machine's threads are '2', no number", MOVE),
+    "no versions": (put(lambda c: c.update(versions=None)), "it has no versions", MOVE),
+    "version that is a number": (put(lambda c: c["versions"].update(torch=2.1)), "of torch is 2.1, no text", MOVE),
+    "no commits": (put(lambda c: c.update(commits=None)), "its commits are None, no list of commits", MOVE),
+    "commit of text": (put(lambda c: c.update(commits=["abc"])), r"its commits are \['abc'\], no list", MOVE),
+    "half a commit": (put(lambda c: c["commits"][0].pop("dirty")), r"its commits are \[.*\], no list", MOVE),
+    "not trained to its end": (
+        curve("iteration", [1, RUN.iterations - 1]),
+        rf"it ends after {RUN.iterations - 1} of {RUN.iterations} iterations",
+        MOVE,
+    ),
+    "never evaluated": (
+        put(lambda c: c["curves"].update({name: [] for name in c["curves"]})),
+        rf"it ends after 0 of {RUN.iterations} iterations",
+        MOVE,
+    ),
+    "iterations that fall": (curve("iteration", [RUN.iterations, 1]), "'iteration' does not rise in whole", MOVE),
+    "half an iteration": (curve("iteration", [0.5, RUN.iterations]), "'iteration' does not rise in whole", MOVE),
+    "diverged by word": (put(lambda c: c.update(diverged_at="late")), "diverged_at is 'late', no iteration", MOVE),
+    "diverged after its end": (put(lambda c: c.update(diverged_at=10**6)), "diverged_at is 1000000, no iter", MOVE),
+    "no snapshots": (
+        put(lambda c: c["run"].update(snapshots=[1])),
+        "its curve 'snapshot_iteration' has 0 values for 1 snapshots",
+        MOVE,
+    ),
     "no curve": (put(lambda c: c["curves"].pop("lr")), "it has no curve 'lr'", MOVE),
     "no curves": (put(lambda c: c.update(curves=None)), "it has no curves", MOVE),
     "text for a number": (curve("test_loss", ["low", "lower"]), "its curve 'test_loss' is no list of numbers", MOVE),
@@ -132,12 +160,12 @@ class Payload:
 
 
 def signed(content: bytes) -> bytes:
-    return content + hashlib.sha256(content).digest()
+    return files.sealed(io.BytesIO(content))
 
 
 def changed(change: Edit) -> Callable[[Lab, bytes], None]:
     def write(lab: Lab, whole: bytes) -> None:
-        content = torch.load(io.BytesIO(whole[: -checkpoints.DIGEST]), weights_only=True)
+        content = torch.load(io.BytesIO(whole[: -files.DIGEST]), weights_only=True)
         change(content)
         lab.checkpoint().write_bytes(checkpoints.encoded(content))
 
@@ -181,6 +209,11 @@ CHECKPOINTS: dict[str, tuple[Callable[[Lab, bytes], Any], str, str]] = {
         changed(lambda c: first(c, "optimizer", (2, 2))),
         r"does not fit its run \(velocity has shape \(2, 2\) for weights",
         ANEW,
+    ),
+    "other kernels": (
+        changed(lambda c: c.update(kernels="fused")),
+        rf"{NAME}\.pt was trained with the CPU kernels 'fused', not 'torch'",
+        f"set CLRLIB_KERNELS=fused, or {ANEW}",
     ),
     "no threads at all": (changed(lambda c: c.update(threads=0)), "does not fit its run .threads is 0", ANEW),
     "no checkpoint": (lambda lab, _: lab.checkpoint().write_bytes(signed(b"text")), rf"{NAME}\.pt is none \(", ANEW),

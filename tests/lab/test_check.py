@@ -1,5 +1,6 @@
 """`make check` where something is missing: the line that says what to mend, and the exit code."""
 
+import io
 import os
 import shutil
 import socket
@@ -14,7 +15,7 @@ import pytest
 import torch
 from refusals import Lab
 
-from clrlib.lab import cifar_archive, kernels, paths, sweep
+from clrlib.lab import cifar_archive, files, kernels, paths, sweep
 from clrlib.lab.__main__ import main
 
 GIB = 2**30
@@ -185,7 +186,7 @@ def test_kernels_are_not_compiled_by_looking(here: Lab) -> None:
     here.patch.setattr(kernels, "_compile", lambda file: pytest.fail("compiled"))
     assert "ok: CPU kernels: the first training compiles them (20 s)" in said(here)
     kernels.library().parent.mkdir()
-    kernels.library().write_bytes(b"no library")
+    kernels.library().write_bytes(files.sealed(io.BytesIO(b"no library")))
     assert any(line.startswith("mend: the CPU kernels could not be loaded (") for line in said(here))
     here.patch.setattr(torch.ops, "load_library", lambda file: None)
     assert "ok: CPU kernels: compiled" in said(here)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clrlib.lab.files import alone, to_json, write_atomically
+from clrlib.lab.files import alone, put_in_place, to_json, write_atomically
 
 
 def test_writes_in_a_folder_that_it_makes(tmp_path: Path) -> None:
@@ -70,6 +70,19 @@ def test_the_content_is_on_the_disk_before_it_has_the_name_and_then_the_name(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks otherwise")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_was_downloaded_is_on_the_disk_before_it_has_the_name(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, whole, flushed = tmp_path / "part", tmp_path / "whole", []
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(whole.exists()))
+    monkeypatch.setattr(os, "sync", lambda: flushed.append(whole.exists()))
+    part.mkdir() if kind == "folder" else part.write_bytes(b"all of it")
+    put_in_place(part, whole)
+    assert flushed == [False, True], "its content, then its name"
+    assert whole.exists() and not part.exists()
+
+
 def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock made of a mere file would stay for ever where a machine dies."""
 

@@ -69,6 +69,17 @@ def assert_is_the_tree(arrays: Arrays) -> None:
     assert arrays.test_labels.tolist() == [0, 1]
 
 
+def test_an_image_may_be_larger_than_a_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do the headers of several files count together."""
+    monkeypatch.setattr(image_folder, "LARGEST_HEADER", 2048)
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    files = dict.fromkeys(tree(), file.getvalue()) | {f"notes/{i}.txt": b"no image" for i in range(9)}
+    arrays = read_image_folder(write_archive(tmp_path / "images.tar.gz", files))
+    assert (arrays.train_images == noise.transpose(2, 0, 1)).all() and len(file.getvalue()) > 2 * 2048
+
+
 @pytest.mark.parametrize("test", ["test", "val"])
 def test_folder_is_read_class_by_class(tmp_path: Path, test: str) -> None:
     arrays = read_image_folder(write_folder(tmp_path / "images", tree(test)))

@@ -191,13 +191,14 @@ def refused(match: str) -> None:
 
 def test_a_missing_class_is_refused(data_folder: Path) -> None:
     put_archive(data_folder / "imagenette-128.tar.xz", {n: c for n, c in tree().items() if "n03028079" not in n})
-    refused(r"imagenette-128\.tar\.xz is not Imagenette: class 'n03028079' is missing or foreign; give a complete copy")
+    refused(r"imagenette-128\.tar\.xz is not Imagenette: class 'n03028079' is missing or foreign; get it again")
 
 
 def test_a_foreign_class_is_refused(data_folder: Path) -> None:
     foreign = {f"{split}/n02086240/0.png": picture(0) for split in ("train", "val")}
     put_folder(data_folder / "imagenette2-160", tree() | foreign)
-    refused("imagenette2-160 is not Imagenette: class 'n02086240' is missing or foreign")
+    mend = "delete data/imagenette2-160 and call `make data`"
+    refused(f"imagenette2-160 is not Imagenette: class 'n02086240' is missing or foreign; {mend}")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The compiled kernels: where they are used, how they are made, and what happens where they cannot be."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from clrlib.lab import kernels
+from clrlib.lab.files import sealed, unsealed
 
 
 @pytest.fixture
@@ -85,6 +87,28 @@ def test_a_folder_that_cannot_be_written_is_no_crash(
     monkeypatch.setattr(kernels, "BUILD", tmp_path / "file")
     assert not kernels.load.__wrapped__()
     assert "the CPU kernels could not be loaded (" in capfd.readouterr().err
+
+
+WHOLE = sealed(io.BytesIO(bytes(range(256)) * 40))
+
+
+@pytest.mark.parametrize("left", [WHOLE[: int(share * len(WHOLE))] for share in (0, 0.05, 0.3, 0.6, 0.999)], ids=len)
+def test_what_a_power_cut_left_of_a_library_is_compiled_again_and_not_loaded(
+    left: bytes, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Half of a real one ends the process with a bus error."""
+    loaded: list[bytes] = []
+    monkeypatch.setattr(kernels, "obstacle", lambda: None)
+    monkeypatch.setattr(kernels, "_run", lambda *command: Path(command[-1]).write_bytes(b"compiled"))
+    monkeypatch.setattr(torch.ops, "load_library", lambda file: loaded.append(Path(file).read_bytes()))
+    elsewhere.mkdir()
+    kernels.library().write_bytes(left)
+    assert kernels.problem() is None and loaded == [b"compiled"]
+    damaged, compiling = capfd.readouterr().err.splitlines()
+    assert damaged.endswith(f"{kernels.library().name} are cut off or changed") and compiling.startswith("compiling")
+    assert unsealed(kernels.library().read_bytes()) == b"compiled"
+    assert kernels.problem() is None and loaded[1:] == [kernels.library().read_bytes()]
+    assert not capfd.readouterr().err, "nothing is compiled a second time"
 
 
 def test_who_asks_for_them_by_name_is_not_given_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def saved(folder: Path, record_of: Callable[[Run], Record]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("seed", 1), ("batch", 9), ("iterations", 5), ("experiment", "made2"), ("profile", "quick")]
+    ("setting", "value"), [("seed", 1), ("batch", 9), ("momentum", 0.8), ("experiment", "made2"), ("profile", "quick")]
 )
 def test_an_edited_setting_is_refused(saved: Path, setting: str, value: object) -> None:
     content = json.loads(saved.read_text())

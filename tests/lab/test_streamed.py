@@ -209,7 +209,9 @@ def test_a_notebook_has_it_where_it_is(tree: Path, few: ImageSet, monkeypatch: p
     assert notebook.data_for("paper") == {"cifar10": "made"}
 
 
-def test_the_mean_is_of_a_fixed_sample_and_kept(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mean_is_of_a_fixed_sample_and_kept(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     images = images_of(tree)
     pixels = np.stack([decode(tree / name, 32) for name in images.train_files])
     mean, scale = per_pixel(images)
@@ -225,9 +227,11 @@ def test_the_mean_is_of_a_fixed_sample_and_kept(tree: Path, monkeypatch: pytest.
     (kept,) = (paths.DATA / "cache").glob("*-of-6-*")
     kept.unlink()
     assert torch.equal(images.mean_image(), sample), "drawn again, the same"
-    kept.write_bytes(kept.read_bytes()[:200])
-    with pytest.raises(DataError, match=r"imagenet-32-mean-of-6-.*npy is damaged .*; delete it"):
-        images.mean_image()
+    whole = kept.read_bytes()
+    for damaged in (whole[:200], whole[:300] + b"?" + whole[301:]):
+        kept.write_bytes(damaged)
+        assert torch.equal(images.mean_image(), sample)
+        assert "is damaged; made again" in capsys.readouterr().out and kept.read_bytes() == whole
 
 
 def test_what_it_cannot_do_is_refused(tree: Path) -> None:

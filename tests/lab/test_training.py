@@ -251,6 +251,22 @@ def test_taken_up_with_as_many_threads_as_it_had(few: ImageSet, checkpoint: Path
     assert torch.get_num_threads() == 2
 
 
+def test_taken_up_with_the_kernels_it_had_or_not_at_all(
+    few: ImageSet, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older clrlib's checkpoint does not tell which these were."""
+    had = kernels.name()
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(2))
+    content = checkpoints.read(checkpoint, few.device)
+    monkeypatch.setattr(kernels, "name", lambda: "others")
+    with pytest.raises(ValueError, match=rf"CPU kernels '{had}', not 'others'; set CLRLIB_KERNELS={had}, or delete it"):
+        train(SHORT, few, checkpoint)
+    assert content.pop("kernels") == had
+    checkpoint.write_bytes(checkpoints.encoded(content))
+    assert train(SHORT, few, checkpoint).curves["iteration"][-1] == SHORT.iterations
+
+
 def test_resuming_trains_only_what_is_missing(few: ImageSet, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(SHORT, few, checkpoint, kill_after(2))

@@ -5,6 +5,7 @@ says so. CLRLIB_KERNELS=torch keeps to torch's; CLRLIB_KERNELS=fused fails where
 """
 
 import hashlib
+import io
 import os
 import platform
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from clrlib.lab.files import sealed, unsealed, write_atomically
 from clrlib.lab.paths import BUILD
 
 SOURCE = Path(__file__).with_name("caffe.cpp")
@@ -81,7 +83,7 @@ def problem() -> str | None:
         return missing
     file = library()
     try:
-        if file.exists():
+        if is_whole(file):
             torch.ops.load_library(file)  # type: ignore[no-untyped-call]
         else:
             _compile(file)
@@ -93,13 +95,27 @@ def problem() -> str | None:
     return None
 
 
+def is_whole(library: Path) -> bool:
+    """Whether it is there as it was written; says so where it is damaged. Loading half of one kills the process."""
+    if not library.exists():
+        return False
+    whole = unsealed(library.read_bytes()) is not None
+    if not whole:
+        print(f"the CPU kernels in {library} are cut off or changed", file=sys.stderr, flush=True)
+    return whole
+
+
 def _compiler() -> list[str]:
     return os.environ.get("CXX", "").split() or ["g++"]
 
 
 def library() -> Path:
-    """A file for each source, compiler, torch and processor: what was made for another does not run here."""
+    """A file for each source, compiler, torch and processor: what was made for another does not run here.
+
+    It ends with its SHA-256, which who loads a library does not look at.
+    """
     facts = (
+        "sealed",  # those that an older clrlib made are not
         SOURCE.read_text(),
         OPTIONS,
         _compiler(),
@@ -111,7 +127,7 @@ def library() -> Path:
 
 
 def _compile(library: Path) -> None:
-    """Compile and load in a folder of its own, then move the whole file into place: two processes may do it at once."""
+    """Compile and load in a folder of its own, then write the whole file: two processes may do it at once."""
     library.parent.mkdir(parents=True, exist_ok=True)
     torch_folder = Path(torch.__file__).parent
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
@@ -122,7 +138,7 @@ def _compile(library: Path) -> None:
         # no -fopenmp here: it would bring a second OpenMP with threads of its own beside the one that torch brings
         _run(*_compiler(), "-shared", str(made), f"-L{torch_folder / 'lib'}", "-ltorch_cpu", "-lc10", "-o", str(built))
         torch.ops.load_library(built)  # type: ignore[no-untyped-call]  # what does not load is not kept
-        built.replace(library)
+        write_atomically(library, sealed(io.BytesIO(built.read_bytes())))
 
 
 def _run(*command: str) -> None:
