@@ -17,10 +17,21 @@ LAB := $(PY) -m clrlib.lab
 KILLS ?= 20
 ROUNDS ?= 20
 # holds a lock while a command runs: two makes in one clone must not install into it at the same time
-ALONE := $(PYTHON) -c 'import fcntl, subprocess, sys; lock = open(".setup.lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX); sys.exit(subprocess.call(sys.argv[1:]))'
+define ALONE
+import fcntl, subprocess, sys
+try:
+    lock = open(".setup.lock", "w")
+except OSError as error:
+    sys.exit(f"error: this folder cannot be written to ({error.strerror}); make it one that you may write to and call again")
+fcntl.flock(lock, fcntl.LOCK_EX)
+sys.exit(subprocess.call(sys.argv[1:]))
+endef
+export ALONE
 ENGINES := $(if $(ENGINE),--engine $(ENGINE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# the rounds of make flakes are a count of one commit of these: records and pages come and go
+CODE := clrlib tests pyproject.toml requirements.lock
 # refuses a setting that is no count
 COUNT = @[[ "$($(1))" =~ ^[1-9][0-9]*$$ ]] || { echo "error: $(1) is '$($(1))'; give a whole number, 1 or more"; exit 1; }
 OPTIONS = --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
@@ -41,7 +52,7 @@ check: ## versions, device, memory, disk, data: what is here, what to mend (20 s
 
 setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
-	@$(ALONE) $(MAKE) --no-print-directory .venv/done
+	@$(PYTHON) -c "$$ALONE" $(MAKE) --no-print-directory .venv/done
 
 .venv/done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -76,9 +87,9 @@ soak: setup ## kill a sweep KILLS times, compare with an undisturbed one, into d
 
 flakes: setup ## the tests ROUNDS times, each time in another order, into docs/ (6 min each)
 	$(call COUNT,ROUNDS)
-	@test -z "$$(git status --porcelain -- . ':!docs')" || { echo "error: there are changes; commit them, for the count is of one commit"; exit 1; }
-	@mkdir -p build; code="commit $$(git log -1 --format=%h -- . ':!docs' ':!*.md')"; \
-		[ "$$(head -n 1 build/flakes.txt 2>/dev/null)" = "$$code" ] || echo "$$code" > build/flakes.txt
+	@test -z "$$(git status --porcelain -- $(CODE))" || { echo "error: the code has changes; commit them, for the count is of one commit"; exit 1; }
+	@mkdir -p build; [ -f build/flakes.txt ] || cp docs/flakes.txt build/; code="commit $$(git log -1 --format=%h -- $(CODE))"; \
+		[ "$$(head -n 1 build/flakes.txt)" = "$$code" ] || echo "$$code" > build/flakes.txt
 	@set -o pipefail; green=0; for round in $$(seq $(ROUNDS)); do \
 		grep -q "^order $$round: [0-9]* passed" build/flakes.txt && continue; \
 		$(PY) -m pytest $(TWO) -p randomly --randomly-seed $$round | tee build/flakes.log; green=$$?; \
@@ -86,7 +97,7 @@ flakes: setup ## the tests ROUNDS times, each time in another order, into docs/ 
 		done; cp build/flakes.txt docs/; exit $$green
 
 lab: setup ## JupyterLab on notebooks/
-	$(PY) -m jupyterlab $(LAB_OPTIONS) notebooks
+	$(PY) -m jupyterlab --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB_OPTIONS) notebooks
 
 publish: PROFILE := paper
 publish: data ## train the paper profile, publish all (Caffe net: 18 h on 2 cores; others: weeks)

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ def lab_server(home: Path) -> Iterator[dict[str, Any]]:
     """A server on home/notebooks/, and what it says about itself: "url", "token", "pid" ..."""
     told = subprocess.run(["make", "-n", "lab"], cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
     (command,) = [line.split() for line in told.splitlines() if "jupyterlab" in line]
-    assert command[1:] == ["-m", "jupyterlab", "notebooks"], "no option that opens it to others"
+    quiet = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
+    assert command[1:] == ["-m", "jupyterlab", quiet, "notebooks"], "no option that opens it to others"
     (home / "notebooks").mkdir(exist_ok=True)
     new = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "RUNTIME", "DATA")}
     as_root = ("--allow-root",) if os.name != "nt" and not os.getuid() else ()
@@ -47,10 +47,10 @@ def _wait_for_it(server: "subprocess.Popen[bytes]", home: Path) -> dict[str, Any
 
 def _about(folder: Path) -> dict[str, Any] | None:
     for path in folder.glob("jpserver-*.json"):
-        about: dict[str, Any] = json.loads(path.read_text())
         try:
+            about: dict[str, Any] = json.loads(path.read_text())
             urllib.request.urlopen(f"{about['url']}api")
-        except urllib.error.URLError:
+        except (ValueError, OSError):  # half written, or not listening yet
             return None
         return about
     return None

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,15 @@ def test_the_counts_of_kills_and_rounds_are_those_of_the_logs() -> None:
     assert f"| {kills} kills, {cuts} files cut off: {ended} |" in page
     rounds = re.findall(r"^order \d+: (.*) in ", flakes, re.MULTILINE)
     assert f"| {len(rounds)} rounds: {'; '.join(dict.fromkeys(rounds))} |" in page
+
+
+@pytest.mark.parametrize("log", ["soak.txt", "flakes.txt"])
+def test_a_log_is_of_a_commit_of_this_history(log: str) -> None:
+    commit = (DOCS / log).read_text().splitlines()[0].removeprefix("commit ")
+    known = subprocess.run(
+        ["git", "merge-base", "--is-ancestor", commit, "HEAD"], cwd=paths.ROOT, capture_output=True, text=True
+    )
+    assert known.returncode == 0, f"{log} is of {commit}, which nobody can look at: {known.stderr}"
 
 
 def test_every_policy_is_on_the_page_of_policies() -> None:

@@ -39,7 +39,8 @@ def half(rank, folder):
 
 def test_two_processes_use_the_same_rates_and_train_what_one_trains(tmp_path):
     multiprocessing.spawn(half, (str(tmp_path),), nprocs=2)
-    (rates, weights), (others, other_weights) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    (rates, weights), (others, other_weights) = found
     assert rates == others == [POLICY(t) for t in range(6)]
     torch.manual_seed(0)
     alone = nn.Linear(4, 2)

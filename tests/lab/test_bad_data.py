@@ -264,6 +264,6 @@ def test_a_folder_without_permission(lab: Lab) -> None:
     before = folder.stat().st_mode
     folder.chmod(0)
     try:
-        lab.refuses("data --profile paper", "cat", "", error=Exception)
+        lab.refuses("data --profile paper", "cat", "; ", error=DataError)
     finally:
         folder.chmod(before)
