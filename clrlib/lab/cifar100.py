@@ -4,14 +4,12 @@ import os
 from pathlib import Path
 
 import numpy as np
-from torchvision.datasets import CIFAR100
-from torchvision.datasets.utils import check_integrity
 
 from clrlib.lab import paths
 from clrlib.lab.files import reason
 from clrlib.lab.image_folder import Arrays, DataError
 
-FOLDER, ARCHIVE = CIFAR100.base_folder, CIFAR100.filename
+FOLDER, ARCHIVE = "cifar-100-python", "cifar-100-python.tar.gz"
 REMEDY = f"Put {ARCHIVE} there, or set CLRLIB_DATA."
 
 
@@ -24,6 +22,9 @@ def find() -> Path | None:
 
 def read() -> tuple[Arrays, Path]:
     """Images and source. Raises DataError where it is not to be had or not as it was published (MD5)."""
+    from torchvision.datasets import CIFAR100  # here: it takes as long to import as torch
+    from torchvision.datasets.utils import check_integrity
+
     place = find()
     if place is None:
         raise DataError(f"CIFAR-100 is not at {paths.shown(paths.DATA)}/. {REMEDY}")

@@ -5,8 +5,6 @@ import shutil
 from http.client import HTTPException
 from pathlib import Path
 
-from torchvision.datasets import Imagenette
-
 from clrlib.lab import paths
 from clrlib.lab.cifar_archive import TIMEOUT, socket_timeout
 from clrlib.lab.files import alone, put_in_place, reason
@@ -35,6 +33,8 @@ def find() -> tuple[str, Path] | None:
 
 def download() -> None:
     """fast.ai's imagenette2-160 into data/ (99 MB, once), by torchvision; where that fails a line, nothing else."""
+    from torchvision.datasets import Imagenette  # here: it takes as long to import as torch
+
     part, whole = paths.DATA / ".imagenette.part", paths.DATA / "imagenette2-160"
     try:
         with alone(paths.DATA / "download.lock", f"downloading {whole.name}"):
@@ -42,6 +42,7 @@ def download() -> None:
                 return
             shutil.rmtree(part, ignore_errors=True)  # what a killed download left
             try:
+                print("data: downloading fast.ai's imagenette2-160 (99 MB)", flush=True)
                 with socket_timeout(TIMEOUT):
                     for split in ("train", "val"):
                         Imagenette(part, split, "160px", download=split == "train")

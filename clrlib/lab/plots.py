@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -197,6 +196,8 @@ def _over_iterations(axes: Axes) -> None:
 
 def _band(axes: Axes, x: np.ndarray, y: np.ndarray, label: str, style: dict[str, Any]) -> None:
     """The mean of the seeds as a line, all of them inside the band. y: (seeds, points)."""
+    import seaborn as sns  # here: it takes as long to import as torch
+
     every_seed = {"x": np.tile(x, len(y)), "y": y.ravel()}
     sns.lineplot(every_seed, x="x", y="y", errorbar=("pi", 100), ax=axes, label=label, legend=False, zorder=3, **style)
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit  # of Student's t; scipy.stats takes as long to import as torch
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Summary:
     def interval(self) -> tuple[float, float] | None:
         if self.sd is None or math.isnan(self.sd):
             return None
-        half = float(stats.t.ppf(0.975, len(self.values) - 1)) * self.sd / len(self.values) ** 0.5
+        half = float(stdtrit(len(self.values) - 1, 0.975)) * self.sd / len(self.values) ** 0.5
         return self.mean - half, self.mean + half
 
     def text(self, sign: str = "") -> str:
