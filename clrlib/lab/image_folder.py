@@ -209,7 +209,8 @@ def _decode_tree(source: Path, files: Files, size: int | None, fit: bool) -> Arr
     pairs = splits["train"] + splits["test"]
     side = (size, size) if size is not None else None
     images = np.empty((0, 3, 0, 0), np.uint8)
-    with tqdm(pairs, f"decoding {shown(source)}", unit=" images", mininterval=0.5, leave=False) as progress:
+    print(f"data: decoding the {len(pairs):,} images of {shown(source)}, once", flush=True)
+    with tqdm(pairs, "decoding", unit=" images", mininterval=0.5, leave=False, disable=None) as progress:
         for i, (_, name) in enumerate(progress):
             pixels = _decode(source, name, read, side, fit)
             if i == 0:

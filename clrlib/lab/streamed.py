@@ -112,7 +112,8 @@ class StreamedImages:
     def _mean_of_sample(self) -> Tensor:
         drawn = torch.randperm(len(self.train_files), generator=generator(0, "mean image"))[:SAMPLE]
         total = torch.zeros((3, self.side, self.side), dtype=torch.int64, device=self.device)
-        parts = tqdm(torch.split(drawn, 100), f"mean of {len(drawn):,} images", unit=" batches", leave=False)
+        print(f"data: taking the mean of {len(drawn):,} images, once", flush=True)
+        parts = tqdm(torch.split(drawn, 100), "mean image", unit=" batches", leave=False, disable=None)
         for images, _ in self._load(self.train_files, self.train_labels, parts, len(parts)):
             total += images.sum(0, dtype=torch.int64)
         return (total.double() / len(drawn)).float().cpu()

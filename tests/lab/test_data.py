@@ -214,8 +214,10 @@ def test_imagenette_beside_it_is_not_taken(data_folder: Path, monkeypatch: pytes
 def test_line_tells_data_set_and_source(data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put_archive(data_folder / "cifar10-png.tar.xz", tree())
     load()
-    expected = "data: CIFAR-10, PNG copy: 50 train and 10 test images, from data/cifar10-png.tar.xz\n"
-    assert capsys.readouterr().out == expected
+    assert capsys.readouterr().out.splitlines() == [
+        "data: decoding the 60 images of data/cifar10-png.tar.xz, once",
+        "data: CIFAR-10, PNG copy: 50 train and 10 test images, from data/cifar10-png.tar.xz",
+    ]
 
 
 # --- the network and the fallback ----------------------------------------------------------------------------------
