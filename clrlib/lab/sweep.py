@@ -28,14 +28,16 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     """One run at a time on a GPU; on a CPU one for each core, as far as the memory goes.
 
     For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
-    is the machine's: in a container that may use less of it, give the number with JOBS=. kind: of the images.
+    is all that the machine has, not what is free now: the same command is to go on with the same number, on which the
+    threads of each run depend. Where a container or other programs leave less, give the number with JOBS=. kind: of
+    the images.
     """
     if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
         return 1
     if distributed.size() > 1:  # all of which train the one run
         return 1
     need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
-    room = int(psutil.virtual_memory().available) // need
+    room = int(psutil.virtual_memory().total) // need
     cores: int = joblib.cpu_count(only_physical_cores=True)
     return max(1, min(cores, room))
 
@@ -53,8 +55,8 @@ def train_missing(
         folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
     missing = distributed.agree([run for run in runs if not store.is_finished(run, folder)])
-    done, jobs = len(runs) - len(missing), min(jobs, max(1, len(missing)))
-    at_a_time = cluster.places() if cluster else jobs
+    jobs = min(jobs, max(1, len(runs)))  # not of the missing ones: a sweep taken up again is to share the cores alike
+    done, at_a_time = len(runs) - len(missing), cluster.places() if cluster else min(jobs, max(1, len(missing)))
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {at_a_time} at a time", flush=True)
     if not missing:
         return
@@ -92,7 +94,7 @@ def _train_here(
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
     work = (joblib.delayed(_train)(run, folder, threads, until, wait, shown.progress(run)) for run in runs)
     # batch_size=1: a long run must not hold a short one back
-    yield from joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work)
+    yield from joblib.Parallel(n_jobs=min(jobs, len(runs)), batch_size=1, return_as="generator_unordered")(work)
 
 
 def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress) -> Outcome:
