@@ -1,7 +1,10 @@
 """Many runs side by side, with joblib: in processes of this machine, or on a Dask cluster."""
 
+import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from clrlib.lab.training import OutOfTime
 if TYPE_CHECKING:
     from clrlib.lab.cluster import Cluster
 
+SECONDS_BETWEEN_LOOKS = 1.0  # for the process that a worker works for
 BYTES_A_RUN = 2**31  # what CIFAR-10 and a net take at most, torch included
 BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
 Outcome = tuple[Run, Record | type[Busy] | type[OutOfTime]]
@@ -92,12 +96,17 @@ def _train_here(
         with distributed.first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
-    work = (joblib.delayed(_train)(run, folder, threads, until, wait, shown.progress(run)) for run in runs)
+    me = os.getpid()
+    work = (joblib.delayed(_train)(run, folder, threads, until, wait, shown.progress(run), me) for run in runs)
     # batch_size=1: a long run must not hold a short one back
     yield from joblib.Parallel(n_jobs=min(jobs, len(runs)), batch_size=1, return_as="generator_unordered")(work)
 
 
-def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress) -> Outcome:
+def _train(
+    run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress, caller: int
+) -> Outcome:
+    if os.getpid() != caller:
+        _end_with(caller)
     torch.set_num_threads(threads)
     if distributed.agree(until is not None and time.monotonic() > until):
         return run, OutOfTime
@@ -105,3 +114,15 @@ def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool
         return run, store.load_or_train(run, folder, until, wait, progress)
     except (Busy, OutOfTime) as error:
         return run, type(error)
+
+
+@cache  # one thread is enough
+def _end_with(caller: int) -> None:
+    """End this process, at once, when the one that started it is gone: nobody would take what it trains."""
+    threading.Thread(target=_look_after, args=(caller,), daemon=True).start()
+
+
+def _look_after(caller: int) -> None:
+    while os.getppid() == caller and psutil.pid_exists(caller):  # Windows keeps the number of a parent that is gone
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)  # as if killed too: its checkpoint is at most half a minute old, its lock is the system's to free
