@@ -3,6 +3,7 @@
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from clrlib.lab.sweep import Outcome
 
 ONE_RUN = {"run": 1}  # what a run needs of a worker, and all that a worker has: --resources run=1
 SECONDS_TO_ANSWER = 20
+TRIES = 3
 _training = threading.Lock()  # two runs in one process would draw from one generator
 
 
@@ -28,12 +30,12 @@ class Cluster:
     """The workers of a Dask scheduler, at an address such as tcp://host:8786.
 
     Work goes to workers that were started with --resources run=1. Where one dies, Dask hands its run to another.
-    Raises OSError where no scheduler answers, ValueError for workers that take none or several runs at a time.
+    Raises as connected does, OSError in our words, and ValueError for workers that take none or several runs at a time.
     """
 
     def __init__(self, scheduler: str) -> None:
         try:
-            self.client = Client(scheduler, timeout=SECONDS_TO_ANSWER, set_as_default=False)
+            self.client = connected(scheduler)
         except (OSError, ValueError) as error:
             mend = "start one with `dask scheduler` and give the address that it prints"
             raise OSError(f"no Dask scheduler answers at {scheduler!r}; {mend}") from error
@@ -94,6 +96,17 @@ class Cluster:
             if isinstance(outcome, str):
                 raise RuntimeError(f"{run.name} failed on a Dask worker: {outcome}")
             yield run, outcome
+
+
+def connected(scheduler: str) -> Client:
+    """A client of the scheduler. Raises OSError or ValueError where none answers, RuntimeError where Dask cannot start.
+
+    On a machine that stands still for ten seconds Dask gives its own thread up, with a bare assert: it gets new tries.
+    """
+    for _ in range(TRIES):
+        with suppress(AssertionError):
+            return Client(scheduler, timeout=SECONDS_TO_ANSWER, set_as_default=False)
+    raise RuntimeError(f"Dask's client did not start in {TRIES} tries; close other programs and call again")
 
 
 def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:

@@ -1,7 +1,10 @@
 """Many runs side by side, with joblib: in processes of this machine, or on a Dask cluster."""
 
+import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from clrlib.lab.training import OutOfTime
 if TYPE_CHECKING:
     from clrlib.lab.cluster import Cluster
 
+SECONDS_BETWEEN_LOOKS = 1.0  # for the process that a worker works for
 BYTES_A_RUN = 2**31  # what CIFAR-10 and a net take at most, torch included
 BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
 Outcome = tuple[Run, Record | type[Busy] | type[OutOfTime]]
@@ -28,14 +32,16 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     """One run at a time on a GPU; on a CPU one for each core, as far as the memory goes.
 
     For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
-    is the machine's: in a container that may use less of it, give the number with JOBS=. kind: of the images.
+    is all that the machine has, not what is free now: the same command is to go on with the same number, on which the
+    threads of each run depend. Where a container or other programs leave less, give the number with JOBS=. kind: of
+    the images.
     """
     if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
         return 1
     if distributed.size() > 1:  # all of which train the one run
         return 1
     need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
-    room = int(psutil.virtual_memory().available) // need
+    room = int(psutil.virtual_memory().total) // need
     cores: int = joblib.cpu_count(only_physical_cores=True)
     return max(1, min(cores, room))
 
@@ -53,8 +59,8 @@ def train_missing(
         folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
     missing = distributed.agree([run for run in runs if not store.is_finished(run, folder)])
-    done, jobs = len(runs) - len(missing), min(jobs, max(1, len(missing)))
-    at_a_time = cluster.places() if cluster else jobs
+    jobs = min(jobs, max(1, len(runs)))  # not of the missing ones: a sweep taken up again is to share the cores alike
+    done, at_a_time = len(runs) - len(missing), cluster.places() if cluster else min(jobs, max(1, len(missing)))
     print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {at_a_time} at a time", flush=True)
     if not missing:
         return
@@ -90,12 +96,17 @@ def _train_here(
         with distributed.first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
-    work = (joblib.delayed(_train)(run, folder, threads, until, wait, shown.progress(run)) for run in runs)
+    me = os.getpid()
+    work = (joblib.delayed(_train)(run, folder, threads, until, wait, shown.progress(run), me) for run in runs)
     # batch_size=1: a long run must not hold a short one back
-    yield from joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work)
+    yield from joblib.Parallel(n_jobs=min(jobs, len(runs)), batch_size=1, return_as="generator_unordered")(work)
 
 
-def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress) -> Outcome:
+def _train(
+    run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress, caller: int
+) -> Outcome:
+    if os.getpid() != caller:
+        _end_with(caller)
     torch.set_num_threads(threads)
     if distributed.agree(until is not None and time.monotonic() > until):
         return run, OutOfTime
@@ -103,3 +114,15 @@ def _train(run: Run, folder: Path, threads: int, until: float | None, wait: bool
         return run, store.load_or_train(run, folder, until, wait, progress)
     except (Busy, OutOfTime) as error:
         return run, type(error)
+
+
+@cache  # one thread is enough
+def _end_with(caller: int) -> None:
+    """End this process, at once, when the one that started it is gone: nobody would take what it trains."""
+    threading.Thread(target=_look_after, args=(caller,), daemon=True).start()
+
+
+def _look_after(caller: int) -> None:
+    while os.getppid() == caller and psutil.pid_exists(caller):  # Windows keeps the number of a parent that is gone
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)  # as if killed too: its checkpoint is at most half a minute old, its lock is the system's to free

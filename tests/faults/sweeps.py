@@ -17,8 +17,21 @@ from typing import Any
 
 import nbformat
 
-from clrlib.lab import checkpoints, experiments, figures, files, paths, plots, reproduce, store, sweep, training
+from clrlib.lab import (
+    checkpoints,
+    experiments,
+    figures,
+    files,
+    paths,
+    plots,
+    reproduce,
+    store,
+    sweep,
+    total,
+    training,
+)
 from clrlib.lab.__main__ import main
+from clrlib.lab.progress import Progress
 from clrlib.lab.runs import Record, Run
 from clrlib.schedules import Fixed, Triangular, Triangular2
 
@@ -58,27 +71,49 @@ def run(folder: Path, *death: object) -> tuple[int, str]:
 
 def start(folder: Path, log: Path, *death: object) -> Any:
     """Start it, printing to a log."""
-    process = SERVER.Process(target=_live, args=(folder, log, *death))
+    return _started(_live, folder, log, *death)
+
+
+def start_with_workers(folder: Path) -> Any:
+    """Start it with two processes that train, neither of which gets past its first evaluation."""
+    return _started(_live_with_workers, folder, folder / "log.txt")
+
+
+def _started(target: Callable[..., None], *arguments: object) -> Any:
+    process = SERVER.Process(target=target, args=arguments)
     process.start()
     return process
 
 
-def _live(folder: Path, log: Path, *death: Any) -> None:
+class Stuck(Progress):
+    """Told how far a training is, it never comes back."""
+
+    def __call__(self, training: training.Training) -> None:
+        while True:
+            time.sleep(1)
+
+
+def _live_with_workers(folder: Path, log: Path) -> None:
+    total.Lines.progress = lambda *_: Stuck
+    _live(folder, log, jobs=2)
+
+
+def _live(folder: Path, log: Path, *death: Any, jobs: int = 1) -> None:
     os.setsid()  # killed are this process and what it starts, not who started it
     for stream in (sys.stdout, sys.stderr):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream.fileno())
     make_small(folder)
     if death:
         _die_in(*death)
-    code = reproduce_once()
+    code = reproduce_once(jobs)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def reproduce_once() -> int:
-    """The command, in this process; its exit code."""
-    return main(["reproduce", "--profile", "smoke", "--jobs", "1"])
+def reproduce_once(jobs: int = 1) -> int:
+    """The command, in this process or with others that train; its exit code."""
+    return main(["reproduce", "--profile", "smoke", "--jobs", str(jobs)])
 
 
 def records(folder: Path) -> list[Record]:

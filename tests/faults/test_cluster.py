@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 import torch
-from distributed import Client
 from sweeps import SMALL, apart_from_timings
 
 from clrlib.lab import store, sweep
 from clrlib.lab.__main__ import main
-from clrlib.lab.cluster import Cluster
+from clrlib.lab.cluster import Cluster, connected
 from clrlib.lab.runs import Record
 
 HERE = Path(__file__).parent
@@ -35,29 +34,41 @@ class Dask:
     worker: Callable[..., "subprocess.Popen[str]"]
 
 
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one that all tests use in turn: each takes its workers away at its end."""
+    log = tmp_path_factory.mktemp("scheduler") / "log.txt"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    with log.open("w") as out:
+        process = subprocess.Popen([*command, *options], stdout=out, stderr=out)
+    try:
+        yield wait_for(lambda: address_in(log))
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture
-def dask(tmp_path: Path) -> Iterator[Dask]:
+def dask(scheduler: str, tmp_path: Path) -> Iterator[Dask]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": ""}
     environment |= {"CLRLIB_KERNELS": "torch", "PYTHONPATH": str(HERE.parents[1])}
     with ExitStack() as ends:
 
-        def start(*arguments: str, log: str, **more: str) -> "subprocess.Popen[str]":
+        def worker(log: str, *more: str, **settings: str) -> "subprocess.Popen[str]":
+            command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler]
+            alone = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory", str(tmp_path))
+            options = more or ("--resources", "run=1")
+            command += [*alone, *options, "--preload", str(HERE / "on_worker.py")]
             with (tmp_path / log).open("w") as out:
-                command = [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]]
-                process = subprocess.Popen(command, env=environment | more, stdout=out, stderr=out, text=True)
+                process = subprocess.Popen(command, env=environment | settings, stdout=out, stderr=out, text=True)
             ends.callback(process.wait)
             ends.callback(process.kill)
             return process
 
-        def worker(log: str, *more: str, **settings: str) -> "subprocess.Popen[str]":
-            options = more or ("--resources", "run=1")
-            alone = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory", str(tmp_path))
-            preload = ("--preload", str(HERE / "on_worker.py"))
-            return start("dask_worker", address, *alone, *options, *preload, log=log, **settings)
-
-        start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", log="scheduler.log")
-        address = wait_for(lambda: address_in(tmp_path / "scheduler.log"))
-        yield Dask(address, worker)
+        yield Dask(scheduler, worker)
+    with connected(scheduler) as client:
+        wait_for(lambda: not client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.workers)))
 
 
 def address_in(log: Path) -> str:
@@ -96,6 +107,18 @@ def trained_here(folder: Path) -> list[Record]:
         patch.setenv("CLRLIB_KERNELS", "torch")
         found = [apart_from_timings(store.load_or_train(run, folder)) for run in RUNS]
     torch.set_num_threads(threads)
+    return found
+
+
+def allow_failures(cluster: Cluster, new: int) -> int:
+    """Set the deaths that the scheduler lets a run survive; what it was."""
+
+    def change(dask_scheduler: Any) -> int:
+        old: int = dask_scheduler.allowed_failures
+        dask_scheduler.allowed_failures = new
+        return old
+
+    found: int = cluster.client.run_on_scheduler(change)
     return found
 
 
@@ -148,10 +171,13 @@ def test_a_run_that_kills_its_workers_is_given_up(dask: Dask, tmp_path: Path) ->
     worker = dask.worker("worker.log", HELD_UNTIL=str(tmp_path / "never"))
     with Cluster(dask.address) as cluster, ThreadPoolExecutor() as beside:
         wait_for(cluster.places)
-        cluster.client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
+        allowed = allow_failures(cluster, 0)
         killed = beside.submit(kill_when, worker, lambda: begun(folder))
         with pytest.raises(RuntimeError, match=rf"{LONG.name} failed on the Dask cluster \(KilledWorker: .*mend that"):
-            sweep.train_missing([LONG], folder, jobs=1, cluster=cluster)
+            try:
+                sweep.train_missing([LONG], folder, jobs=1, cluster=cluster)
+            finally:
+                allow_failures(cluster, allowed)
         killed.result()
 
 
@@ -161,7 +187,7 @@ def test_workers_that_do_not_take_one_run_are_refused(
 ) -> None:
     """For one that takes none Dask would wait for ever; two in one process would draw from one generator."""
     dask.worker("worker.log", *resources)
-    with Client(dask.address, set_as_default=False) as client:
+    with connected(dask.address) as client:
         client.wait_for_workers(1)
     assert main(["train", "--profile", "smoke", "--engine", "dask", "--scheduler", dask.address]) == 1
     said = capsys.readouterr().err
@@ -191,3 +217,24 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(
     assert main(["train", "--profile", "smoke", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: no Dask scheduler answers at 'tcp://127.0.0.1:9'; start one")
+
+
+@pytest.mark.parametrize("stands_still", [1, 9])
+def test_a_machine_that_stands_still_gets_new_tries_and_then_one_sentence(
+    stands_still: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask's own word for it is a bare assert."""
+    tries: list[str] = []
+
+    def client(address: str, **_: object) -> str:
+        tries.append(address)
+        assert len(tries) > stands_still
+        return "connected"
+
+    monkeypatch.setattr("clrlib.lab.cluster.Client", client)
+    if stands_still == 1:
+        assert connected("tcp://a:1") == "connected"
+        return
+    with pytest.raises(RuntimeError, match="Dask's client did not start in 3 tries; close other programs and call"):
+        connected("tcp://a:1")
+    assert len(tries) == 3

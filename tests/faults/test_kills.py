@@ -6,10 +6,12 @@ KILLS=20 (make soak) kills so often; docs/faults.md has what it found.
 import os
 import random
 import signal
+import time
 from pathlib import Path
 
+import psutil
 import pytest
-from sweeps import RUNS, STAGES, records, run
+from sweeps import RUNS, STAGES, records, run, start_with_workers
 
 from clrlib.lab.runs import Record
 
@@ -95,3 +97,21 @@ def test_a_clock_set_back_changes_nothing(undisturbed: Path, folder: Path) -> No
     assert len(before) == 2
     assert_ends_as(folder, undisturbed)
     assert before.items() <= finished(folder).items()
+
+
+def test_killed_alone_its_workers_end_by_themselves(undisturbed: Path, folder: Path) -> None:
+    """Else they would go on, with the locks and the cores, beside those of the next call."""
+    process = start_with_workers(folder)
+    locks = folder / "build" / "smoke" / "locks"
+    while len([*locks.glob("*.lock")]) < 2:
+        assert process.is_alive(), (folder / "log.txt").read_text()
+        time.sleep(0.05)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    process.kill()
+    process.join()
+    _, left = psutil.wait_procs(workers, timeout=120)
+    for worker in left:
+        worker.kill()
+    assert not left
+    assert_ends_as(folder, undisturbed)

@@ -33,6 +33,15 @@ def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever this machine has; afterwards torch has its threads again."""
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def one_thread_each(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As many cores as jobs, so that every run has one thread: sums in another order would differ in the last digit."""
     monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 1)
@@ -115,17 +124,34 @@ def test_the_cores_are_shared_out(
     assert seen == [threads] * 3
 
 
+def test_taken_up_again_the_last_run_has_the_threads_that_it_would_have_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_cores: None
+) -> None:
+    """Two at a time on two cores are one thread each, also where only one run is left to train."""
+    parallel = sweep.joblib.Parallel
+    monkeypatch.setattr(sweep.joblib, "Parallel", lambda n_jobs, **more: parallel(n_jobs=1, **more))
+    train_missing(RUNS, tmp_path / "undisturbed", jobs=2)
+    for record in store.load_all(tmp_path / "undisturbed"):
+        if record.run != RUNS[2]:
+            store.save(record, tmp_path / "killed")
+    train_missing(RUNS, tmp_path / "killed", jobs=2)
+    undisturbed, killed = (
+        [apart_from_timings(record) for record in store.load_all(tmp_path / name)] for name in ("undisturbed", "killed")
+    )
+    assert killed == undisturbed and [record.machine["threads"] for record in killed] == [1, 1, 1]
+
+
 def test_one_run_at_a_time_on_a_gpu_and_one_a_core_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_jobs(torch.device("cpu")) >= 1
-    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(available=2**40))
+    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(total=2**40))
     monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 6 if only_physical_cores else 12)
     assert default_jobs(torch.device("cuda")) == 1
     assert default_jobs(torch.device("cpu")) == 6
     assert default_jobs(torch.device("cpu"), "imagenet") == 1, "it is decoded by all cores"
-    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(available=4 * sweep.BYTES_A_RUN + 1))
+    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(total=4 * sweep.BYTES_A_RUN + 1))
     assert default_jobs(torch.device("cpu")) == default_jobs(torch.device("cpu"), "cifar100") == 4
     assert default_jobs(torch.device("cpu"), "imagenette") == 1, "larger images and nets"
-    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(available=1))
+    monkeypatch.setattr(sweep.psutil, "virtual_memory", lambda: SimpleNamespace(total=1))
     assert default_jobs(torch.device("cpu")) == 1
 
 
