@@ -97,6 +97,7 @@ def showing(profile: str) -> Iterator[None]:
     """One process at a time writes a profile's notebooks and figures; first it clears what killed ones left."""
     built = paths.BUILD / profile
     with files.alone(built / "locks" / "show.lock", f"writing notebooks and figures to {paths.shown(built)}/"):
+        files.clear_remains(built, "report.html")
         for folder in (built / "notebooks", built / "figures"):
             files.clear_remains(folder)
         yield
@@ -152,9 +153,11 @@ def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def draw_published() -> None:
-    """Redraw figures/ from results/."""
+    """Redraw figures/ from results/, one process at a time, whatever the profile that it reproduces."""
     records, short = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
-    figures.draw_all(records, paths.FIGURES, short)
+    with files.alone(paths.BUILD / "published" / "locks" / "figures.lock", f"drawing {paths.shown(paths.FIGURES)}/"):
+        files.clear_remains(paths.FIGURES)
+        figures.draw_all(records, paths.FIGURES, short)
 
 
 def publish(
@@ -183,6 +186,10 @@ def publish_finished() -> None:
 
 
 def _publish_finished() -> None:
+    for folder in (paths.RESULTS, paths.RESULTS / "quick", paths.NOTEBOOKS):
+        files.clear_remains(folder)
+    for page in ("README.md", "REPRODUCTION.md"):
+        files.clear_remains(paths.ROOT, page)
     for profile, place in (("paper", "published"), ("quick", "published quick")):
         for record in store.load_all(store.folder(profile)):
             if not record.run.data.startswith("digits"):
