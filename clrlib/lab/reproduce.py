@@ -55,12 +55,8 @@ def train(
     names = notebook.data_for(profile)
     where, precision = cluster.machine() if cluster else device.pick_machine()
     runs = experiments.runs(profile, names, precision, seeds, rows)
-    until = None if budget is None else time.monotonic() + budget
-    for kind, name in names.items():
-        if some := [run for run in runs if run.data == name]:
-            left = None if until is None else until - time.monotonic()
-            jobs_of_kind = jobs or sweep.default_jobs(where, kind)
-            sweep.train_missing(some, store.folder(profile), jobs_of_kind, left, cluster)
+    at_a_time = {name: jobs or sweep.default_jobs(where, kind) for kind, name in names.items()}
+    sweep.train_missing(runs, store.folder(profile), at_a_time, budget, cluster)
     return set(names.values())
 
 
