@@ -18,21 +18,27 @@ class Progress:
     """Called after each evaluation; says a line with the time left, now and then and at the end.
 
     loader_rate: images a second of the loader alone, where there is one; the line then has the training's beside it.
-    say: takes the lines. count: takes the iterations done, for a bar that shows them; the end alone is said then.
+    say: takes the lines. often: whether it says more than the end. count: takes the iterations done, and of these the
+    ones that were done before, which a training that goes on from a checkpoint has (up to its last evaluation).
     """
 
-    def __init__(self, loader_rate: float | None = None, say: Say = say, count: np.ndarray | None = None) -> None:
-        self.loader_rate, self.say, self.count = loader_rate, say, count
+    def __init__(
+        self, loader_rate: float | None = None, say: Say = say, often: bool = True, count: np.ndarray | None = None
+    ) -> None:
+        self.loader_rate, self.say, self.often, self.count = loader_rate, say, often, count
         self.printed = time.monotonic()
         self.started: tuple[float, int] | None = None
 
     def __call__(self, training: Training) -> None:
         now, run = time.monotonic(), training.run
-        self.started = self.started or (now, training.done)
+        if self.started is None:
+            self.started = now, training.done
+            if self.count is not None:
+                self.count[1] = max(0, training.done - 1) // run.evaluate_every * run.evaluate_every
         ended = training.done == run.iterations or training.diverged_at is not None
         if self.count is not None:
-            self.count[:] = training.done
-        due = self.count is None and now - self.printed >= SECONDS_BETWEEN_LINES
+            self.count[0] = training.done
+        due = self.often and now - self.printed >= SECONDS_BETWEEN_LINES
         if not (due or ended):
             return
         self.printed = now

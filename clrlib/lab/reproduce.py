@@ -56,12 +56,8 @@ def train(
     names = notebook.data_for(profile)
     where, precision = cluster.machine() if cluster else device.pick_machine()
     runs = experiments.runs(profile, names, precision, seeds, rows)
-    until = None if budget is None else time.monotonic() + budget
-    for kind, name in names.items():
-        if some := [run for run in runs if run.data == name]:
-            left = None if until is None else until - time.monotonic()
-            jobs_of_kind = jobs or sweep.default_jobs(where, kind)
-            sweep.train_missing(some, store.folder(profile), jobs_of_kind, left, cluster)
+    at_a_time = {name: jobs or sweep.default_jobs(where, kind) for kind, name in names.items()}
+    sweep.train_missing(runs, store.folder(profile), at_a_time, budget, cluster)
     return set(names.values())
 
 
@@ -98,6 +94,7 @@ def showing(profile: str) -> Iterator[None]:
     """One process at a time writes a profile's notebooks and figures; first it clears what killed ones left."""
     built = paths.BUILD / profile
     with files.alone(built / "locks" / "show.lock", f"writing notebooks and figures to {paths.shown(built)}/"):
+        files.clear_remains(built, "report.html")
         for folder in (built / "notebooks", built / "figures"):
             files.clear_remains(folder)
         yield
@@ -153,9 +150,11 @@ def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def draw_published() -> None:
-    """Redraw figures/ from results/."""
+    """Redraw figures/ from results/, one process at a time, whatever the profile that it reproduces."""
     records, short = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
-    figures.draw_all(records, paths.FIGURES, short)
+    with files.alone(paths.BUILD / "published" / "locks" / "figures.lock", f"drawing {paths.shown(paths.FIGURES)}/"):
+        files.clear_remains(paths.FIGURES)
+        figures.draw_all(records, paths.FIGURES, short)
 
 
 def publish(
@@ -184,6 +183,10 @@ def publish_finished() -> None:
 
 
 def _publish_finished() -> None:
+    for folder in (paths.RESULTS, paths.RESULTS / "quick", paths.NOTEBOOKS):
+        files.clear_remains(folder)
+    for page in ("README.md", "REPRODUCTION.md"):
+        files.clear_remains(paths.ROOT, page)
     for profile, place in (("paper", "published"), ("quick", "published quick")):
         for record in store.load_all(store.folder(profile)):
             if not record.run.data.startswith("digits"):

@@ -3,7 +3,8 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,21 +48,27 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
 
 
 def train_missing(
-    runs: Sequence[Run], folder: Path, jobs: int, budget: float | None = None, cluster: "Cluster | None" = None
+    runs: Sequence[Run],
+    folder: Path,
+    jobs: int | Mapping[str, int],
+    budget: float | None = None,
+    cluster: "Cluster | None" = None,
 ) -> None:
     """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
 
-    budget: seconds after which it saves what is in progress and stops. Stop it at any moment: the next call goes on
-    from the records and checkpoints that are there. What another process trains at the same time is left to it, and
-    waited for at the end. cluster: trains instead of this machine, as many at a time as it has places.
+    jobs: one number, or one for each set of images, by its name. budget: seconds after which it saves what is in
+    progress and stops. Stop it at any moment: the next call goes on from the records and checkpoints that are there.
+    What another process trains at the same time is left to it, and waited for at the end. cluster: trains instead of
+    this machine, as many at a time as it has places.
     """
     if cluster:
         folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
     missing = distributed.agree([run for run in runs if not store.is_finished(run, folder)])
-    jobs = min(jobs, max(1, len(runs)))  # not of the missing ones: a sweep taken up again is to share the cores alike
-    done, at_a_time = len(runs) - len(missing), cluster.places() if cluster else min(jobs, max(1, len(missing)))
-    print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {at_a_time} at a time", flush=True)
+    beside = _beside_each(runs, jobs)
+    places = str(cluster.places()) if cluster else _at_a_time(_parts(missing, beside))
+    done = len(runs) - len(missing)
+    print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {places} at a time", flush=True)
     if not missing:
         return
     until = None if budget is None else time.monotonic() + budget
@@ -74,32 +81,57 @@ def train_missing(
             for run, outcome in (
                 cluster.train(to_train, folder, wait)
                 if cluster
-                else _train_here(to_train, folder, jobs, until, wait, shown)
+                else _train_here(to_train, folder, beside, until, wait, shown)
             ):
                 if outcome is Busy:
                     begun_elsewhere.append(run)
                 elif isinstance(outcome, Record):
                     if cluster and not store.is_finished(run, folder):  # trained on a machine with a folder of its own
                         store.save(outcome, folder)
-                    shown.ended(run)
+                    shown.ended(outcome)
             to_train = begun_elsewhere
     if unfinished := sum(not store.is_finished(run, folder) for run in missing):
         why = "another process is at work" if to_train else "time is up"
         print(f"{why}: {unfinished} runs are not finished; the same command goes on from here", flush=True)
 
 
+def _beside_each(runs: Sequence[Run], jobs: int | Mapping[str, int]) -> dict[Run, int]:
+    """How many are trained at a time with each run, it counted too.
+
+    Of all runs, not of the missing ones: a sweep that is taken up again is to share out the cores as it did before.
+    """
+    wanted = {run: jobs if isinstance(jobs, int) else jobs[run.data] for run in runs}
+    there = Counter(wanted.values())
+    return {run: min(at_a_time, there[at_a_time]) for run, at_a_time in wanted.items()}
+
+
 def _train_here(
-    runs: Sequence[Run], folder: Path, jobs: int, until: float | None, wait: bool, shown: Lines | Bar
+    runs: Sequence[Run], folder: Path, beside: Mapping[Run, int], until: float | None, wait: bool, shown: Lines | Bar
 ) -> Iterator[Outcome]:
     """Each run and what became of it, as they end: in processes of this machine, each with its share of the cores."""
     if device.pick_device().type == "cpu":
         with distributed.first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
-    threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
-    me = os.getpid()
-    work = (joblib.delayed(_train)(run, folder, threads, until, wait, shown.progress(run), me) for run in runs)
-    # batch_size=1: a long run must not hold a short one back
-    yield from joblib.Parallel(n_jobs=min(jobs, len(runs)), batch_size=1, return_as="generator_unordered")(work)
+    for jobs, some in _parts(runs, beside).items():
+        threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
+        told = ((run, shown.progress(run)) for run in some)
+        work = (joblib.delayed(_train)(run, folder, threads, until, wait, tell, os.getpid()) for run, tell in told)
+        # batch_size=1: a long run must not hold a short one back
+        at_a_time = min(jobs, len(some))
+        yield from joblib.Parallel(n_jobs=at_a_time, batch_size=1, return_as="generator_unordered")(work)
+
+
+def _at_a_time(parts: Mapping[int, Sequence[Run]]) -> str:
+    """For people."""
+    return ", then ".join(str(min(jobs, len(some))) for jobs, some in parts.items()) or "1"
+
+
+def _parts(runs: Sequence[Run], beside: Mapping[Run, int]) -> dict[int, list[Run]]:
+    """The runs of which as many are trained at a time, by that number."""
+    parts: dict[int, list[Run]] = {}
+    for run in runs:
+        parts.setdefault(beside[run], []).append(run)
+    return parts
 
 
 def _train(

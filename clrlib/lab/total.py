@@ -13,48 +13,81 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm import tqdm
 
+from clrlib.lab.bench.costs import weight
 from clrlib.lab.progress import NewProgress, Progress, duration
-from clrlib.lab.runs import Run
+from clrlib.lab.runs import Record, Run
 
 SECONDS_BETWEEN_REFRESHES = 1.0
-FORM = "total: {percentage:3.0f} %|{bar}| {n:,}/{total:,} iterations, {desc}, {remaining} left"
+FORM = "total: {percentage:3.0f} %|{bar}| {n:,}/{total:,} iterations, {desc}"
+
+
+class Counts:
+    """How far runs are: iterations done, and seconds left as far as this sitting can tell.
+
+    counts: of each run the iterations done and those of them that were done before this sitting (runs x 2), in a file:
+    written by the processes that train, read here.
+    """
+
+    def __init__(self, runs: Sequence[Run], counts: np.ndarray) -> None:
+        self.place, self.counts, self.started = {run: k for k, run in enumerate(runs)}, counts, time.monotonic()
+        self.iterations = np.array([run.iterations for run in runs])
+        self.weights = np.array([weight(run) for run in runs])  # those of nets differ a hundredfold
+
+    def of(self, run: Run) -> np.ndarray:
+        """The run's two counts."""
+        part: np.ndarray = self.counts[self.place[run]]
+        return part
+
+    def ended(self, record: Record) -> None:
+        """Count a run as done; where it diverged, what it did not do is no work of this sitting."""
+        run, count = record.run, self.of(record.run)
+        count[1] += run.iterations - (run.iterations if record.diverged_at is None else record.diverged_at)
+        count[0] = run.iterations
+
+    def done(self) -> int:
+        """Iterations of all runs, as they are now."""
+        return int(self.counts[:, 0].sum())
+
+    def left(self) -> str:
+        """The time that the rest takes at the speed of this sitting, for people."""
+        done, before = self.counts.T
+        now = float(self.weights @ (done - before))
+        if now <= 0:
+            return "?"
+        return duration((time.monotonic() - self.started) * float(self.weights @ (self.iterations - done)) / now)
 
 
 class Lines:
     """A line after each run; the runs say theirs as they go."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self.started, self.done, self.total = time.monotonic(), 0, sum(run.iterations for run in runs)
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
 
     def progress(self, run: Run) -> NewProgress:
         """What tells how far a run is, in its own process."""
-        return Progress
+        return partial(Progress, count=self.counts.of(run))
 
-    def ended(self, run: Run) -> None:
+    def ended(self, record: Record) -> None:
         """Count a run that has its record."""
-        self.done += run.iterations
-        left = (time.monotonic() - self.started) * (self.total - self.done) / self.done
-        print(f"total: {self.done:,}/{self.total:,} iterations, {duration(left)} left", flush=True)
+        self.counts.ended(record)
+        done, every = self.counts.done(), self.counts.iterations.sum()
+        print(f"total: {done:,}/{every:,} iterations, {self.counts.left()} left", flush=True)
 
 
 class Bar:
-    """A bar that moves as the runs do, each of which says one line, at its end.
+    """A bar that moves as the runs do, each of which says one line, at its end."""
 
-    counts: the iterations of each run, in a file: written by the processes that train, read here.
-    """
-
-    def __init__(self, runs: Sequence[Run], bar: tqdm, counts: np.ndarray) -> None:
-        self.place, self.bar, self.counts, self.finished = {run: k for k, run in enumerate(runs)}, bar, counts, 0
+    def __init__(self, counts: Counts, bar: tqdm) -> None:
+        self.counts, self.bar, self.finished = counts, bar, 0
         self.show()
 
     def progress(self, run: Run) -> NewProgress:
         """What tells how far a run is, in its own process."""
-        k = self.place[run]
-        return partial(Progress, say=_say_above_the_bar, count=self.counts[k : k + 1])
+        return partial(Progress, say=_say_above_the_bar, often=False, count=self.counts.of(run))
 
-    def ended(self, run: Run) -> None:
+    def ended(self, record: Record) -> None:
         """Count a run that has its record."""
-        self.counts[self.place[run]] = run.iterations  # also where it diverged, or another process trained it
+        self.counts.ended(record)  # also where it diverged, or another process trained it
         self.finished += 1
         self.show()
 
@@ -65,8 +98,9 @@ class Bar:
 
     def _show(self) -> None:
         self.bar.ncols, self.bar.nrows = shutil.get_terminal_size()  # tqdm hides it where the terminal does not say
-        self.bar.set_description_str(f"{self.finished} of {len(self.place)} runs", refresh=False)
-        if new := int(self.counts.sum()) - self.bar.n:
+        runs, left = len(self.counts.place), self.counts.left()
+        self.bar.set_description_str(f"{self.finished} of {runs} runs, {left} left", refresh=False)
+        if new := self.counts.done() - self.bar.n:
             self.bar.update(new)
         self.bar.refresh()
 
@@ -79,26 +113,23 @@ class Bar:
 @contextmanager
 def total(runs: Sequence[Run]) -> Iterator[Lines | Bar]:
     """A Bar where both outputs are a terminal, else Lines: a log is to have all of them, and no bar."""
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
-        yield Lines(runs)
-        return
-    iterations = sum(run.iterations for run in runs)
-    with (
-        TemporaryDirectory() as folder,
-        tqdm(total=iterations, bar_format=FORM, smoothing=0.1) as drawn,
-    ):
-        bar = Bar(runs, drawn, np.memmap(Path(folder, "counts"), np.int64, "w+", shape=len(runs)))
-        over = threading.Event()
-        shown = threading.Thread(target=bar.keep_showing, args=(over,), daemon=True)
-        shown.start()
-        try:
-            yield bar
-        finally:
-            over.set()
-            shown.join()
+    with TemporaryDirectory() as folder:
+        counts = Counts(runs, np.memmap(Path(folder, "counts"), np.int64, "w+", shape=(len(runs), 2)))
+        if not (sys.stdout.isatty() and sys.stderr.isatty()):
+            yield Lines(counts)
+            return
+        with tqdm(total=int(counts.iterations.sum()), bar_format=FORM) as drawn:
+            bar, over = Bar(counts, drawn), threading.Event()
+            shown = threading.Thread(target=bar.keep_showing, args=(over,), daemon=True)
+            shown.start()
+            try:
+                yield bar
+            finally:
+                over.set()
+                shown.join()
 
 
 def _say_above_the_bar(line: str) -> None:
-    """Print a line where the bar is, which its next refresh draws below."""
-    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    print(line, flush=True)
+    """Print a line where the bar is, which its next refresh draws below; in one write, or a refresh could break it."""
+    sys.stdout.flush()
+    print(f"\r\x1b[K{line}\n", end="", flush=True)

@@ -49,6 +49,7 @@ STAGES: dict[str, tuple[object, str]] = {
     "evaluation": (training.Training, "test_scores"),
     "checkpoint": (checkpoints, "save"),
     "half a file": (files.os, "fsync"),
+    "half a figure or report": (files.os, "fsync"),  # the last files of all
     "record": (store, "save"),
     "after the record": (checkpoints, "delete"),
     "notebook": (reproduce.papermill, "execute_notebook"),
@@ -83,6 +84,27 @@ def _started(target: Callable[..., None], *arguments: object) -> Any:
     process = SERVER.Process(target=target, args=arguments)
     process.start()
     return process
+
+
+def run_two(folder: Path) -> list[tuple[int, str]]:
+    """Run it twice at once, to the end; neither goes on before each trains a run. Exit codes and what they printed."""
+    both, logs = SERVER.Barrier(2), [folder / f"log{k}.txt" for k in (1, 2)]
+    processes = [_started(_live_beside_another, folder, log, both) for log in logs]
+    for process in processes:
+        process.join()
+    return [(process.exitcode, log.read_text()) for process, log in zip(processes, logs, strict=True)]
+
+
+def _live_beside_another(folder: Path, log: Path, both: Any) -> None:
+    step = training.Training.step
+
+    def first(*arguments: Any) -> Any:
+        training.Training.step = step
+        both.wait(timeout=300)
+        return step(*arguments)
+
+    training.Training.step = first
+    _live(folder, log)
 
 
 class Stuck(Progress):

@@ -16,7 +16,15 @@ from sweeps import RUNS, STAGES, records, run, start_with_workers
 from clrlib.lab.runs import Record
 
 KILLS = int(os.environ.get("KILLS", "3"))
-CALLS = {"training": 40, "evaluation": 8, "checkpoint": 40, "half a file": 40, "record": 4, "after the record": 4}
+CALLS = {  # which of a stage's calls, from and to; of 106 files and folders that are flushed the last 8 are the end's
+    "training": (1, 40),
+    "evaluation": (1, 8),
+    "checkpoint": (1, 40),
+    "half a file": (1, 98),
+    "half a figure or report": (99, 106),
+    "record": (1, 4),
+    "after the record": (1, 4),
+}
 LONGEST = {"training": 0.05, "evaluation": 0.05, "checkpoint": 0.02, "record": 0.01, "notebook": 0.8, "figure": 0.1}
 
 
@@ -25,7 +33,7 @@ def moments(seed: int) -> list[tuple[str, int, float]]:
     drawn = random.Random(seed)
     stages = [stage for _ in range(-(-KILLS // len(STAGES))) for stage in drawn.sample(list(STAGES), len(STAGES))]
     return [
-        (stage, drawn.randint(1, CALLS.get(stage, 1)), drawn.uniform(0, LONGEST.get(stage, 0.0)))
+        (stage, drawn.randint(*CALLS.get(stage, (1, 1))), drawn.uniform(0, LONGEST.get(stage, 0.0)))
         for stage in stages[:KILLS]
     ]
 

@@ -66,12 +66,12 @@ def test_the_end_is_always_told(clock: Clock, capsys: pytest.CaptureFixture[str]
 
 
 def test_beside_a_bar_the_end_alone_is_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    count = np.zeros(1, np.int64)
-    report = Progress(count=count)
+    count = np.zeros(2, np.int64)
+    report = Progress(often=False, count=count)
     for done in (500, 1000, 25_000):
         clock.now += 20
         report(training(done))
-        assert count == done
+        assert [*count] == [done, 0]
     assert capsys.readouterr().out == "clr-table2       seed 3  25,000/25,000 it   50.0 %  done in 2 min\n"
 
 
@@ -85,6 +85,15 @@ def test_divergence_before_the_first_evaluation_is_told(clock: Clock, capsys: py
     at_once.curves["test_accuracy"] = []
     Progress()(at_once)
     assert "0/25,000 it  diverged at iteration 2\n" in capsys.readouterr().out
+
+
+def test_what_was_done_before_is_counted_apart() -> None:
+    """By whole evaluations: the first that it is told of is the first after the checkpoint."""
+    count = np.zeros(2, np.int64)
+    report = Progress(count=count)
+    for done in (20_000, 20_500):
+        report(training(done))
+        assert [*count] == [done, 20_000 - training(0).run.evaluate_every]
 
 
 @pytest.mark.parametrize(

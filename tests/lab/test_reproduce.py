@@ -310,16 +310,36 @@ def test_auto_is_the_papers_size_with_five_seeds_on_a_gpu(
     assert [call[1:3] for call in calls] == [("paper", 5), ("paper", 2), ("quick", 1)]
 
 
-def test_the_budget_is_for_all_kinds_of_images_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, budgets = [1000.0], []
-
-    def slow(runs: object, folder: object, jobs: object, budget: float, cluster: None) -> None:
-        budgets.append(budget)
-        now[0] += 50.0
-
-    monkeypatch.setattr(reproduce.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(reproduce.sweep, "train_missing", slow)
+def test_all_kinds_of_images_are_one_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one budget and one bar; as many at a time as the memory is enough for, by kind."""
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(reproduce.sweep, "train_missing", lambda *given: calls.append(given))
+    monkeypatch.setattr(reproduce.sweep, "default_jobs", lambda where, kind: 2 if kind == "imagenette" else 4)
     kinds = {"cifar10": "cifar10", "imagenette": "imagenette-128", "cifar100": "cifar100"}
     monkeypatch.setattr(reproduce.notebook, "data_for", lambda profile: kinds)
-    reproduce.train("paper", 1, 1, budget=60.0)
-    assert budgets == [60.0, 10.0, -40.0]  # less than nothing: nothing is begun
+    reproduce.train("paper", 1, None, budget=60.0)
+    reproduce.train("paper", 1, 3)
+    (runs, _, by_itself, budget, _), (_, _, told, _, _) = calls
+    assert {run.data for run in runs} == set(kinds.values()) and budget == 60.0
+    assert by_itself == {"cifar10": 4, "imagenette-128": 2, "cifar100": 4}
+    assert set(told.values()) == {3}
+
+
+def test_what_killed_ones_left_is_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every file that is written for others to see; nothing else is touched."""
+    for name in ("BUILD", "RESULTS", "FIGURES", "NOTEBOOKS"):
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(reproduce.store, "load_all", lambda folder: [])
+    monkeypatch.setattr(reproduce.figures, "draw_all", lambda *_: None)
+    monkeypatch.setattr(reproduce, "write_tables", lambda: None)
+    built = tmp_path / "build" / "published"
+    folders = [built / "notebooks", built / "figures", *(tmp_path / name for name in ("figures", "notebooks"))]
+    left = [folder / ".a.b.tmp" for folder in (*folders, tmp_path / "results", tmp_path / "results" / "quick")]
+    left += [built / ".report.html.b.tmp", tmp_path / ".README.md.b.tmp", tmp_path / ".REPRODUCTION.md.b.tmp"]
+    others = [tmp_path / ".mine.tmp", tmp_path / "figures" / "a.png"]
+    for path in (*left, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    reproduce.publish_finished()
+    assert [path for path in (*left, *others) if path.exists()] == others

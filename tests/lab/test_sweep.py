@@ -124,6 +124,30 @@ def test_the_cores_are_shared_out(
     assert seen == [threads] * 3
 
 
+def test_runs_that_need_more_memory_go_fewer_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each group has all of the cores; runs of which as many go at a time are one group, whatever their images."""
+    groups: list[tuple[int, list[tuple[str, int]]]] = []
+
+    class Parallel:
+        def __init__(self, n_jobs: int, **_: object) -> None:
+            self.n_jobs = n_jobs
+
+        def __call__(self, work: Iterator[Any]) -> Iterator[Any]:
+            given = [arguments for _, arguments, _ in work]
+            groups.append((self.n_jobs, [(run.data, threads) for run, _, threads, *_ in given]))
+            yield from ((run, sweep.OutOfTime) for run, *_ in given)
+
+    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 4)
+    monkeypatch.setattr(sweep.joblib, "Parallel", Parallel)
+    images = ("digits", "large", "small", "large")
+    runs = [replace(RUNS[0], data=data, seed=seed) for seed, data in enumerate(images)]
+    train_missing(runs, tmp_path, {"digits": 2, "small": 2, "large": 1})
+    assert groups == [(2, [("digits", 2), ("small", 2)]), (1, [("large", 4), ("large", 4)])]
+    assert "4 to train, 2, then 1 at a time" in capsys.readouterr().out
+
+
 def test_taken_up_again_the_last_run_has_the_threads_that_it_would_have_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_cores: None
 ) -> None:

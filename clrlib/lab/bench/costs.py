@@ -1,14 +1,16 @@
 """What each net takes at its own size and batch, and what the whole paper costs, by arithmetic from that."""
 
 import heapq
+import json
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
 
-from clrlib.lab import experiments
+from clrlib.lab import experiments, paths
 from clrlib.lab.bench.contenders import Iteration
 from clrlib.lab.bench.limits import operations
 from clrlib.lab.bench.timing import Contender, time_all
@@ -182,6 +184,26 @@ def _seconds(row: Experiment, costs: Mapping[str, Cost]) -> float:
     return float(costs[name]["milliseconds"]) / 1000 * run.batch / run_of(name).batch
 
 
+def weight(run: Run) -> float:
+    """What one of the run's iterations takes beside one of another run's, as measured (results/bench/); else 1.
+
+    Nets that were not measured count as the Caffe net, whose variants most of them are.
+    """
+    if not (costs := _published()):
+        return 1.0
+    name = _measured().get((run.net, SIDES.get(run.data.split("-")[0], 32)), "Caffe's cifar10_full")
+    return float(costs[name]["milliseconds"]) * run.batch / run_of(name).batch
+
+
+@cache
+def _published() -> dict[str, Cost]:
+    """The costs of the first machine in results/bench/ that has measured them all."""
+    benches = (json.loads(path.read_text()) for path in sorted((paths.RESULTS / "bench").glob("*.json")))
+    measured: Iterable[dict[str, Cost]] = (bench.get("costs", {}).get("nets", {}) for bench in benches)
+    return next((costs for costs in measured if costs.keys() >= NETS.keys()), {})
+
+
+@cache
 def _measured() -> dict[tuple[str, int], str]:
     """Which of NETS has a net on images of a size."""
     rows = {name: experiments.named([row])[0] for name, (row, _) in NETS.items()}
