@@ -8,9 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
-import papermill
-
 from clrlib.lab import (
     device,
     distributed,
@@ -121,6 +118,8 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
     What a failed one got to is kept beside it as <name>.failed.ipynb. Raises ValueError for a parameter that the
     notebook does not have, TypeError for a value of another type than the notebook says.
     """
+    import papermill  # here, as nbformat below: what they bring takes as long to import as torch
+
     target.unlink(missing_ok=True)  # a stale result must not pass for this one's
     check_parameters(source, parameters)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +139,8 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
 
 def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
     """Refuse what papermill lets pass: a misspelt name, a value of another type."""
+    import papermill
+
     known = papermill.inspect_notebook(source)
     for name, value in parameters.items():
         if name not in known:
@@ -255,6 +256,8 @@ def with_block(text: str, marks: tuple[str, str], block: str) -> str:
 
 def cleaned(path: Path) -> str:
     """An executed notebook without what changes from run to run and says nothing: timings, versions of the kernel."""
+    import nbformat
+
     book: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     book.metadata = {"kernelspec": book.metadata["kernelspec"], "language_info": {"name": "python"}}
     for cell in book.cells:

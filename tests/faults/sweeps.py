@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import papermill
 
 from clrlib.lab import (
     checkpoints,
@@ -24,7 +25,6 @@ from clrlib.lab import (
     files,
     paths,
     plots,
-    reproduce,
     store,
     sweep,
     total,
@@ -52,7 +52,7 @@ STAGES: dict[str, tuple[object, str]] = {
     "half a figure or report": (files.os, "fsync"),  # the last files of all
     "record": (store, "save"),
     "after the record": (checkpoints, "delete"),
-    "notebook": (reproduce.papermill, "execute_notebook"),
+    "notebook": (papermill, "execute_notebook"),
     "figure": (plots, "encoded"),
 }
 
