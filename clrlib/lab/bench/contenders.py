@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torchvision import transforms
-from torchvision.datasets import CIFAR10
 
 from clrlib.lab.data import ImageSet
 from clrlib.lab.device import keep_freed_memory, pick_device
@@ -65,10 +63,12 @@ def usual(workers: int, batch: int) -> Iteration:
 
 def usual_loader(workers: int, batch: int = 100) -> "DataLoader[Any]":
     """A shuffled DataLoader as in torchvision's examples."""
+    from torchvision import transforms  # here: it takes as long to import as torch
+
     transform = transforms.Compose(
         [transforms.ToTensor(), transforms.Normalize((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))]
     )
-    return DataLoader(_RandomCIFAR10(transform), batch_size=batch, shuffle=True, num_workers=workers)
+    return DataLoader(_random_cifar10(transform), batch_size=batch, shuffle=True, num_workers=workers)
 
 
 def endless(loader: "DataLoader[Any]") -> Iterator[Any]:
@@ -76,13 +76,15 @@ def endless(loader: "DataLoader[Any]") -> Iterator[Any]:
         yield from loader
 
 
-class _RandomCIFAR10(CIFAR10):  # type: ignore[misc]
-    """torchvision's class, reading random pictures in place of the archive."""
+def _random_cifar10(transform: Any) -> Any:
+    """torchvision's data set, with random pictures in place of the archive."""
+    from torchvision.datasets import CIFAR10
 
-    def __init__(self, transform: Any) -> None:
-        self.data = images().train_images.permute(0, 2, 3, 1).contiguous().numpy()
-        self.targets = images().train_labels.tolist()
-        self.transform, self.target_transform = transform, None
+    made = CIFAR10.__new__(CIFAR10)
+    made.data = images().train_images.permute(0, 2, 3, 1).contiguous().numpy()
+    made.targets = images().train_labels.tolist()
+    made.transform, made.target_transform = transform, None
+    return made
 
 
 class _PlainLRN(nn.Module):
