@@ -196,8 +196,14 @@ def test_kernels_are_not_compiled_by_looking(here: Lab) -> None:
     )
 
 
-@pytest.mark.parametrize("missing", ["torch", "environment"])
-def test_make_check_without_torch_is_one_sentence(missing: str, tmp_path: Path) -> None:
+TORCHLESS = "torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`"
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("torch", TORCHLESS), ("environment", "there is no environment in .venv yet; call `make setup`")],
+)
+def test_make_check_without_torch_is_one_sentence(missing: str, said: str, tmp_path: Path) -> None:
     """Nothing of clrlib can be imported then, so that make itself looks."""
     (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12 is not there')")
     python = sys.executable if missing == "torch" else str(tmp_path / "python")
@@ -209,5 +215,5 @@ def test_make_check_without_torch_is_one_sentence(missing: str, tmp_path: Path) 
         text=True,
     )
     assert done.returncode != 0
-    assert done.stdout == "mend: torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`\n"
-    assert ("libcudart.so.12 is not there" if missing == "torch" else "No such file") in done.stderr
+    assert done.stdout == f"mend: {said}\n"
+    assert ("libcudart.so.12 is not there" in done.stderr) == (missing == "torch")

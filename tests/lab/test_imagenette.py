@@ -132,8 +132,10 @@ def test_load_gives_it_as_an_image_set_and_says_so(data_folder: Path, capsys: py
     assert (images.name, images.label) == ("imagenette-scaled", "Imagenette, scaled to 128 px")
     assert images.train_images.shape == (20, 3, 128, 128) and images.train_images.dtype == torch.uint8
     assert torch.bincount(images.test_labels).tolist() == [1] * 10
-    out = capsys.readouterr().out
-    assert out == "data: Imagenette, scaled to 128 px: 20 train and 10 test images, from data/imagenette2-160\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "data: decoding the 30 images of data/imagenette2-160, once",
+        "data: Imagenette, scaled to 128 px: 20 train and 10 test images, from data/imagenette2-160",
+    ]
 
 
 # --- where it is looked for ----------------------------------------------------------------------------------------

@@ -436,8 +436,9 @@ def test_alone_everything_is_as_it_was_given(tmp_path: Path) -> None:
     assert (distributed.size(), distributed.rank(), distributed.on_this_machine()) == (1, 0, 1)
 
 
-def test_the_command_under_torchrun(tmp_path: Path) -> None:
+def test_the_command_under_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Begun by one process and taken up by two, in a copy of the package: that one writes beside itself."""
+    monkeypatch.setenv("CLRLIB_KERNELS", "torch")
     shutil.copytree(paths.ROOT / "clrlib", tmp_path / "clrlib", ignore=shutil.ignore_patterns("__pycache__"))
     (row,) = experiments.named(["googlenet-imagenette-range-test"])
     run = row.run("smoke", 0, "digits-64", device.pick_precision(torch.device("cpu")))
@@ -450,7 +451,7 @@ def test_the_command_under_torchrun(tmp_path: Path) -> None:
 
     torchrun = "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"
     command = "-m", "clrlib.lab", "train", "--profile", "smoke", "--rows", row.name
-    environment = os.environ | {"CLRLIB_DATA": "digits", "CLRLIB_KERNELS": "torch", "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, *torchrun, *command],
         cwd=tmp_path,

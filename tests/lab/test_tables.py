@@ -298,7 +298,7 @@ def test_clr_stands_beside_the_fixed_rate_that_flatters_it_least() -> None:
     clr, low, middle, high = FAMILIES[0].rows()
     records = [*seeds(clr, 90.0, 91.0), *seeds(low, 88.0, 88.0), *seeds(middle, 92.0, 92.0), *seeds(high, None, None)]
     told = headlines.residual_nets(records)
-    assert "ResNet, CLR 0.1-0.3 +2.5 ± 0.7 (n = 2); stochastic depth, CLR 0.1-0.3 not run" in told
+    assert "ResNet, CLR 0.1-0.3 +2.5 ± 0.7 (n = 2); Stochastic depth, CLR 0.1-0.3 not run" in told
     assert "ResNet (fixed 0.2) -1.5 ± 0.7 (n = 2); stochastic depth not run" in told
 
 

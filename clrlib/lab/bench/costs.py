@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -189,16 +190,16 @@ def weight(run: Run) -> float:
 
     Nets that were not measured count as the Caffe net, whose variants most of them are.
     """
-    if not (costs := _published()):
+    if not (costs := _published(paths.RESULTS / "bench")):
         return 1.0
     name = _measured().get((run.net, SIDES.get(run.data.split("-")[0], 32)), "Caffe's cifar10_full")
     return float(costs[name]["milliseconds"]) * run.batch / run_of(name).batch
 
 
 @cache
-def _published() -> dict[str, Cost]:
-    """The costs of the first machine in results/bench/ that has measured them all."""
-    benches = (json.loads(path.read_text()) for path in sorted((paths.RESULTS / "bench").glob("*.json")))
+def _published(folder: Path) -> dict[str, Cost]:
+    """The costs of the first machine there that has measured them all."""
+    benches = (json.loads(path.read_text()) for path in sorted(folder.glob("*.json")))
     measured: Iterable[dict[str, Cost]] = (bench.get("costs", {}).get("nets", {}) for bench in benches)
     return next((costs for costs in measured if costs.keys() >= NETS.keys()), {})
 
