@@ -299,7 +299,7 @@ def test_clr_stands_beside_the_fixed_rate_that_flatters_it_least() -> None:
     records = [*seeds(clr, 90.0, 91.0), *seeds(low, 88.0, 88.0), *seeds(middle, 92.0, 92.0), *seeds(high, None, None)]
     told = headlines.residual_nets(records)
     assert "ResNet, CLR 0.1-0.3 +2.5 ± 0.7 (n = 2); Stochastic depth, CLR 0.1-0.3 not run" in told
-    assert "ResNet (fixed 0.2) -1.5 ± 0.7 (n = 2); stochastic depth not run" in told
+    assert "ResNet (fixed 0.2) -1.5 ± 0.7 (n = 2); Stochastic depth not run" in told
 
 
 def test_the_places_at_an_equal_budget() -> None:
