@@ -1,4 +1,7 @@
-"""A disk that is full or read-only: one sentence, nothing lost, and it goes on when it can be written to again."""
+"""A disk that is full or read-only: one sentence, nothing lost, and it goes on when it can be written to again.
+
+The network is cut all the while: training, notebooks, figures and report need none.
+"""
 
 import os
 import shutil
@@ -11,21 +14,21 @@ from sweeps import apart_from_timings, records
 
 from clrlib.lab import store
 
-OWN_MOUNTS = ("unshare", "--map-root-user", "--mount")
+OWN = ("unshare", "--map-root-user", "--mount", "--net")
 HERE = Path(__file__).parent
 
 
 def can_mount() -> bool:
     if not shutil.which("unshare"):
         return False
-    command = [*OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/mnt"]
+    command = [*OWN, "mount", "-t", "tmpfs", "none", "/mnt"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.skipif(not can_mount(), reason="the system lets nobody but root mount a small disk")
+@pytest.mark.skipif(not can_mount(), reason="the system lets nobody but root mount a small disk or cut the network")
 def test_full_then_read_only_then_as_if_nothing_had_been(undisturbed: Path, folder: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [*OWN_MOUNTS, sys.executable, str(HERE / "on_small_disk.py"), str(folder)]
+    command = [*OWN, sys.executable, str(HERE / "on_small_disk.py"), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "exit codes: [1, 1, 0]"
