@@ -65,7 +65,7 @@ def tuned(records: Sequence[Record]) -> str:
     ends = [Summary(tuple(_end(r) for r in own.get(row.name, {}).values())) for row in shown]
     if not all(each.values for each in ends):
         return NOT_YET
-    fixed, clr, untuned, exp, exp_range = (each.text().replace(" (", " % (") for each in ends)
+    fixed, clr, untuned, exp, exp_range = (each.percent() for each in ends)
     above = all(ends[2].mean > each.mean for each in ends[:2])
     told, how = ("above both", "how badly") if above else ("not above both", "what")
     return (

@@ -40,7 +40,7 @@ from clrlib.lab.experiments import (
 )
 from clrlib.lab.experiments.residual import Family
 from clrlib.lab.runs import Record
-from clrlib.lab.tables import NO_VERDICT, PAPER_BOUNDS, measured, verdict
+from clrlib.lab.tables import NO_VERDICT, PAPER_BOUNDS, verdict
 from clrlib.range_test import Bounds
 from clrlib.schedules import ExpRange
 
@@ -67,7 +67,8 @@ def _verdicts(claims: Sequence[Claim], group: Sequence[Record]) -> str:
 
 
 def _accuracy(claim: Claim, group: Sequence[Record]) -> str:
-    return measured(claim, group).replace(" (", " % (") if claim.measured(group) else "not run"
+    found = claim.measured(group)
+    return found.percent() if found else "not run"
 
 
 def range_test(records: Sequence[Record]) -> str:
@@ -128,7 +129,7 @@ def _two_rows(records: Sequence[Record], sentence: str, first: Experiment, secon
         if not own:
             ends.append("not run")
             continue
-        accuracy = Summary(tuple(100 * r.accuracy for r in own)).text().replace(" (", " % (")
+        accuracy = Summary(tuple(100 * r.accuracy for r in own)).percent()
         ends.append(f"{accuracy} after {own[0].run.iterations:,} iterations")
     paper = f"The paper: {first.paper} and {second.paper}."
     return f"{sentence.format(*ends)} {paper} Verdict: **{verdict(claim, group)}**."
@@ -168,14 +169,14 @@ def imagenet_nets(records: Sequence[Record]) -> str:
 def _differences(records: Sequence[Record], claims: Sequence[Claim]) -> str:
     group, parts = main_group(records), []
     for claim in claims:
-        found = claim.measured(group)
         row = claim.row.title.replace(" on Imagenette", "")
-        parts.append(f"{row} {found.text('+') if found else 'not run'}")
+        parts.append(f"{row} {_difference(claim, group)}")
     return "; ".join(parts)
 
 
 def _difference(claim: Claim, group: Sequence[Record]) -> str:
-    return measured(claim, group) if claim.measured(group) else "not run"
+    found = claim.measured(group)
+    return found.text("+") if found else "not run"
 
 
 def choosing_the_cycle(records: Sequence[Record]) -> str:
@@ -199,7 +200,7 @@ def _equal_budget(group: Sequence[Record]) -> str:
         return f"The {len(EQUAL)} schedules at an equal budget: not run."
     parts = []
     for name, title in (("equal-triangular2", "triangular2"), ("equal-schedule-free", "schedule-free SGD")):
-        told = ends[name].text().replace(" (", " % (") if name in run else "not run"
+        told = ends[name].percent() if name in run else "not run"
         parts.append(f"{title}: {told}" + (f", place {run.index(name) + 1} of {len(run)}" if name in run else ""))
     iterations = next(iter(own[run[0]].values())).run.iterations
     return f"At an equal budget of {iterations:,} iterations, {'; '.join(parts)}."

@@ -160,7 +160,7 @@ def _draw_bounds(tests: Sequence[Record], trained: Sequence[Record], base_lr: fl
 
 
 def _accuracy(own: Sequence[Record]) -> str:
-    return Summary(tuple(100 * r.accuracy for r in own)).text().replace(" (", " % (")
+    return Summary(tuple(100 * r.accuracy for r in own)).percent()
 
 
 def _sentence(own: Sequence[Record], base_lr: float, max_lr: float) -> str:

@@ -38,3 +38,11 @@ class Summary:
             return f"({diverged} of {len(self.values)} diverged)"
         spread = "" if self.sd is None else f" ± {self.sd:.1f}"
         return f"{self.mean:{sign}.1f}{spread} (n = {len(self.values)})"
+
+    def percent(self) -> str:
+        """For sentences.
+
+        >>> Summary((81.0, 82.0)).percent(), Summary((81.0,)).percent()
+        ('81.5 ± 0.7 % (n = 2)', '81.0 % (n = 1)')
+        """
+        return self.text().replace(" (", " % (")
