@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from clrlib.lab.claims import AS_GOOD, Summary, by_seed, main_group
-from clrlib.lab.experiments import CLR_TABLE_2, CONTESTS, DECAY_4000, FIXED, IMAGENETTE
+from clrlib.lab.claims import AS_GOOD, CHANCE, TOLERANCE, Summary, by_seed, main_group
+from clrlib.lab.experiments import CLR_TABLE_2, CONTESTS, DECAY_4000, FIXED, IMAGENETTE, TABLE_3, TABLE_3_CONSTANT
 from clrlib.lab.runs import Record
 
 NOT_YET = "Not all that this needs was run yet."
@@ -16,7 +16,7 @@ def at_a_tenth(records: Sequence[Record], short: Sequence[Record]) -> str:
         return NOT_YET
     answer = "It falls further behind" if tenth.mean < whole.mean else "It does not fall further behind"
     return (
-        f"{answer}: {tenth.text('+')} points from the fixed schedule at a tenth of the iterations, "
+        f"{answer}: CLR less the fixed schedule, in points, is {tenth.text('+')} at a tenth of the iterations and "
         f"{whole.text('+')} at the paper's size. The fixed schedule has "
         f"{FIXED.iterations / CLR_TABLE_2.iterations:.1f} times as many iterations in both. A likely reason: in a "
         "short training the curves are still steep where they end, so that each iteration is worth more."
@@ -32,17 +32,17 @@ def before_the_drops(records: Sequence[Record]) -> str:
         return NOT_YET
     there, end = (Summary(tuple(at(fall[seed]) - at(clr[seed]) for seed in both)) for at in (_before_drop, _end))
     text = (
-        f"Falling alone lies {there.text('+')} points from CLR with the same seeds before table 2's first drop, and "
+        f"Falling alone less CLR, same seeds, in points: {there.text('+')} before table 2's first drop, and "
         f"{end.text('+')} at the end. The {abs(end.mean - there.mean):.1f} points between the two came while table 2 "
         "alone lowered its rates, so the rises alone do not explain them."
     )
     if len(clr) == 1:
         return f"{text} With one seed of CLR nobody knows how far chance alone moves the first."
     before, after = (max(ends) - min(ends) for ends in ([at(r) for r in clr.values()] for at in (_before_drop, _end)))
-    sure = "no more than chance may do" if abs(there.mean) <= before else "more than that"
+    sure = "such a difference may be chance" if abs(there.mean) <= before else "the difference is larger"
     return (
         f"{text} How sure is the first? CLR's {len(clr)} seeds lie {before:.1f} points apart there ({after:.1f} at the "
-        f"end): it is {sure}."
+        f"end): {sure}."
     )
 
 
@@ -92,3 +92,18 @@ def snapshots(records: Sequence[Record]) -> str:
             )
         told.append(text)
     return " ".join(told) or NOT_YET
+
+
+def at_chance(records: Sequence[Record]) -> str:
+    """Notebook 06: which trainings ended where a net that has learned nothing would."""
+    rows = [row for row in (*TABLE_3, *TABLE_3_CONSTANT) if row.name in by_seed(main_group(records))]
+    ends = {row.title: Summary(tuple(map(_end, by_seed(main_group(records))[row.name].values()))) for row in rows}
+    lost = [f"{title}: {end.percent()}" for title, end in ends.items() if end.mean <= CHANCE + TOLERANCE]
+    if not ends:
+        return NOT_YET
+    if not lost:
+        return "None of them ended at chance."
+    return (
+        f"Ended at chance, {CHANCE:.0f} % with ten classes, so that it learned nothing or lost what it had: "
+        f"{'; '.join(lost)}. Its bounds may be too high for it, in a training of this length at least."
+    )

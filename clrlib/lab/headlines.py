@@ -40,7 +40,7 @@ from clrlib.lab.experiments import (
 )
 from clrlib.lab.experiments.residual import Family
 from clrlib.lab.runs import Record
-from clrlib.lab.tables import NO_VERDICT, PAPER_BOUNDS, verdict
+from clrlib.lab.tables import NO_VERDICT, ONE_SEED, PAPER_BOUNDS, UNJUDGED, kind, verdict
 from clrlib.range_test import Bounds
 from clrlib.schedules import ExpRange
 
@@ -48,6 +48,11 @@ EXP_SAID = {
     EXP.name: "exp",
     EXP_RANGE.name: "exp_range, both bounds falling",
     EXP_RANGE_AMPLITUDE.name: "exp_range, only the amplitude falling",
+}
+FALL_SAID = {
+    "reproduced": "the fall alone is not what helps",
+    "direction only": "the fall alone helps less than the cycles",
+    "not reproduced": "that the fall alone helps less was not seen",
 }
 TABLE_4_DIFFERENCES = [claim for claim in ARCHITECTURES if claim.rival in [f.rows()[1] for f in FAMILIES]]
 IMAGENETTE_DIFFERENCES = [claim for claim in ARCHITECTURES if claim.row in IMAGENETTE and "triangular2" in claim.text]
@@ -62,7 +67,7 @@ def _verdicts(claims: Sequence[Claim], group: Sequence[Record]) -> str:
     'nothing to judge'
     """
     counted = Counter(verdict(claim, group).split(":")[0] for claim in claims)
-    words = {"-": "without a number to meet"}
+    words = {"-": "without a number to meet", NO_VERDICT.split(":")[0]: UNJUDGED}
     return ", ".join(f"{count} {words.get(kind, kind)}" for kind, count in counted.items()) or "nothing to judge"
 
 
@@ -98,9 +103,11 @@ def exponential(records: Sequence[Record]) -> str:
     group = main_group(records)
     assert EXP_GAIN.at is not None and isinstance(EXP_RANGE.policy, ExpRange)
     cycles = EXP_GAIN.at / (2 * EXP_RANGE.policy.step_size)
+    short = next((r.run.iterations / EXP.iterations for r in group if r.run.experiment == EXP.name), 1)
     gain = (
-        f"exp_range after {EXP_GAIN.at:,} iterations against exp after {EXP.iterations:,}, in points: "
-        f"{_difference(EXP_GAIN, group)}; the paper: {EXP_GAIN.paper:+.1f}. Verdict: **{verdict(EXP_GAIN, group)}**. "
+        f"exp_range after {EXP_GAIN.at * short:,.0f} iterations against exp after {EXP.iterations * short:,.0f}, in "
+        f"points: {_difference(EXP_GAIN, group)}; the paper: {EXP_GAIN.paper:+.1f}. "
+        f"Verdict: **{verdict(EXP_GAIN, group)}**. "
         f"That is after {cycles:g} cycles, where exp_range stands at the top of one."
     )
     parts = [f"{EXP_SAID[claim.row.name]}: {_accuracy(claim, group)}" for claim in EXPONENTIAL]
@@ -118,7 +125,10 @@ def adaptive_methods(records: Sequence[Record]) -> str:
 
 def decay_only(records: Sequence[Record]) -> str:
     """Notebook 04 in one sentence."""
-    return _two_rows(records, "CLR by table 2: {}; falling alone: {}.", CLR_TABLE_2, DECAY_4000, ONLY_THE_FALL)
+    judged = verdict(ONLY_THE_FALL, main_group(records))
+    seeds = ", with one seed" if judged.endswith(ONE_SEED) else ""
+    answer = f"{FALL_SAID[kind(judged)]}{seeds}. " if kind(judged) in FALL_SAID else ""
+    return answer + _two_rows(records, "CLR by table 2: {}; falling alone: {}.", CLR_TABLE_2, DECAY_4000, ONLY_THE_FALL)
 
 
 def _two_rows(records: Sequence[Record], sentence: str, first: Experiment, second: Experiment, claim: Claim) -> str:
@@ -131,8 +141,10 @@ def _two_rows(records: Sequence[Record], sentence: str, first: Experiment, secon
             continue
         accuracy = Summary(tuple(100 * r.accuracy for r in own)).percent()
         ends.append(f"{accuracy} after {own[0].run.iterations:,} iterations")
+    found = claim.measured(group)
+    pairs = f" The second less the first, same seeds, in points: {found.text('+')}." if found else ""
     paper = f"The paper: {first.paper} and {second.paper}."
-    return f"{sentence.format(*ends)} {paper} Verdict: **{verdict(claim, group)}**."
+    return f"{sentence.format(*ends)}{pairs} {paper} Verdict: **{verdict(claim, group)}**."
 
 
 def sigmoid_batchnorm(records: Sequence[Record]) -> str:

@@ -59,7 +59,8 @@ def _counted(verdicts: Sequence[str]) -> str:
     'Of 4 claims: 1 reproduced (one seed); 2 without a number to meet; 1 not run.'
     """
     counts = Counter(verdict if verdict == tables.NO_VERDICT else verdict.split(":")[0] for verdict in verdicts)
-    said = (f"{count} {'without a number to meet' if verdict == '-' else verdict}" for verdict, count in counts.items())
+    words = {"-": "without a number to meet", tables.NO_VERDICT: tables.UNJUDGED}
+    said = (f"{count} {words.get(verdict, verdict)}" for verdict, count in counts.items())
     return f"Of {len(verdicts)} claims: {'; '.join(said)}."
 
 

@@ -1,5 +1,6 @@
 """The table of claims as Markdown: paper, published, yours."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from clrlib.lab.claims import (
@@ -21,6 +22,8 @@ from clrlib.lab.runs import Record
 BOUNDS_CLAIM = "The LR range test gives these bounds"
 PAPER_BOUNDS = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
 NO_VERDICT = "none: not the paper's size or data"
+UNJUDGED = "without a verdict, since not of the paper's size or data"  # the same, after a count
+ONE_SEED = " (one seed)"
 NOTEBOOKS = {
     "02": "02_lr_range_test",
     "03": "03_fixed_vs_cyclical",
@@ -89,14 +92,25 @@ def comparison_rows(published: Sequence[Record], yours: Sequence[Record]) -> dic
 def count_of_verdicts(records: Sequence[Record]) -> str:
     """One sentence: how many claims there are and how often each verdict was reached."""
     group = main_group(records)
-    found = [(claim.verdict(ours), ours) for claim in CLAIMS for ours in [claim.measured(group)]]
-    counts = []
-    for kind in ("reproduced", "direction only", "not reproduced"):
-        seeds = [len(ours.values) for verdict, ours in found if verdict == kind and ours]
-        counts.append(f"{len(seeds)} {kind}{_with_one_seed(seeds)}")
-    verdicts = [verdict for verdict, _ in found]
-    rest = f"{verdicts.count('not run')} not run, {verdicts.count('-')} measured without a number to meet"
-    return f"Of {len(CLAIMS)} claims about accuracy: {', '.join(counts)}, {rest}."
+    seeds: dict[str, list[int]] = defaultdict(list)  # of each verdict: how many seeds each of its claims rests on
+    for claim in CLAIMS:
+        ours = claim.measured(group)
+        seeds[kind(verdict(claim, group))].append(len(ours.values) if ours else 0)
+    judged = (
+        f"{len(seeds[k])} {k}{_with_one_seed(seeds[k])}" for k in ("reproduced", "direction only", "not reproduced")
+    )
+    rest = f"{len(seeds['not run'])} not run, {len(seeds['-'])} measured without a number to meet"
+    unjudged = f", {len(seeds[NO_VERDICT])} {UNJUDGED}" if seeds[NO_VERDICT] else ""
+    return f"Of {len(CLAIMS)} claims about accuracy: {', '.join(judged)}, {rest}{unjudged}."
+
+
+def kind(verdict: str) -> str:
+    """A verdict without the number of its seeds and without what would train it.
+
+    >>> kind("reproduced (one seed)"), kind("not run: `make publish ROWS=exp`"), kind(NO_VERDICT)
+    ('reproduced', 'not run', "none: not the paper's size or data")
+    """
+    return verdict if verdict == NO_VERDICT else verdict.split(":")[0].removesuffix(ONE_SEED)
 
 
 def _with_one_seed(seeds: Sequence[int]) -> str:
@@ -188,16 +202,19 @@ def bounds_text(group: Sequence[Record]) -> str:
 
 
 def verdict(claim: Claim, group: Sequence[Record]) -> str:
-    """The verdict on the records of one group; with what trains it where nothing was measured."""
+    """The verdict on the records of one group; where nothing of the paper's size was measured, with what trains it."""
     found = claim.measured(group)
-    if not comparable([r for r in group if KINDS.get(r.run.experiment, ("cifar10", ""))[0] == claim.row.data]):
-        return NO_VERDICT
-    judged = claim.verdict(found)
+    as_the_paper = comparable([r for r in group if KINDS.get(r.run.experiment, ("cifar10", ""))[0] == claim.row.data])
+    if found is None and not as_the_paper:
+        return "not run"
     if found is None:
         rows = dict.fromkeys(row.name for row in (claim.row, claim.rival) if row is not None)
         seeds = f" SEEDS={claim.first_seed + 1}" if claim.first_seed else ""
         return f"not run: `make publish ROWS={','.join(rows)}{seeds}`"
-    return f"{judged} (one seed)" if len(found.values) == 1 and judged != "-" else judged
+    if not as_the_paper:
+        return NO_VERDICT
+    judged = claim.verdict(found)
+    return f"{judged}{ONE_SEED}" if len(found.values) == 1 and judged != "-" else judged
 
 
 def _paper(claim: Claim) -> str:

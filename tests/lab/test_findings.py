@@ -5,12 +5,21 @@ from dataclasses import replace
 from records import record, seeds
 
 from clrlib.lab import findings
-from clrlib.lab.experiments import CLR_TABLE_2, CONTESTS, DECAY_4000, FIXED, IMAGENETTE, WARM_RESTARTS
+from clrlib.lab.experiments import (
+    CLR_TABLE_2,
+    CONTESTS,
+    DECAY_4000,
+    FIXED,
+    IMAGENETTE,
+    TABLE_3,
+    TABLE_3_CONSTANT,
+    WARM_RESTARTS,
+)
 from clrlib.lab.runs import Record
 
 
 def test_nothing_is_said_of_what_was_not_run() -> None:
-    for told in (findings.before_the_drops, findings.tuned, findings.snapshots):
+    for told in (findings.before_the_drops, findings.tuned, findings.snapshots, findings.at_chance):
         assert told([]) == findings.NOT_YET
     assert findings.at_a_tenth([], seeds(FIXED, 70.0, profile="quick")) == findings.NOT_YET
 
@@ -21,7 +30,8 @@ def test_a_tenth_is_set_beside_the_whole() -> None:
 
     told = findings.at_a_tenth(both(-1.0, "paper"), both(-5.0, "quick"))
     assert (
-        told.startswith("It falls further behind: -5.0 (n = 1) points") and "-1.0 (n = 1) at the paper's size" in told
+        told.startswith("It falls further behind: CLR less the fixed schedule, in points, is -5.0 (n = 1) at a tenth")
+        and "-1.0 (n = 1) at the paper's size" in told
     )
     assert "2.8 times as many iterations" in told
     assert findings.at_a_tenth(both(-5.0, "paper"), both(-1.0, "quick")).startswith("It does not fall further behind")
@@ -38,10 +48,13 @@ def test_the_gap_before_the_drops_is_measured_against_the_seeds() -> None:
     fall = at(record(DECAY_4000, 74.0), 16_000, 72.0)
     clr = [at(made, 16_000, there) for made, there in zip(seeds(CLR_TABLE_2, 78.0, 78.5), (75.0, 71.0), strict=True)]
     told = findings.before_the_drops([fall, *clr])
-    assert told.startswith("Falling alone lies -3.0 (n = 1) points from CLR") and "-4.0 (n = 1) at the end" in told
+    assert (
+        told.startswith("Falling alone less CLR, same seeds, in points: -3.0 (n = 1) before")
+        and "-4.0 (n = 1) at the end" in told
+    )
     assert "The 1.0 points between" in told
-    assert told.endswith("CLR's 2 seeds lie 4.0 points apart there (0.5 at the end): it is no more than chance may do.")
-    assert findings.before_the_drops([fall, clr[0], at(clr[1], 16_000, 75.5)]).endswith("it is more than that.")
+    assert told.endswith("CLR's 2 seeds lie 4.0 points apart there (0.5 at the end): such a difference may be chance.")
+    assert findings.before_the_drops([fall, clr[0], at(clr[1], 16_000, 75.5)]).endswith("the difference is larger.")
     assert "With one seed of CLR" in findings.before_the_drops([fall, clr[0]])
 
 
@@ -65,3 +78,12 @@ def test_snapshots_that_lose_are_explained() -> None:
     assert "the oldest at 75.0 % and the last at 78.0 %" in told
     kept["ensemble_accuracy"][-1] = 0.79
     assert "Both lose" not in findings.snapshots([replace(made, curves={**made.curves, **kept})])
+
+
+def test_trainings_that_ended_at_chance_are_named() -> None:
+    well, badly, worse = TABLE_3[0], TABLE_3[1], TABLE_3_CONSTANT[1]
+    assert findings.at_chance([record(well, 70.0)]) == "None of them ended at chance."
+    told = findings.at_chance([record(well, 70.0), *seeds(badly, 10.0, 12.0), record(worse, 9.0), record(FIXED, 10.0)])
+    assert f": {badly.title}: 11.0 ± 1.4 % (n = 2); {worse.title}: 9.0 % (n = 1). " in told
+    assert well.title not in told and FIXED.title not in told
+    assert findings.at_chance([record(badly, 11.1)]) == "None of them ended at chance."
