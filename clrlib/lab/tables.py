@@ -202,16 +202,15 @@ def bounds_text(group: Sequence[Record]) -> str:
 
 
 def verdict(claim: Claim, group: Sequence[Record]) -> str:
-    """The verdict on the records of one group; where nothing of the paper's size was measured, with what trains it."""
+    """The verdict on the records of one group; where nothing was measured, at the paper's size with what trains it."""
     found = claim.measured(group)
-    as_the_paper = comparable([r for r in group if KINDS.get(r.run.experiment, ("cifar10", ""))[0] == claim.row.data])
-    if found is None and not as_the_paper:
+    if found is None and any(r.run.profile != "paper" for r in group):
         return "not run"
     if found is None:
         rows = dict.fromkeys(row.name for row in (claim.row, claim.rival) if row is not None)
         seeds = f" SEEDS={claim.first_seed + 1}" if claim.first_seed else ""
         return f"not run: `make publish ROWS={','.join(rows)}{seeds}`"
-    if not as_the_paper:
+    if not comparable([r for r in group if KINDS.get(r.run.experiment, ("cifar10", ""))[0] == claim.row.data]):
         return NO_VERDICT
     judged = claim.verdict(found)
     return f"{judged}{ONE_SEED}" if len(found.values) == 1 and judged != "-" else judged

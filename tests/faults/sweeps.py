@@ -36,7 +36,7 @@ from clrlib.lab.runs import Record, Run
 from clrlib.schedules import Fixed, Triangular, Triangular2
 
 SERVER = multiprocessing.get_context("forkserver")  # imports torch and the lab once, for all processes
-SERVER.set_forkserver_preload(["sweeps"])
+SERVER.set_forkserver_preload(["sweeps", "torch._dynamo", "sklearn.datasets", "scipy.stats", "seaborn", "torchvision"])
 SMALL = Run("fixed", Fixed(0.001), 12, profile="smoke", data="digits", batch=10, evaluate_every=4)
 RUNS = [
     SMALL,

@@ -43,6 +43,7 @@ RUNS = {
     **{net: replace(LARGE, net=net) for net in ("alexnet", "googlenet")},
     "small": replace(SMALL, shuffle="each epoch", test_on="validation"),
 }
+BFLOAT16_IS_FAST = device.pick_precision(torch.device("cpu")) == "bfloat16"
 IN_BFLOAT16 = {
     f"{net}, bfloat16": replace(LARGE, net=net, precision="bfloat16", iterations=2) for net in ("alexnet", "googlenet")
 }
@@ -105,7 +106,7 @@ def work(rank: int, folder: Path) -> None:
     own = folder / str(rank)
     own.mkdir()
     found = {
-        "trained": {name: trained(run) for name, run in (RUNS | IN_BFLOAT16).items()},
+        "trained": {name: trained(run) for name, run in (RUNS | (IN_BFLOAT16 if BFLOAT16_IS_FAST else {})).items()},
         "diverging": trained(DIVERGING),
         "one diverges": with_a_loss_that_is_no_number(rank),
         "stopped": stopped_twice(rank, own),
@@ -306,6 +307,7 @@ def test_two_processes_train_what_one_trains(two: Two, name: str) -> None:
     assert max(losses) / min(losses) - 1 > 100 * TOLERANCES[run.net], "it moves by far more"
 
 
+@pytest.mark.skipif(not BFLOAT16_IS_FAST, reason="this processor multiplies bfloat16 slowly: no training here does so")
 @pytest.mark.parametrize(("net", "tolerance"), [("alexnet", 1e-3), ("googlenet", 1e-2)])
 def test_in_bfloat16_too(two: Two, net: str, tolerance: float) -> None:
     """Within a few units in its last place, 2**-9. Measured over two seeds: 8e-5 and 9e-4."""
@@ -440,12 +442,12 @@ def test_the_command_under_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Begun by one process and taken up by two, in a copy of the package: that one writes beside itself."""
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")
     shutil.copytree(paths.ROOT / "clrlib", tmp_path / "clrlib", ignore=shutil.ignore_patterns("__pycache__"))
-    (row,) = experiments.named(["googlenet-imagenette-range-test"])
-    run = row.run("smoke", 0, "digits-64", device.pick_precision(torch.device("cpu")))
+    (row,) = experiments.named(["nesterov-clr"])
+    run = row.run("smoke", 0, "digits", device.pick_precision(torch.device("cpu")))
     build = tmp_path / "build" / "smoke"
     checkpoint = build / "checkpoints" / f"{run.name}.pt"
     with pytest.raises(OutOfTime):
-        train(run, data.load("digits-64"), checkpoint, until=0.0)
+        train(run, data.load("digits"), checkpoint, until=0.0)
     content = checkpoints.read(checkpoint, torch.device("cpu")) | {"seconds": 1e6}  # to be known again
     checkpoint.write_bytes(checkpoints.encoded(content))
 
@@ -462,9 +464,9 @@ def test_the_command_under_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[-1] == "total: 20/20 iterations, 0 s left"
+    assert lines[-1] == "total: 50/50 iterations, 0 s left"
     assert lines.count("0 of 1 runs are done, 1 to train, 1 at a time") == 1, "one of the two prints"
     (record,) = store.load_all(build / "results")
-    assert record.run == run and record.curves["iteration"][-1] == 20 and record.seconds > 1e6
+    assert record.run == run and record.curves["iteration"][-1] == 50 and record.seconds > 1e6
     assert record.machine["processes"] == 2
     assert not checkpoint.exists()

@@ -199,6 +199,15 @@ def apart_from_timings(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
+@pytest.fixture
+def whole(kind: str, few: ImageSet, checkpoint: Path) -> tuple[Run, dict[str, list[float]], dict[str, Any]]:
+    """A run of the kind, its curves where nothing happens to it, and its last checkpoint apart from timings."""
+    if kind not in UNINTERRUPTED:
+        run, path = replace(SHORT, **KINDS[kind]), checkpoint.with_name("whole.pt")
+        UNINTERRUPTED[kind] = run, train(run, few, path).curves, apart_from_timings(path)
+    return UNINTERRUPTED[kind]
+
+
 KINDS: dict[str, dict[str, Any]] = {
     "usual": {},
     "each epoch": {"shuffle": "each epoch"},  # 50 images: the second epoch begins within a batch
@@ -208,36 +217,39 @@ KINDS: dict[str, dict[str, Any]] = {
     "validation": {"test_on": "validation"},
     "sigmoid": {"net": "caffe_cifar10_sigmoid_bn"},
 }
+UNINTERRUPTED: dict[str, tuple[Run, dict[str, list[float]], dict[str, Any]]] = {}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("evaluation", [1, 3, 4])
 def test_killed_and_resumed_equals_uninterrupted(
-    few: ImageSet, checkpoint: Path, tmp_path: Path, evaluation: int, kind: str
+    few: ImageSet, checkpoint: Path, evaluation: int, whole: tuple[Run, dict[str, list[float]], dict[str, Any]]
 ) -> None:
-    run = replace(SHORT, **KINDS[kind])
-    whole = train(run, few, tmp_path / "whole.pt")
+    run, curves, end = whole
     with pytest.raises(KeyboardInterrupt):
         train(run, few, checkpoint, kill_after(evaluation))
     torch.manual_seed(99)  # of no consequence
     resumed = train(run, few, checkpoint)
-    assert resumed.curves == whole.curves
-    assert same(apart_from_timings(checkpoint), apart_from_timings(tmp_path / "whole.pt"))
+    assert resumed.curves == curves
+    assert same(apart_from_timings(checkpoint), end)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("iteration", [0, 2, 4, 11])
 def test_killed_between_two_evaluations_and_resumed_equals_uninterrupted(
-    few: ImageSet, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, iteration: int, kind: str
+    few: ImageSet,
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    iteration: int,
+    whole: tuple[Run, dict[str, list[float]], dict[str, Any]],
 ) -> None:
-    run = replace(SHORT, **KINDS[kind])
-    whole = train(run, few, tmp_path / "whole.pt")
+    run, curves, end = whole
     kill_in(monkeypatch, iteration)
     with pytest.raises(KeyboardInterrupt):
         train(run, few, checkpoint)
     assert checkpoint.exists() == (iteration > 0), "saved after every iteration"
-    assert train(run, few, checkpoint).curves == whole.curves
-    assert same(apart_from_timings(checkpoint), apart_from_timings(tmp_path / "whole.pt"))
+    assert train(run, few, checkpoint).curves == curves
+    assert same(apart_from_timings(checkpoint), end)
 
 
 def test_taken_up_with_as_many_threads_as_it_had(few: ImageSet, checkpoint: Path) -> None:

@@ -1,9 +1,22 @@
 """The bench compares like with like: the usual loop trains the same net, and the work is counted right."""
 
+from collections.abc import Iterator
+
+import pytest
 import torch
 
 from clrlib.lab.bench import contenders, limits
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
+
+
+@pytest.fixture(autouse=True)
+def few_images(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is counted is an iteration, whatever the images are."""
+    monkeypatch.setattr(contenders, "TRAIN", 1000)
+    monkeypatch.setattr(contenders, "TEST", 200)
+    contenders.images.cache_clear()
+    yield
+    contenders.images.cache_clear()
 
 
 def test_the_usual_net_is_the_same_net() -> None:
