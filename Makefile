@@ -30,6 +30,8 @@ export ALONE
 ENGINES := $(if $(ENGINE),--engine $(ENGINE)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# two workers with two threads each on two cores: who waits must not hold a core while it does
+test flakes: export OMP_WAIT_POLICY := passive
 # the rounds of make flakes are a count of one commit of these: records and pages come and go
 CODE := clrlib tests pyproject.toml requirements.lock
 # refuses a setting that is no count
