@@ -40,6 +40,8 @@ OPTIONS = --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
 export PYTHONUNBUFFERED := 1
+# compiled once, not in every process anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help check setup data reproduce figures test soak flakes lab publish bench book browse clean lock
 
