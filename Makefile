@@ -67,7 +67,7 @@ setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
 	$(LAB) data $(OPTIONS)
 
-reproduce: data ## train, run the notebooks, write report.html (quick: 4 h on 2 cores; paper: weeks)
+reproduce: data ## train, run the notebooks, write report.html (quick: 4 h on 2 cores; paper: months)
 	$(LAB) reproduce $(OPTIONS) $(ENGINES) $(if $(BUDGET),--budget $(BUDGET))
 
 figures: setup ## figures/ again from results/ (10 s)
@@ -104,7 +104,7 @@ lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB_OPTIONS) notebooks
 
 publish: PROFILE := paper
-publish: data ## train the paper profile, publish all (Caffe net: 18 h on 2 cores; others: weeks)
+publish: data ## train the paper profile, publish all (Caffe net: 18 h on 2 cores; others: months)
 	$(LAB) publish --profile paper --jobs $(JOBS) $(ENGINES) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
 
 bench: setup .venv/bench ## the trainer's speed; leave the machine alone meanwhile (20 min)

@@ -95,15 +95,15 @@ def snapshots(records: Sequence[Record]) -> str:
 
 
 def at_chance(records: Sequence[Record]) -> str:
-    """Notebook 06: which trainings ended where a net that has learned nothing would."""
-    rows = [row for row in (*TABLE_3, *TABLE_3_CONSTANT) if row.name in by_seed(main_group(records))]
-    ends = {row.title: Summary(tuple(map(_end, by_seed(main_group(records))[row.name].values()))) for row in rows}
-    lost = [f"{title}: {end.percent()}" for title, end in ends.items() if end.mean <= CHANCE + TOLERANCE]
-    if not ends:
+    """Notebook 06: which trainings ended where a net that has learned nothing would, or diverged."""
+    names = {row.name: row.title for row in (*TABLE_3, *TABLE_3_CONSTANT)}
+    own = [r for r in main_group(records) if r.run.experiment in names]
+    lost = [r for r in own if r.diverged_at is not None or _end(r) <= CHANCE + TOLERANCE]
+    if not own:
         return NOT_YET
-    if not lost:
-        return "None of them ended at chance."
+    ends = ("diverged" if r.diverged_at is not None else f"{_end(r):.1f} %" for r in lost)
+    told = [f"{names[r.run.experiment]}, seed {r.run.seed}: {end}" for r, end in zip(lost, ends, strict=True)]
     return (
-        f"Ended at chance, {CHANCE:.0f} % with ten classes, so that it learned nothing or lost what it had: "
-        f"{'; '.join(lost)}. Its bounds may be too high for it, in a training of this length at least."
+        f"Diverged, or ended at chance ({CHANCE:.0f} % with ten classes): {'; '.join(told) or 'none'}. "
+        f"These are {len(lost)} of {len(own)} trainings."
     )

@@ -3,7 +3,6 @@
 import base64
 import html
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,10 +57,7 @@ def _counted(verdicts: Sequence[str]) -> str:
     >>> _counted(["reproduced (one seed)", "-", "not run: `make publish ROWS=exp`", "-"])
     'Of 4 claims: 1 reproduced (one seed); 2 without a number to meet; 1 not run.'
     """
-    counts = Counter(verdict if verdict == tables.NO_VERDICT else verdict.split(":")[0] for verdict in verdicts)
-    words = {"-": "without a number to meet", tables.NO_VERDICT: tables.UNJUDGED}
-    said = (f"{count} {words.get(verdict, verdict)}" for verdict, count in counts.items())
-    return f"Of {len(verdicts)} claims: {'; '.join(said)}."
+    return f"Of {len(verdicts)} claims: {'; '.join(tables.counted(verdicts))}."
 
 
 def _image(folder: Path, name: str) -> dict[str, str]:

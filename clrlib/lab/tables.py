@@ -1,7 +1,7 @@
 """The table of claims as Markdown: paper, published, yours."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 from clrlib.lab.claims import (
     CLAIMS,
@@ -22,7 +22,7 @@ from clrlib.lab.runs import Record
 BOUNDS_CLAIM = "The LR range test gives these bounds"
 PAPER_BOUNDS = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
 NO_VERDICT = "none: not the paper's size or data"
-UNJUDGED = "without a verdict, since not of the paper's size or data"  # the same, after a count
+UNJUDGED = "without a verdict (not the paper's size or data)"  # the same, after a count
 ONE_SEED = " (one seed)"
 NOTEBOOKS = {
     "02": "02_lr_range_test",
@@ -102,6 +102,19 @@ def count_of_verdicts(records: Sequence[Record]) -> str:
     rest = f"{len(seeds['not run'])} not run, {len(seeds['-'])} measured without a number to meet"
     unjudged = f", {len(seeds[NO_VERDICT])} {UNJUDGED}" if seeds[NO_VERDICT] else ""
     return f"Of {len(CLAIMS)} claims about accuracy: {', '.join(judged)}, {rest}{unjudged}."
+
+
+def counted(verdicts: Iterable[str]) -> list[str]:
+    """How often each verdict was reached.
+
+    >>> counted(["-", "reproduced (one seed)", "not run: `make publish ROWS=exp`", "-"])
+    ['2 without a number to meet', '1 reproduced (one seed)', '1 not run']
+    >>> counted([NO_VERDICT])
+    ["1 without a verdict (not the paper's size or data)"]
+    """
+    words = {"-": "without a number to meet", NO_VERDICT: UNJUDGED}
+    counts = Counter(verdict if verdict == NO_VERDICT else verdict.split(":")[0] for verdict in verdicts)
+    return [f"{count} {words.get(verdict, verdict)}" for verdict, count in counts.items()]
 
 
 def kind(verdict: str) -> str:

@@ -439,7 +439,10 @@ def test_alone_everything_is_as_it_was_given(tmp_path: Path) -> None:
 
 
 def test_the_command_under_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begun by one process and taken up by two, in a copy of the package: that one writes beside itself."""
+    """Begun by one process and taken up by two, in a copy of the package: that one writes beside itself.
+
+    What larger nets do in two processes is seen above, without the command.
+    """
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")
     shutil.copytree(paths.ROOT / "clrlib", tmp_path / "clrlib", ignore=shutil.ignore_patterns("__pycache__"))
     (row,) = experiments.named(["nesterov-clr"])

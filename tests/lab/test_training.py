@@ -35,8 +35,9 @@ Weights = dict[str, Tensor]
 
 @pytest.fixture
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a training is saved, here after every evaluation."""
+    """Where a training is saved, here after every evaluation, as if all were trained with one commit."""
     monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(provenance, "git", lambda: {"commit": "a" * 40, "dirty": False})
     return tmp_path / "run.pt"
 
 

@@ -49,7 +49,7 @@ PAPER = (
         FIXED,
         at_least=True,
     ),
-    Claim("Triangular2 0.001-0.006 (in neither section of the paper)", CLR_TRIANGULAR2, "03"),
+    Claim("Triangular2 0.001-0.006 (in neither section 3.1 nor 4.1.1)", CLR_TRIANGULAR2, "03"),
     Claim("Falling alone (decay over 4,000) reaches only 78.5 %", DECAY_4000, "04"),
     ONLY_THE_FALL,
     Claim("Falling alone over 2,000 (a variant)", DECAY_2000, "04"),

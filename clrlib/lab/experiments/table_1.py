@@ -31,7 +31,12 @@ CLR_TRIANGULAR = Experiment(
     evaluate_every={"paper": 500, "quick": 100, "smoke": 10},  # at the ends, tops and middles of its cycles
 )
 CLR_TRIANGULAR2 = Experiment(
-    "clr-triangular2", "CLR triangular2 0.001-0.006", Triangular2(1e-3, 6e-3, 2000), 25_000, None, "neither section"
+    "clr-triangular2",
+    "CLR triangular2 0.001-0.006",
+    Triangular2(1e-3, 6e-3, 2000),
+    25_000,
+    None,
+    "neither section 3.1 nor 4.1.1",
 )
 DECAY_4000 = Experiment(
     "decay-4000", "decay 0.007-0.001 over 4,000", LinearDecay(7e-3, 1e-3, 4000), 25_000, 78.5, "Table 1, decay"
