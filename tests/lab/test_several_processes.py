@@ -284,10 +284,11 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     shutil.rmtree(folder)  # hundreds of megabytes
 
 
-def check_alike(two: Trained, one: Trained, tolerance: float) -> None:
-    """Losses within the tolerance, relatively; accuracy, rates and iterations to the last bit."""
-    for name in ("iteration", "lr", "test_accuracy"):
+def check_alike(two: Trained, one: Trained, tolerance: float, images: int = 0) -> None:
+    """Losses within the tolerance, relatively; rates and iterations to the bit; accuracy but for so many images."""
+    for name in ("iteration", "lr"):
         assert two.curves[name] == one.curves[name]
+    assert two.curves["test_accuracy"] == pytest.approx(one.curves["test_accuracy"], abs=(images + 0.5) / 21)
     for name in ("train_loss", "test_loss"):
         assert two.curves[name] == pytest.approx(one.curves[name], rel=tolerance)
     torch.testing.assert_close(two.biases, one.biases, rtol=tolerance, atol=tolerance)
@@ -310,9 +311,12 @@ def test_two_processes_train_what_one_trains(two: Two, name: str) -> None:
 @pytest.mark.skipif(not BFLOAT16_IS_FAST, reason="this processor multiplies bfloat16 slowly: no training here does so")
 @pytest.mark.parametrize(("net", "tolerance"), [("alexnet", 1e-3), ("googlenet", 1e-2)])
 def test_in_bfloat16_too(two: Two, net: str, tolerance: float) -> None:
-    """Within a few units in its last place, 2**-9. Measured over two seeds: 8e-5 and 9e-4."""
+    """Within a few units in its last place, 2**-9. Measured over five seeds: 8e-5 and 1.7e-3.
+
+    One of the 21 images may change sides: after two steps on noise two classes are as likely, to bfloat16's rounding.
+    """
     name = f"{net}, bfloat16"
-    check_alike(two.same("trained")[name], trained(IN_BFLOAT16[name]), tolerance)
+    check_alike(two.same("trained")[name], trained(IN_BFLOAT16[name]), tolerance, images=1)
 
 
 def test_they_diverge_where_one_does(two: Two) -> None:
