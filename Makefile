@@ -83,13 +83,13 @@ test: setup ## lint, types, tests, the notebooks, one smoke training of each (15
 	rm -rf build/smoke
 	$(LAB) reproduce --profile smoke --jobs $(JOBS)
 
-soak: setup ## kill a sweep KILLS times, compare with an undisturbed one, into docs/ (15 min)
+soak: setup ## kill a sweep KILLS times, compare with an undisturbed one, into docs/ (15 to 25 min)
 	$(call COUNT,KILLS)
 	@mkdir -p build; set -o pipefail; commit=$$(git describe --always --dirty); \
 		KILLS=$(KILLS) $(PY) -m pytest tests/faults -vv | tee build/soak.log; green=$$?; \
 		{ echo "commit $$commit"; grep -E '^tests|^=+ .*(passed|failed)' build/soak.log; } > docs/soak.txt; exit $$green
 
-flakes: setup ## the tests ROUNDS times, each time in another order, into docs/ (6 min each)
+flakes: setup ## the tests ROUNDS times, each time in another order, into docs/ (3 to 8 min each)
 	$(call COUNT,ROUNDS)
 	@test -z "$$(git status --porcelain -- $(CODE))" || { echo "error: the code has changes; commit them, for the count is of one commit"; exit 1; }
 	@mkdir -p build; [ -f build/flakes.txt ] || cp docs/flakes.txt build/; code="commit $$(git log -1 --format=%h -- $(CODE))"; \
@@ -98,7 +98,7 @@ flakes: setup ## the tests ROUNDS times, each time in another order, into docs/ 
 		grep -q "^order $$round: [0-9]* passed" build/flakes.txt && continue; \
 		$(PY) -m pytest $(TWO) -p randomly --randomly-seed $$round | tee build/flakes.log; green=$$?; \
 		echo "order $$round: $$(tail -n 1 build/flakes.log)" | tee -a build/flakes.txt; [ $$green = 0 ] || break; \
-		done; cp build/flakes.txt docs/; exit $$green
+		done; [ $$green != 0 ] || cp build/flakes.txt docs/; exit $$green
 
 lab: setup ## JupyterLab on notebooks/
 	$(PY) -m jupyterlab --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB_OPTIONS) notebooks

@@ -103,7 +103,5 @@ def at_chance(records: Sequence[Record]) -> str:
         return NOT_YET
     ends = ("diverged" if r.diverged_at is not None else f"{_end(r):.1f} %" for r in lost)
     told = [f"{names[r.run.experiment]}, seed {r.run.seed}: {end}" for r, end in zip(lost, ends, strict=True)]
-    return (
-        f"Diverged, or ended at chance ({CHANCE:.0f} % with ten classes): {'; '.join(told) or 'none'}. "
-        f"These are {len(lost)} of {len(own)} trainings."
-    )
+    which = f": {'; '.join(told)}" if told else ""
+    return f"{len(lost)} of {len(own)} trainings diverged or ended at chance ({CHANCE:.0f} % with ten classes){which}."

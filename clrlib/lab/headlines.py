@@ -48,7 +48,7 @@ EXP_SAID = {
     EXP_RANGE.name: "exp_range, both bounds falling",
     EXP_RANGE_AMPLITUDE.name: "exp_range, only the amplitude falling",
 }
-FALLS_SHORT = "falling alone ends below CLR by table 2, which also drops its bounds"
+FALLS_SHORT = "falling alone ends below CLR by table 2 (which, besides, drops its bounds)"
 FALL_SAID = {
     "reproduced": FALLS_SHORT,
     "direction only": FALLS_SHORT,
@@ -124,8 +124,8 @@ def adaptive_methods(records: Sequence[Record]) -> str:
 def decay_only(records: Sequence[Record]) -> str:
     """Notebook 04 in one sentence."""
     judged = verdict(ONLY_THE_FALL, main_group(records))
-    seeds = ", with one seed" if judged.endswith(ONE_SEED) else ""
-    answer = f"{FALL_SAID[kind(judged)]}{seeds}. " if kind(judged) in FALL_SAID else ""
+    seeds = "with one seed, " if judged.endswith(ONE_SEED) else ""
+    answer = f"{seeds}{FALL_SAID[kind(judged)]}. " if kind(judged) in FALL_SAID else ""
     return answer + _two_rows(records, "CLR by table 2: {}; falling alone: {}.", CLR_TABLE_2, DECAY_4000, ONLY_THE_FALL)
 
 

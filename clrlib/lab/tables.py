@@ -142,7 +142,7 @@ def measured_on(records: Sequence[Record]) -> str:
     """One sentence: what the numbers were measured on."""
     group = main_group(records)
     if not group:
-        return "Nothing was measured yet."
+        return "No training of this size is recorded yet."
     data: dict[str, dict[str, None]] = {}  # the data sets of each profile, machine and precision
     for r in group:
         where = f"on {r.machine['name']} ({r.machine['device']}), {r.run.precision}, torch {r.versions['torch']}"

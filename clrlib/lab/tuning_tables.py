@@ -14,7 +14,8 @@ def tuning_table(records: Sequence[Record]) -> str:
     """Validation accuracy (%) of each schedule at each of its rates; the best in bold."""
     own = by_seed(main_group(records, "validation"))
     rows = []
-    for schedule, title in TITLES.items():
+    titles = {**TITLES, "schedule-free": f"{TITLES['schedule-free']} (ten times these rates)"}
+    for schedule, title in titles.items():
         ends = [Summary(tuple(100 * r.accuracy for r in own[tuning(schedule, lr).name].values())) for lr in RATES]
         best = max((end.mean for end in ends if end.values and not math.isnan(end.mean)), default=None)
         cells = [end.text() if end.values else "not run" for end in ends]

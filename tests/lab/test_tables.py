@@ -185,7 +185,7 @@ def test_headlines_by_hand() -> None:
         "seeds, in points: +0.6 ± 0.1 (n = 2). The paper: 81.4 and 81.4. Verdict: **reproduced**."
     )
     assert headlines.decay_only([*seeds(CLR_TABLE_2, 81.4), *seeds(DECAY_4000, 80.0)]) == (
-        "falling alone ends below CLR by table 2, which also drops its bounds, with one seed. "
+        "with one seed, falling alone ends below CLR by table 2 (which, besides, drops its bounds). "
         "CLR by table 2: 81.4 % (n = 1) after 25,000 iterations; falling alone: 80.0 % (n = 1) "
         "after 25,000 iterations. The second less the first, same seeds, in points: -1.4 (n = 1). "
         "The paper: 81.4 and 78.5. Verdict: **direction only (one seed)**."
@@ -235,7 +235,7 @@ def test_what_it_was_measured_on() -> None:
         "Measured on CIFAR-10, JPEG copy (SHA-256 1234567890ab…), profile `paper`, on abacus (cpu), bfloat16, "
         "torch 2.15.0."
     )
-    assert tables.measured_on([]) == "Nothing was measured yet."
+    assert tables.measured_on([]) == "No training of this size is recorded yet."
 
 
 def test_what_several_machines_measured_is_said_of_each() -> None:
@@ -301,6 +301,7 @@ def test_the_best_rate_of_each_schedule_is_bold() -> None:
     found = rows(tuning_tables.tuning_table(records))
     assert found["cosine to zero"] == ["(1 of 1 diverged)", "**62.2 ± 0.3 (n = 2)**", "60.0 (n = 1)"]
     assert found["linear to zero"] == ["not run"] * 3
+    assert "schedule-free SGD (ten times these rates)" in found
     assert len(found) == 6 and len(rows(tuning_tables.tuning_table([]))) == 6
 
 
