@@ -422,7 +422,8 @@ def test_one_of_a_machine_goes_first(two: Two) -> None:
 
 
 def test_when_one_is_killed_the_other_fails(two: Two) -> None:
-    assert two.exit_codes == [1, -signal.SIGKILL]
+    """By an error, as a rule; where gloo meets the lost connection in a thread of its own, it aborts the process."""
+    assert two.exit_codes[0] in (1, -signal.SIGABRT) and two.exit_codes[1] == -signal.SIGKILL
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
