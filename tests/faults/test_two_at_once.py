@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from sweeps import RUNS, records, run_two, start
@@ -31,17 +32,16 @@ def test_a_run_that_another_process_trains_is_left_to_it(tmp_path: Path, monkeyp
         store.load_or_train(RUNS[0], tmp_path / "results", wait=False)
 
 
-def test_who_waits_takes_the_others_record(
-    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_waits_takes_the_others_record(tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: Queue[str] = Queue()  # not capsys, which may lose what another thread says while it reads
+    monkeypatch.setattr(files, "print", lambda line, flush: said.put(line), raising=False)
     monkeypatch.setattr(store, "train", None)
     name = f"{RUNS[0].name}.json"
     with alone(tmp_path / "locks" / f"{RUNS[0].name}.lock", "training"):
         found: list[Record] = []
         waits = threading.Thread(target=lambda: found.append(store.load_or_train(RUNS[0], tmp_path / "results")))
         waits.start()
-        while "waiting for it" not in capsys.readouterr().out:
-            assert waits.is_alive()
+        assert "waiting for it" in said.get(timeout=60)
         whole = (undisturbed / "build" / "smoke" / "results" / name).read_bytes()
         files.write_atomically(tmp_path / "results" / name, whole)
     waits.join()
