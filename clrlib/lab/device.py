@@ -32,11 +32,16 @@ def check_memory(need: int) -> None:
 
 
 def pick_precision(device: torch.device) -> str:
-    """ "bfloat16" where the hardware multiplies it fast (AVX512-BF16, AMX, recent CUDA GPUs), else "float32"."""
+    """ "bfloat16" where the hardware multiplies it fast (AMX, AMD's AVX512-BF16, recent CUDA GPUs), else "float32".
+
+    Intel's processors have AVX512-BF16 too. Where their AMX is hidden, as in some virtual machines, convolutions take
+    longer with it than in float32.
+    """
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     abilities = torch.cpu.get_capabilities()
-    return "bfloat16" if abilities.get("avx512_bf16") or abilities.get("amx_bf16") else "float32"
+    by_avx = abilities.get("avx512_bf16") and "Intel" not in str(abilities.get("cpu_name"))
+    return "bfloat16" if abilities.get("amx_bf16") or by_avx else "float32"
 
 
 def pick_machine() -> tuple[torch.device, str]:

@@ -150,13 +150,6 @@ def test_a_bad_environment(case: str, lab: Lab, monkeypatch: pytest.MonkeyPatch)
     lab.refuses(line, says, does, error=error)
 
 
-@pytest.mark.parametrize(("named", "has", "found"), [("", True, "cuda"), ("cpu", True, "cpu"), ("cuda", True, "cuda")])
-def test_the_device_that_is_named_is_taken(named: str, has: bool, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLRLIB_DEVICE", named)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: has)
-    assert device.pick_device().type == found
-
-
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [

@@ -1,0 +1,31 @@
+"""What a training runs on, and in which precision. What is refused: test_bad_settings.py."""
+
+import pytest
+import torch
+
+from clrlib.lab import device
+
+
+@pytest.mark.parametrize(("named", "has", "found"), [("", True, "cuda"), ("cpu", True, "cpu"), ("cuda", True, "cuda")])
+def test_the_device_that_is_named_is_taken(named: str, has: bool, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLRLIB_DEVICE", named)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has)
+    assert device.pick_device().type == found
+
+
+@pytest.mark.parametrize(
+    ("abilities", "precision"),
+    [
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, "bfloat16"),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, "float32"),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": False}, "float32"),
+        ({"architecture": "arm64"}, "float32"),
+    ],
+)
+def test_bfloat16_is_taken_where_the_processor_multiplies_it_fast(
+    abilities: dict[str, str | bool], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Intel processor without its AMX is slower in bfloat16 than in float32."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    assert device.pick_precision(torch.device("cpu")) == precision
