@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -112,6 +113,8 @@ def _train_here(
     if device.pick_device().type == "cpu":
         with distributed.first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
+    # joblib takes a worker that has grown for one that leaks, and starts another; ours keep freed memory on purpose
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     for jobs, some in _parts(runs, beside).items():
         threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))
         told = ((run, shown.progress(run)) for run in some)
