@@ -267,7 +267,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     (folder / "pictures").mkdir()
     for k in range(6):
         Image.fromarray(np.full((8, 8, 3), 40 * k, np.uint8)).save(folder / "pictures" / f"{k}.png")
-    with pytest.raises(OutOfTime):
+    with device.threads_put_back(), pytest.raises(OutOfTime):
+        torch.set_num_threads(1)  # as many as the two are to have that take it up
         train(STOPPED, images_for(STOPPED), folder / "of_one.pt", until=0.0)
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=work, args=(rank, folder)) for rank in (0, 1)]

@@ -96,7 +96,7 @@ WARM_RESTARTS = Experiment(
     "warm restarts 0.006-0, 4 cycles of 4,000",
     WarmRestarts(0.0, 6e-3, 4_000),
     16_000,
-    evaluate_every={"paper": 500, "quick": 100, "smoke": 20},
+    evaluate_every={"paper": 500, "quick": 100, "smoke": 16},
     settings=LAST_THREE,
 )
 KEPT_CYCLES = Experiment(
@@ -104,7 +104,7 @@ KEPT_CYCLES = Experiment(
     "triangular 0.001-0.006, 4 cycles, their ends kept",
     Triangular(1e-3, 6e-3, 2_000),
     16_000,
-    evaluate_every={"paper": 500, "quick": 100, "smoke": 20},
+    evaluate_every={"paper": 500, "quick": 100, "smoke": 16},
     settings=LAST_THREE,
 )
 

@@ -13,7 +13,7 @@ TWO_CYCLES = 8_000
 
 
 def _row(name: str, title: str, policy: Policy, iterations: int = TWO_CYCLES) -> Experiment:
-    every = {"paper": 500, "quick": 100, "smoke": 10}
+    every = {"paper": 500, "quick": 100, "smoke": 4}
     return Experiment(name, title, policy, iterations, evaluate_every=every)
 
 

@@ -36,8 +36,8 @@ class Experiment:
     source: str = ""
     seeds: int = 1
     first_seed: int = 0
-    evaluate_every: Mapping[str, int] = field(default_factory=lambda: {"paper": 500, "quick": 250, "smoke": 25})
-    shorter: Mapping[str, int] = field(default_factory=lambda: {"paper": 1, "quick": 10, "smoke": 100})
+    evaluate_every: Mapping[str, int] = field(default_factory=lambda: {"paper": 500, "quick": 250, "smoke": 20})
+    shorter: Mapping[str, int] = field(default_factory=lambda: {"paper": 1, "quick": 10, "smoke": 250})
     settings: Mapping[str, Any] = field(default_factory=dict)
     instead: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data: str = "cifar10"

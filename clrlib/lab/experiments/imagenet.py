@@ -101,7 +101,7 @@ class Net:
 
     def _small(self, name: str, title: str, policy: Policy, iterations: int) -> Experiment:
         return self._imagenette(
-            name, title, shortened(policy, FEWER), (iterations or self.iterations) // FEWER, self.quick, 400, 210
+            name, title, shortened(policy, FEWER), (iterations or self.iterations) // FEWER, self.quick, 800, 210
         )
 
     def range_test_row(self) -> Experiment:

@@ -18,7 +18,7 @@ FIXED = Experiment(
     70_000,
     81.4,
     "Table 1, fixed",
-    evaluate_every={"paper": 500, "quick": 200, "smoke": 20},
+    evaluate_every={"paper": 500, "quick": 200, "smoke": 8},
 )
 CLR_TABLE_2 = Experiment("clr-table2", "CLR as in table 2", TABLE_2, 25_000, 81.4, "Table 1, triangular2; Table 2")
 CLR_TRIANGULAR = Experiment(
@@ -28,7 +28,7 @@ CLR_TRIANGULAR = Experiment(
     25_000,
     81.4,
     "section 3.1 on Figure 1: triangular, 0.001-0.006, stepsize 2000",
-    evaluate_every={"paper": 500, "quick": 100, "smoke": 10},  # at the ends, tops and middles of its cycles
+    evaluate_every={"paper": 500, "quick": 100, "smoke": 4},  # at the ends, tops and middles of its cycles
 )
 CLR_TRIANGULAR2 = Experiment(
     "clr-triangular2",
@@ -50,7 +50,7 @@ RANGE_TEST = Experiment(
     source="Figure 3",
     seeds=3,
     evaluate_every={"paper": 100, "quick": 50, "smoke": 10},
-    shorter={"paper": 1, "quick": 4, "smoke": 20},
+    shorter={"paper": 1, "quick": 4, "smoke": 40},
 )
 
 EXP = Experiment("exp", "exp 0.001", Exponential(1e-3, 0.99994), 70_000, 79.1, "Table 1, exp; Figure 4", **LONG)
