@@ -5,7 +5,7 @@
 ##   ROWS=fixed,exp  publish these alone                 PYTHON=python3.12  makes .venv
 ##   ENGINE=dask     a Dask cluster trains               SCHEDULER=tcp://host:8786  its address
 ##   KILLS=20        in make soak                        ROUNDS=20          in make flakes
-##   LAB_OPTIONS=--allow-root  go to JupyterLab
+##   PRECISION=float32  or bfloat16                      LAB_OPTIONS=--allow-root  go to JupyterLab
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -39,6 +39,7 @@ COUNT = @[[ "$($(1))" =~ ^[1-9][0-9]*$$ ]] || { echo "error: $(1) is '$($(1))'; 
 OPTIONS = --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
 export CLRLIB_DATA := $(if $(filter digits,$(DATA)),digits,$(if $(DATA),$(abspath $(DATA)),$(CLRLIB_DATA)))
 export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
+export CLRLIB_PRECISION := $(or $(PRECISION),$(CLRLIB_PRECISION))
 export PYTHONUNBUFFERED := 1
 # compiled once, not in every process anew
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,6 +59,7 @@ setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(PYTHON) -c "$$ALONE" $(MAKE) --no-print-directory .venv/done
 
+# --no-compile: of what is installed a small part is ever imported, and compiled then
 .venv/done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock

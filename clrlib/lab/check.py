@@ -64,7 +64,7 @@ def packages() -> str:
 
 def processor() -> str:
     """The CPU, its cores, and whether it multiplies bfloat16 fast."""
-    fast = device.pick_precision(torch.device("cpu")) == "bfloat16"
+    fast = device.multiplies_bfloat16_fast(torch.device("cpu"))
     speed = "multiplies bfloat16 fast" if fast else "does not multiply bfloat16 fast"
     return f"CPU: {provenance.cpu_name()}, cores: {joblib.cpu_count(only_physical_cores=True)}, {speed}"
 

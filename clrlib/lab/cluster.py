@@ -67,7 +67,7 @@ class Cluster:
             )
 
     def machine(self) -> tuple[torch.device, str]:
-        """The device and the precision of a worker; waits until there is one."""
+        """The device of a worker and its precision, if none is named here; waits until there is one."""
         if not self._workers():
             print("the Dask cluster has no worker yet; waiting for one", flush=True)
             self.client.wait_for_workers(1)
@@ -77,7 +77,8 @@ class Cluster:
             found: dict[str, tuple[torch.device, str]] = self.client.run(device.pick_machine, workers=[one])
         except Exception as error:  # whatever its environment lacks
             raise RuntimeError(f"the Dask worker {one} cannot train ({sentence(error)}); mend it") from error
-        return found[one]
+        where, precision = found[one]
+        return where, device.named_precision() or precision
 
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
         """Each run and its record, or Busy, as they come. Raises RuntimeError for a run that failed there."""

@@ -32,16 +32,27 @@ def check_memory(need: int) -> None:
 
 
 def pick_precision(device: torch.device) -> str:
-    """ "bfloat16" where the hardware multiplies it fast (AMX, AMD's AVX512-BF16, recent CUDA GPUs), else "float32".
+    """What CLRLIB_PRECISION names; else "bfloat16" where the hardware multiplies it fast, "float32" elsewhere."""
+    return named_precision() or ("bfloat16" if multiplies_bfloat16_fast(device) else "float32")
 
-    Intel's processors have AVX512-BF16 too. Where their AMX is hidden, as in some virtual machines, convolutions take
-    longer with it than in float32.
+
+def named_precision() -> str:
+    """What CLRLIB_PRECISION names, or nothing. Raises ValueError for another name than "float32" and "bfloat16"."""
+    wanted = os.environ.get("CLRLIB_PRECISION", "")
+    if wanted not in ("float32", "bfloat16", ""):
+        raise ValueError(f'CLRLIB_PRECISION is {wanted!r}; set it to "float32" or "bfloat16", or leave it out')
+    return wanted
+
+
+def multiplies_bfloat16_fast(device: torch.device) -> bool:
+    """Whether it has AMX, AMD's AVX512-BF16, or is a recent CUDA GPU.
+
+    On an Intel Xeon with AVX512-BF16 whose AMX was hidden everything took longer in bfloat16 (torch 2.15.0).
     """
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    abilities = torch.cpu.get_capabilities()
-    by_avx = abilities.get("avx512_bf16") and "Intel" not in str(abilities.get("cpu_name"))
-    return "bfloat16" if abilities.get("amx_bf16") or by_avx else "float32"
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("amx_bf16") or (found.get("avx512_bf16") and "AMD" in str(found.get("cpu_name"))))
 
 
 def pick_machine() -> tuple[torch.device, str]:

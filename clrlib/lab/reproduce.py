@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clrlib.lab import (
+    claims,
     device,
     distributed,
     experiments,
@@ -170,11 +171,21 @@ def publish(
     The headline comes first, then the short runs of the quick profile, then all else. Published are the records, table,
     figures, README and executed notebooks. cluster: as for train.
     """
+    _say_if_apart(cluster.machine()[1] if cluster else device.pick_machine()[1])
     until = None if budget is None else time.monotonic() + budget
     headline = [row for row in rows if row in experiments.HEADLINE]
     for profile, some, part in (("paper", seeds, headline), ("quick", 1, rows), ("paper", seeds, rows)):
         train(profile, some, jobs, until and max(1.0, until - time.monotonic()), part, cluster)
     publish_finished()
+
+
+def _say_if_apart(precision: str) -> None:
+    """Tell before hours of training that the table of claims will not show them: it takes one precision."""
+    published = {r.run.precision for r in claims.main_group(store.load_all(store.folder("published")))}
+    if published and precision not in published:
+        other = min(published)
+        what = f"these trainings are in {precision}, the published ones in {other}"
+        print(f"{what}: the table of claims will not show them; PRECISION={other} trains them alike", flush=True)
 
 
 def publish_finished() -> None:

@@ -113,7 +113,7 @@ def _train_here(
     if device.pick_device().type == "cpu":
         with distributed.first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
-    # joblib takes a worker that has grown for one that leaks, and starts another; ours keep freed memory on purpose
+    # joblib takes a worker that has grown by 300 MB for one that leaks, and starts another: ours keep freed memory
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     for jobs, some in _parts(runs, beside).items():
         threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * distributed.on_this_machine()))

@@ -156,11 +156,15 @@ def test_a_dead_workers_run_is_taken_up_by_the_other(
     assert "0 of 3 runs are done, 3 to train, 2 at a time" in printed and "total: 92/92 iterations" in printed
 
 
-def test_an_error_of_a_training_comes_to_the_client(dask: Dask, tmp_path: Path) -> None:
+def test_an_error_of_a_training_comes_to_the_client(
+    dask: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Even one that cannot be pickled, for which Dask would let the client wait for ever."""
+    monkeypatch.setenv("CLRLIB_PRECISION", "bfloat16")
     dask.worker("worker.log", "--resources", "run=1", CLRLIB_KERNELS="slow")
     with Cluster(dask.address) as cluster:
         wait_for(lambda: cluster.places() == 1)
+        assert cluster.machine() == (torch.device("cpu"), "bfloat16"), "as it is named here, not there"
         with pytest.raises(RuntimeError, match=rf"{SMALL.name} failed on a Dask worker: ValueError: CLRLIB_KERNELS is"):
             sweep.train_missing([SMALL], tmp_path / "results", jobs=1, cluster=cluster)
 

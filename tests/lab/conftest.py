@@ -75,7 +75,7 @@ def record_of() -> Callable[[Run], Record]:
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
     """A project of its own, on the CPU, without a network and with nothing set in the environment."""
-    for name in ("CLRLIB_DATA", "CLRLIB_TRACEBACK", "CLRLIB_TRAINING"):
+    for name in ("CLRLIB_DATA", "CLRLIB_PRECISION", "CLRLIB_TRACEBACK", "CLRLIB_TRAINING"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")  # nothing is compiled
@@ -87,6 +87,6 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         folder.mkdir()
     (tmp_path / "figures" / "old.png").write_bytes(b"drawn before")
     (tmp_path / "user").mkdir()
-    monkeypatch.setattr("clrlib.lab.device.pick_precision", lambda device: "float32")
+    monkeypatch.setattr("clrlib.lab.device.multiplies_bfloat16_fast", lambda device: False)
     store._images.cache_clear()
     return Lab(tmp_path, monkeypatch, capsys)

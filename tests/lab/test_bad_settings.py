@@ -115,6 +115,7 @@ ENVIRONMENTS: dict[str, tuple[str, Act, str, str, type[Exception]]] = {
         ValueError,
     ),
     "device unknown": (TRAIN, setting("CLRLIB_DEVICE", "gpu"), "CLRLIB_DEVICE is 'gpu'", 'set it to "cpu"', ValueError),
+    "precision unknown": (TRAIN, setting("CLRLIB_PRECISION", "half"), "is 'half'", 'set it to "float32"', ValueError),
     "no CUDA": (TRAIN, setting("CLRLIB_DEVICE", "cuda"), "CLRLIB_DEVICE is 'cuda', but", "set it to cpu", RuntimeError),
     "little memory for smoke": (TRAIN, free(200), "200 MiB of memory are free, a .* 256 MiB", "close", RuntimeError),
     "little memory": ("train --profile paper", free(900), "900 MiB .* 1,024 MiB", "close other programs", RuntimeError),

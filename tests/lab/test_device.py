@@ -20,12 +20,21 @@ def test_the_device_that_is_named_is_taken(named: str, has: bool, found: str, mo
         ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, "float32"),
         ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, "bfloat16"),
         ({"cpu_name": "AMD EPYC", "avx512_bf16": False}, "float32"),
+        ({"cpu_name": "Unknown", "avx512_bf16": True}, "float32"),
         ({"architecture": "arm64"}, "float32"),
     ],
 )
-def test_bfloat16_is_taken_where_the_processor_multiplies_it_fast(
+def test_bfloat16_is_taken_with_amx_or_amds_avx512(
     abilities: dict[str, str | bool], precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An Intel processor without its AMX is slower in bfloat16 than in float32."""
+    monkeypatch.delenv("CLRLIB_PRECISION", raising=False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
     assert device.pick_precision(torch.device("cpu")) == precision
+
+
+@pytest.mark.parametrize("named", ["float32", "bfloat16"])
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_precision_that_is_named_is_taken(named: str, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLRLIB_PRECISION", named)
+    monkeypatch.setattr(device, "multiplies_bfloat16_fast", lambda device: fast)
+    assert device.pick_precision(torch.device("cpu")) == named

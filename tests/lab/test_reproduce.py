@@ -2,15 +2,18 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from records import seeds
 
 from clrlib.lab import __main__ as command_line
 from clrlib.lab import device, experiments, paths, reproduce
 from clrlib.lab.data import DataError
+from clrlib.lab.experiments import FIXED
 from clrlib.lab.reproduce import README_MARKS, check_parameters, cleaned, execute, with_block
 
 PARAMETERS = 'profile: str = "published"  # one of four\nseeds: int = 1'
@@ -343,3 +346,18 @@ def test_what_killed_ones_left_is_cleared(tmp_path: Path, monkeypatch: pytest.Mo
         path.touch()
     reproduce.publish_finished()
     assert [path for path in (*left, *others) if path.exists()] == others
+
+
+@pytest.mark.parametrize(("precision", "told"), [("float32", True), ("bfloat16", False)])
+def test_publish_says_first_that_another_precision_will_not_stand_in_the_table(
+    precision: str, told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = [replace(record, run=replace(record.run, precision="bfloat16")) for record in seeds(FIXED, 80.0)]
+    monkeypatch.setattr(reproduce.store, "load_all", lambda folder: published)
+    monkeypatch.setattr(reproduce.device, "pick_machine", lambda: (device.torch.device("cpu"), precision))
+    monkeypatch.setattr(reproduce, "train", lambda *_: print("trains"))
+    monkeypatch.setattr(reproduce, "publish_finished", lambda: None)
+    reproduce.publish(seeds=1, jobs=1)
+    said = "these trainings are in float32, the published ones in bfloat16: the table of claims will not show them; "
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == (f"{said}PRECISION=bfloat16 trains them alike" if told else "trains")
