@@ -2,11 +2,15 @@
 ##   PROFILE=quick   auto, smoke, quick or paper         SEEDS=3            seeds 0, 1, 2
 ##   BUDGET=25m      train so long: 90s, 25m, 3h         JOBS=2             runs side by side, or auto
 ##   DATA=folder     or an archive, or digits            DEVICE=cpu         or cuda
-##   ROWS=fixed,exp  publish these alone                 PYTHON=python3.12  makes .venv
+##   ROWS=fixed,exp  trains these alone                  PYTHON=python3.12  makes .venv
 ##   ENGINE=dask     a Dask cluster trains               SCHEDULER=tcp://host:8786  its address
 ##   KILLS=20        in make soak                        ROUNDS=20          in make flakes
 ##   PRECISION=float32  or bfloat16                      LAB_OPTIONS=--allow-root  go to JupyterLab
 SHELL := /bin/bash
+SETTINGS := PROFILE SEEDS BUDGET JOBS DATA DEVICE PRECISION ROWS ENGINE SCHEDULER PYTHON KILLS ROUNDS LAB_OPTIONS PY SHELL
+# a misspelt one would start hours of something else; what begins with a dash is the rest of LAB_OPTIONS
+GIVEN := $(filter-out -%,$(foreach word,$(MAKEOVERRIDES),$(if $(findstring =,$(word)),$(firstword $(subst =, ,$(word))))))
+$(foreach name,$(filter-out $(SETTINGS),$(GIVEN)),$(error error: $(name) is not a setting; `make help` lists them))
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -32,6 +36,9 @@ LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-ur
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # two workers with two threads each on two cores: who waits must not hold a core while it does
 test flakes: export OMP_WAIT_POLICY := passive
+# what computes beside the trainings, whose threads JOBS= decides, is small: two threads gain little there, and beside
+# other programs wait for each other, many times as long as one takes
+test flakes reproduce publish: export OMP_NUM_THREADS := 1
 # the rounds of make flakes are a count of one commit of these: records and pages come and go
 CODE := clrlib tests pyproject.toml requirements.lock
 # refuses a setting that is no count
@@ -70,7 +77,7 @@ data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= 
 	$(LAB) data $(OPTIONS)
 
 reproduce: data ## train, run the notebooks, write report.html (quick: 4 h on 2 cores; paper: months)
-	$(LAB) reproduce $(OPTIONS) $(ENGINES) $(if $(BUDGET),--budget $(BUDGET))
+	$(LAB) reproduce $(OPTIONS) $(ENGINES) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
 
 figures: setup ## figures/ again from results/ (10 s)
 	$(LAB) figures

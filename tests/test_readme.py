@@ -119,9 +119,18 @@ def test_help_tells_all_in_one_screen() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
     assert phony and set(re.findall(r"^make ([a-z]+) +\S", done.stdout, re.MULTILINE)) == set(phony[1].split())
     used = set(re.findall(r"\$\(([A-Z_]+)\)", MAKEFILE))
-    settings = used - set(re.findall(r"^(?:export )?([A-Z_]+) :?=", MAKEFILE, re.MULTILINE)) - {"MAKE"}
+    settings = used - set(re.findall(r"^(?:export )?([A-Z_]+) :?=", MAKEFILE, re.MULTILINE)) - {"MAKE", "MAKEOVERRIDES"}
     assert {"PROFILE", "LAB_OPTIONS", "SCHEDULER", "KILLS"} <= settings
     assert set(re.findall(r"\b([A-Z_]+)=\S+ +\S", "\n".join(lines[1:]))) == settings
+    taken = [f"{name}=--a=1 --b=2" for name in sorted(settings)]
+    subprocess.run(["make", "help", *taken], cwd=paths.ROOT, capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("given", ["BUGDET=2m", "SEED=3"])
+def test_a_misspelt_setting_starts_nothing(given: str) -> None:
+    done = subprocess.run(["make", "reproduce", given], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert f"error: {given.split('=')[0]} is not a setting; `make help` lists them" in done.stderr
 
 
 @pytest.mark.parametrize(("target", "setting"), [("soak", "KILLS"), ("flakes", "ROUNDS")])

@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from clrlib.lab import check, distributed, experiments, notebook, reproduce
-from clrlib.lab.data import DataError
-from clrlib.lab.device import pick_device
-from clrlib.lab.errors import sentence
-from clrlib.lab.experiments import Experiment
+try:
+    from clrlib.lab import check, distributed, experiments, notebook, reproduce
+    from clrlib.lab.data import DataError
+    from clrlib.lab.device import named_precision, pick_device
+    from clrlib.lab.errors import sentence
+    from clrlib.lab.experiments import Experiment
+except ModuleNotFoundError as missing:  # installed is the library alone
+    sys.exit(f"error: the lab needs {missing.name} too, which is not installed; call `make setup` in a clone")
 
 if TYPE_CHECKING:
     from clrlib.lab.cluster import Cluster
@@ -85,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--budget", type=_seconds, default=None, help="stop training after 90s, 25m or 3h")
             command.add_argument("--engine", choices=("local", "dask"), default="local", help="what trains")
             command.add_argument("--scheduler", default="", help="address of the Dask scheduler, as tcp://host:8786")
-        if name in ("train", "publish"):
+        if name in ("train", "reproduce", "publish"):
             command.add_argument("--rows", default="", help="only these rows, such as fixed,clr-table2")
         command.add_argument("--jobs", type=_jobs, default=None, help="runs side by side, or auto")
     return parser
@@ -114,6 +117,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _command(options: argparse.Namespace, cluster: "Cluster | None") -> None:
+    named_precision()  # a wrong one is refused before any data are fetched
     where = cluster.machine()[0] if cluster else pick_device()
     on_gpu = where.type == "cuda"
     profile = options.profile if options.profile != "auto" else "paper" if on_gpu else "quick"
@@ -127,7 +131,7 @@ def _command(options: argparse.Namespace, cluster: "Cluster | None") -> None:
             with reproduce.showing(profile):
                 reproduce.execute_all(profile)
         case "reproduce":
-            reproduce.reproduce(profile, seeds, options.jobs, options.budget, cluster=cluster)
+            reproduce.reproduce(profile, seeds, options.jobs, options.budget, rows=_rows(options.rows), cluster=cluster)
         case "figures":
             reproduce.draw_published()
         case "publish":

@@ -22,15 +22,13 @@ Look = Callable[[], str]  # what was found; raises an error whose sentence says 
 
 
 def report() -> None:
-    """Print a line for each thing looked at, `ok: ...` or `mend: ...`.
+    """Print a line for each thing looked at, `ok: ...` or `mend: ...`; `optional: ...` for data of some rows alone.
 
     Raises RuntimeError at the end where no training can begin as things are.
     """
-    essential = {
-        *ESSENTIAL,
-        *((compiled,) if os.environ.get("CLRLIB_KERNELS") else ()),
-    }  # what is asked for must be had
-    broken = [look for look in (*ESSENTIAL, *OTHER) if not _is_well(look) and look in essential]
+    asked = {"CLRLIB_KERNELS": compiled, "CLRLIB_DATA": cifar10}  # what is asked for must be had
+    essential = {*ESSENTIAL, *(look for name, look in asked.items() if os.environ.get(name))}
+    broken = [look for look in (*ESSENTIAL, *OTHER, *SOME_ROWS) if not _is_well(look) and look in essential]
     if broken:
         raise RuntimeError(f"{len(broken)} of the above must be mended before anything can be trained")
 
@@ -39,7 +37,7 @@ def _is_well(look: Look) -> bool:
     try:
         print(f"ok: {look()}", flush=True)
     except (DataError, ImportError, OSError, RuntimeError, ValueError) as error:
-        print(f"mend: {sentence(error)}", flush=True)
+        print(f"{'optional' if look in SOME_ROWS else 'mend'}: {sentence(error)}", flush=True)
         return False
     return True
 
@@ -154,11 +152,8 @@ def _gib(count: int) -> str:
 
 
 ESSENTIAL: tuple[Look, ...] = (python, packages, processor, trainer, memory, folder)
-OTHER: tuple[Look, ...] = (
-    gpu,
-    disk,
-    compiled,
-    cifar10,
+OTHER: tuple[Look, ...] = (gpu, disk, compiled, cifar10)
+SOME_ROWS: tuple[Look, ...] = (
     partial(images, "Imagenette", _imagenette, f"`make data` downloads it (99 MB). {imagenette.REMEDY}"),
     partial(images, "CIFAR-100", cifar100.find, cifar100.REMEDY),
     partial(images, "ImageNet", streamed.find, streamed.REMEDY),

@@ -16,6 +16,7 @@ from clrlib.lab.runs import Record
 TEMPLATE = Path(__file__).with_name("report.html")
 ANSWERS = (headlines.fixed_vs_cyclical, headlines.decay_only, headlines.range_test)
 SOURCE = ("data (SHA-256)", "profile", "machine", "precision", "versions", "commits", "records")
+NOT_RUN = "Not run: what the profile leaves out, what has no data here, and what was not trained yet."
 MARKED = re.compile(r"`([^`]+)`|\*\*([^*]+)\*\*")
 
 
@@ -38,7 +39,7 @@ def render(profile: str, published: Sequence[Record], yours: Sequence[Record], f
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         profile=profile,
         answers=[f"{text[0].upper()}{text[1:]}" for text in (answer(yours) for answer in ANSWERS)],
-        verdicts=_counted([row[-1] for of_notebook in rows.values() for row in of_notebook]),
+        verdicts=f"{_counted([row[-1] for of_notebook in rows.values() for row in of_notebook])} {NOT_RUN}",
         columns=tables.COMPARED,
         groups={tables.NOTEBOOKS[number]: of_notebook for number, of_notebook in rows.items()},
         figures=[

@@ -52,6 +52,8 @@ def train(
     device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
     distributed.by_the_first(partial(store.check, store.folder(profile)))
     names = notebook.data_for(profile)
+    if profile == "smoke" and os.environ.get("CLRLIB_DATA", "digits") not in ("", "digits"):
+        print("profile smoke always trains on the digits, not on what DATA or CLRLIB_DATA names")
     where, precision = cluster.machine() if cluster else device.pick_machine()
     runs = experiments.runs(profile, names, precision, seeds, rows)
     at_a_time = {name: jobs or sweep.default_jobs(where, kind) for kind, name in names.items()}
@@ -60,15 +62,20 @@ def train(
 
 
 def reproduce(
-    profile: str, seeds: int, jobs: int | None, budget: float | None = None, cluster: "Cluster | None" = None
+    profile: str,
+    seeds: int,
+    jobs: int | None,
+    budget: float | None = None,
+    rows: Sequence[Experiment] = experiments.CATALOGUE,
+    cluster: "Cluster | None" = None,
 ) -> None:
     """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours.
 
     The same with the figures goes into build/<profile>/report.html.
 
-    budget: seconds after which the training stops; the notebooks then show what is there. cluster: as for train.
+    budget: seconds after which the training stops; the notebooks then show what is there. rows, cluster: as for train.
     """
-    data = train(profile, seeds, jobs, budget, cluster=cluster)
+    data = train(profile, seeds, jobs, budget, rows, cluster)
     yours = [r for r in store.load_all(store.folder(profile)) if r.run.data in data]
     with showing(profile):
         os.environ["CLRLIB_TRAINING"] = "off"  # the notebooks train nothing that was left out
@@ -82,6 +89,7 @@ def reproduce(
         published = store.load_all(store.folder("published quick" if profile == "quick" else "published"))
         written = report.write(profile, published, yours)
     print(f"\n{tables.comparison_table(published, yours)}\n")
+    print(report.NOT_RUN)
     print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
     print(f"notebooks and figures: {paths.shown(paths.BUILD / profile)}/")
     print(f"all of it on one page: {paths.shown(written)}")

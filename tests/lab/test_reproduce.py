@@ -1,7 +1,9 @@
 """The driver on notebooks made up for the purpose, and the command line before it."""
 
+import importlib.util
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -285,11 +287,21 @@ def test_a_relative_data_folder_is_made_absolute(
         ("publish --budget 90s", ("publish", 1, None, 90.0)),
         ("publish --rows exp,fixed", ("publish", 1, None, None, "fixed", "exp")),
         ("train --rows exp", ("train", "quick", 1, None, None, "exp")),
+        ("reproduce --rows exp", ("reproduce", "quick", 1, None, None, "exp")),
     ],
 )
 def test_each_command_calls_its_own(line: str, call: tuple[Any, ...], calls: list[tuple[Any, ...]]) -> None:
     assert command_line.main(line.split()) == 0
     assert calls == [(*call, None)]
+
+
+def test_the_library_alone_says_what_the_lab_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As installed without the lab's dependencies: joblib and all else."""
+    spec = importlib.util.find_spec("clrlib.lab.__main__")
+    assert spec is not None and spec.loader is not None
+    monkeypatch.setitem(sys.modules, "clrlib.lab.errors", None)
+    with pytest.raises(SystemExit, match=r"error: the lab needs clrlib\.lab\.errors too, .*; call `make setup`"):
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
 def test_a_misspelt_row_is_one_sentence(capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]]) -> None:
@@ -361,3 +373,14 @@ def test_publish_says_first_that_another_precision_will_not_stand_in_the_table(
     said = "these trainings are in float32, the published ones in bfloat16: the table of claims will not show them; "
     first = capsys.readouterr().out.splitlines()[0]
     assert first == (f"{said}PRECISION=bfloat16 trains them alike" if told else "trains")
+
+
+@pytest.mark.parametrize(("named", "told"), [("/data", True), ("digits", False), ("", False)])
+def test_smoke_says_that_it_does_not_take_the_data_that_are_named(
+    named: str, told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLRLIB_DATA", named)
+    monkeypatch.setattr(reproduce.sweep, "train_missing", lambda *_: None)
+    reproduce.train("smoke", 1, 1)
+    said = "profile smoke always trains on the digits, not on what DATA or CLRLIB_DATA names\n"
+    assert (said in capsys.readouterr().out) == told
