@@ -82,7 +82,7 @@ reproduce: data ## train, run the notebooks, write report.html (quick: 4 h on 2 
 figures: setup ## figures/ again from results/ (10 s)
 	$(LAB) figures
 
-test: setup ## lint, types, tests, the notebooks, one smoke training of each (15 to 30 min)
+test: setup ## lint, types, tests, the notebooks, one smoke training of each (12 to 25 min)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	.venv/bin/codespell

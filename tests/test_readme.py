@@ -128,7 +128,8 @@ def test_help_tells_all_in_one_screen() -> None:
 
 @pytest.mark.parametrize("given", ["BUGDET=2m", "SEED=3"])
 def test_a_misspelt_setting_starts_nothing(given: str) -> None:
-    done = subprocess.run(["make", "reproduce", given], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    command = ["make", "--no-print-directory", "reproduce", given]
+    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and not done.stdout
     assert f"error: {given.split('=')[0]} is not a setting; `make help` lists them" in done.stderr
 
