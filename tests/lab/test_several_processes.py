@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from hardware import HAS_BFLOAT16, WHERE_BFLOAT16_IS_THERE
 from PIL import Image
 from torch import Tensor, multiprocessing, nn
 
@@ -43,7 +44,6 @@ RUNS = {
     **{net: replace(LARGE, net=net) for net in ("alexnet", "googlenet")},
     "small": replace(SMALL, shuffle="each epoch", test_on="validation"),
 }
-HAS_BFLOAT16 = any(torch.cpu.get_capabilities().get(name) for name in ("amx_bf16", "avx512_bf16"))
 IN_BFLOAT16 = {
     f"{net}, bfloat16": replace(LARGE, net=net, precision="bfloat16", iterations=2) for net in ("alexnet", "googlenet")
 }
@@ -309,7 +309,7 @@ def test_two_processes_train_what_one_trains(two: Two, name: str) -> None:
     assert max(losses) / min(losses) - 1 > 100 * TOLERANCES[run.net], "it moves by far more"
 
 
-@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor has no bfloat16: it would take minutes")
+@WHERE_BFLOAT16_IS_THERE
 @pytest.mark.parametrize(("net", "tolerance"), [("alexnet", 1e-3), ("googlenet", 1e-2)])
 def test_in_bfloat16_too(two: Two, net: str, tolerance: float) -> None:
     """Within a few units in its last place, 2**-9. Measured over five seeds: 8e-5 and 1.7e-3.

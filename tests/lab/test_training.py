@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hardware import WHERE_BFLOAT16_IS_THERE
 from torch import Tensor, nn
 
 from clrlib.lab import checkpoints, data, files, kernels, models, order, provenance, training
@@ -24,11 +25,6 @@ from clrlib.schedules import Fixed, Stages, Triangular
 
 RUN = Run("made", Triangular(0.001, 0.003, step_size=20), 60, data="made", batch=10, evaluate_every=20)
 SHORT = replace(RUN, iterations=13, batch=8, evaluate_every=4)  # evaluates after 4, 8, 12 and 13
-
-WHERE_BFLOAT16_IS_THERE = pytest.mark.skipif(
-    not any(torch.cpu.get_capabilities().get(name) for name in ("amx_bf16", "avx512_bf16")),
-    reason="this processor has no bfloat16: it would take minutes",
-)
 
 Weights = dict[str, Tensor]
 
