@@ -1,0 +1,345 @@
+// Caffe's cifar10_full, the whole net in one pass for a block of four images: loss and gradients of a batch.
+//
+// The loss is a sum over images, so nothing waits for the batch, and what a block needs stays in the second-level cache.
+// Blocks are shared out to CHAINS, each of which sums its blocks' gradients in their order; the chains are then summed in
+// theirs. How many threads work the chains changes nothing in the result, not a bit.
+
+#include <cmath>
+#include <cstddef>
+
+#include "layers.h"
+
+namespace {
+
+constexpr int BLOCK = 4, CHAINS = 4, FEATURES = 1024, MOST_CLASSES = 16;
+constexpr int TILES_2 = 16, TILES_3 = 4 * BLOCK;  // of an image at the second convolution, of a block at the third
+constexpr int HALF_PAGE = 512;  // floats
+constexpr float MINUS_INFINITY = -__builtin_inff();
+
+struct alignas(64) Weights {  // transformed, for one batch
+  float first[FIRST_WEIGHTS], second[POINTS * 32 * 32], third[POINTS * 32 * 64];
+  float second_back[POINTS * 32 * 32], third_back[POINTS * 64 * 32];
+  float bias_1[32], bias_2[32], bias_3[64];
+  float scores[FEATURES][MOST_CLASSES], scores_back[MOST_CLASSES][FEATURES], bias_scores[MOST_CLASSES];
+};
+
+struct alignas(64) Sums {  // of gradients, of one chain
+  float first[FIRST_WEIGHTS], bias_1[32], bias_2[32], bias_3[64];
+  float scores[MOST_CLASSES][FEATURES], bias_scores[MOST_CLASSES];
+  float second[POINTS * 32 * 32], third[POINTS * 32 * 64];  // the first block of a chain writes these anew
+  double loss;
+};
+
+// Of one thread. tiles_2, tiles_3 and transformed lie half a page off products, so that no load waits for a store to an
+// address with the same last 12 bits.
+struct alignas(64) Scratch {
+  float input[3 * 36 * 36], first[33 * 33 * 32], tiles_1[BLOCK][8 * FIRST_ROW];
+  float pooled_1[BLOCK][16 * 16 * 32], root_1[BLOCK][16 * 16 * 32];
+  int32_t place[BLOCK][17 * 17 * 32];
+  float padded_2[20 * 20 * 32], second[BLOCK][16 * 16 * 32];
+  float pooled_2[BLOCK][8 * 8 * 32], root_2[BLOCK][8 * 8 * 32];
+  float padded_between[12 * 12 * 32], padded_3[12 * 12 * 64], third[BLOCK][8 * 8 * 64];
+  float features[BLOCK][FEATURES], scores[BLOCK][MOST_CLASSES], gradient[BLOCK][16 * 16 * 32], before_1[17 * 17 * 32];
+  float tiles_3[POINTS * stride(TILES_3, 32)], tiles_2[BLOCK][POINTS * stride(TILES_2, 32)], apart[HALF_PAGE];
+  float products[POINTS * stride(TILES_3, 64)], apart_too[HALF_PAGE], transformed[POINTS * stride(TILES_3, 64)];
+};
+
+struct Workspace {
+  Weights weights;
+  Sums sums[CHAINS];
+  Scratch scratch[];
+};
+
+}  // namespace
+
+extern "C" {
+
+// A parameter as torch has it: strides in floats, of the gradient too.
+struct Parameter {
+  const float* values;
+  float* gradient;
+  int64_t strides[4];
+};
+
+struct Batch {
+  const uint8_t* images;   // (count, 3, 32, 32)
+  const int64_t* labels;   // (count)
+  const float* mean;       // (3, 32, 32)
+  float* scores;           // (count, classes), or null where gradients are wanted
+  Parameter parameters[8];  // conv1's weight and bias, conv2's, conv3's, ip1's
+  int64_t count, classes, threads;
+  float scale, alpha;      // alpha 0: no normalisation
+};
+
+int64_t workspace_size(int64_t threads) { return sizeof(Workspace) + threads * sizeof(Scratch); }
+}
+
+namespace {
+
+// A convolution's weights, torch's (OUT, IN, 5, 5), as (25, OUT) for one channel in, or (25 turned by half, IN) for one
+// channel out.
+template <int N>
+void gather(const Parameter& p, int channel, bool back, float* to) {
+  const float* from = p.values + channel * p.strides[back ? 0 : 1];
+  int64_t step = p.strides[back ? 1 : 0];
+  for (int k = 0; k < 25; ++k) {
+    const float* at = from + k / 5 * p.strides[2] + k % 5 * p.strides[3];
+    for (int n = 0; n < N; ++n) to[(back ? 24 - k : k) * N + n] = at[n * step];
+  }
+}
+
+template <int IN, int OUT>
+void prepare(const Parameter& p, int channel, float* forward, float* back) {
+  alignas(64) float filters[25 * 64];
+  if (channel < IN) {
+    gather<OUT>(p, channel, false, filters);
+    transform_weights(filters, OUT, forward + channel * OUT, IN * OUT);
+  } else {
+    gather<IN>(p, channel - IN, true, filters);
+    transform_weights(filters, IN, back + (channel - IN) * IN, OUT * IN);
+  }
+}
+
+void prepare_first(const Parameter& p, int c, float* u) {
+  alignas(64) float filters[25 * 32];
+  gather<32>(p, c, false, filters);
+  transform_weights(filters, 32, u + c * 32, 3 * 32);
+}
+
+void copy_bias(const Parameter& p, int count, float* to) {
+  for (int k = 0; k < count; ++k) to[k] = p.values[k * p.strides[0]];
+}
+
+// torch's feature (channel, row, column) is ours (row, column, channel).
+int feature(int ours) { return ours % 64 * 16 + ours / 64; }
+
+void prepare_scores(const Batch& b, Weights& w) {
+  const Parameter& p = b.parameters[6];
+  for (int k = 0; k < b.classes; ++k)
+    for (int f = 0; f < FEATURES; ++f)
+      w.scores[f][k] = w.scores_back[k][f] = p.values[k * p.strides[0] + feature(f) * p.strides[1]];
+  copy_bias(b.parameters[1], 32, w.bias_1);
+  copy_bias(b.parameters[3], 32, w.bias_2);
+  copy_bias(b.parameters[5], 64, w.bias_3);
+  copy_bias(b.parameters[7], int(b.classes), w.bias_scores);
+}
+
+constexpr int PREPARED = 3 + 64 + 96 + 1;  // pieces of work
+
+void prepare_piece(const Batch& b, Weights& w, int piece) {
+  if (piece < 3) return prepare_first(b.parameters[0], piece, w.first);
+  if (piece < 67) return prepare<32, 32>(b.parameters[2], piece - 3, w.second, w.second_back);
+  if (piece < 163) return prepare<32, 64>(b.parameters[4], piece - 67, w.third, w.third_back);
+  prepare_scores(b, w);
+}
+
+void forward(const Batch& b, const Weights& w, Scratch& s, int64_t first) {
+  for (int n = 0; n < BLOCK; ++n) {
+    if (first + n < b.count)
+      first_input(b.images + (first + n) * 3072, b.mean, b.scale, s.input);
+    else
+      std::memset(s.input, 0, sizeof s.input);
+    first_tiles(s.input, s.tiles_1[n]);
+    first_forward(s.tiles_1[n], w.first, w.bias_1, s.first);
+    max_pool_relu(s.first, s.pooled_1[n], s.place[n]);
+    if (b.alpha != 0)
+      normalise<16>(s.pooled_1[n], b.alpha, s.root_1[n], s.padded_2);
+    else
+      copy_plane<16, 2, 20>(s.pooled_1[n], s.padded_2);
+    tiles_of_input<4, 32, stride(TILES_2, 32)>(s.padded_2, s.tiles_2[n], 0);
+    multiply<TILES_2, 32, 32>(s.tiles_2[n], w.second, s.products);
+    tiles_to_output<4, 32, stride(TILES_2, 32)>(s.products, 0, w.bias_2, s.second[n]);
+    relu_average_pool<16, 32>(s.second[n], s.pooled_2[n]);
+    if (b.alpha != 0)
+      normalise<8>(s.pooled_2[n], b.alpha, s.root_2[n], s.padded_between);
+    else
+      copy_plane<8, 2, 12>(s.pooled_2[n], s.padded_between);
+    tiles_of_input<2, 32, stride(TILES_3, 32)>(s.padded_between, s.tiles_3, 4 * n);
+  }
+  multiply<TILES_3, 32, 64>(s.tiles_3, w.third, s.products);
+  for (int n = 0; n < BLOCK; ++n) {
+    tiles_to_output<2, 64, stride(TILES_3, 64)>(s.products, 4 * n, w.bias_3, s.third[n]);
+    relu_average_pool<8, 64>(s.third[n], s.features[n]);
+  }
+  for (int k = 0; k < MOST_CLASSES; k += LANES) {
+    Vec sum[BLOCK];
+    for (int n = 0; n < BLOCK; ++n) sum[n] = load(w.bias_scores + k);
+    for (int f = 0; f < FEATURES; ++f)
+      for (int n = 0; n < BLOCK; ++n) sum[n] += s.features[n][f] * load(w.scores[f] + k);
+    for (int n = 0; n < BLOCK; ++n) store(s.scores[n] + k, sum[n]);
+  }
+}
+
+// Cross entropy of one image; its gradient, a share of the batch's mean, in place of the scores.
+double loss_and_gradient(float* scores, int64_t classes, int64_t label, float share) {
+  float largest = scores[0], sum = 0;
+  for (int k = 1; k < classes; ++k) largest = scores[k] > largest ? scores[k] : largest;
+  double loss = double(largest) - scores[label];
+  for (int k = 0; k < classes; ++k) sum += scores[k] = std::exp(scores[k] - largest);
+  for (int k = 0; k < classes; ++k) scores[k] *= share / sum;
+  scores[label] -= share;
+  return loss + std::log(double(sum));
+}
+
+void add_points(const float* m, int tiles, int channels, float* bias) {
+  m += 9 * stride(tiles, channels);  // point (1, 1) is the sum of a tile
+  for (int t = 0; t < tiles; ++t)
+    for (int c = 0; c < channels; c += LANES) store(bias + c, load(bias + c) + load(m + t * channels + c));
+}
+
+void backward(const Batch& b, const Weights& w, Scratch& s, Sums& sums, int64_t first, bool anew) {
+  for (int n = 0; n < BLOCK; ++n) {
+    float* g = s.scores[n];
+    if (first + n < b.count)
+      sums.loss += loss_and_gradient(g, b.classes, b.labels[first + n], 1.0f / float(b.count));
+    else
+      std::memset(g, 0, sizeof s.scores[n]);
+    for (int f = 0; f < FEATURES; f += LANES) {
+      Vec sum = {};
+      for (int k = 0; k < b.classes; ++k) {
+        sum += g[k] * load(w.scores_back[k] + f);
+        store(sums.scores[k] + f, load(sums.scores[k] + f) + g[k] * load(s.features[n] + f));
+      }
+      store(s.gradient[n] + f, sum);
+    }
+    for (int k = 0; k < b.classes; ++k) sums.bias_scores[k] += g[k];
+    relu_average_pool_back<8, 64>(s.gradient[n], s.third[n], s.padded_3);
+    tiles_of_gradient<2, 64, stride(TILES_3, 64)>(s.padded_3, s.products, 4 * n);
+    tiles_of_input<2, 64, stride(TILES_3, 64)>(s.padded_3, s.transformed, 4 * n);
+  }
+  multiply_transposed<TILES_3, 32, 64>(s.tiles_3, s.products, sums.third, anew);
+  add_points(s.products, TILES_3, 64, sums.bias_3);
+  multiply<TILES_3, 64, 32>(s.transformed, w.third_back, s.products);
+  float* narrow = s.features[0];  // 8 x 8 x 32 of gradients; the features are done with
+  for (int n = 0; n < BLOCK; ++n) tiles_to_output<2, 32, stride(TILES_3, 32)>(s.products, 4 * n, nullptr, s.gradient[n]);
+  for (int n = 0; n < BLOCK; ++n) {
+    float* g = s.gradient[n];
+    if (b.alpha != 0) {
+      normalise_back<8, 0>(s.pooled_2[n], s.root_2[n], b.alpha, g, narrow);
+      g = narrow;
+    }
+    relu_average_pool_back<16, 32>(g, s.second[n], s.padded_2);
+    tiles_of_gradient<4, 32, stride(TILES_2, 32)>(s.padded_2, s.products, 0);
+    tiles_of_input<4, 32, stride(TILES_2, 32)>(s.padded_2, s.transformed, 0);
+    multiply_transposed<TILES_2, 32, 32>(s.tiles_2[n], s.products, sums.second, anew && n == 0);
+    add_points(s.products, TILES_2, 32, sums.bias_2);
+    multiply<TILES_2, 32, 32>(s.transformed, w.second_back, s.products);
+    g = s.gradient[n];
+    tiles_to_output<4, 32, stride(TILES_2, 32)>(s.products, 0, nullptr, g);
+    if (b.alpha != 0)
+      normalise_back<16, 1>(s.pooled_1[n], s.root_1[n], b.alpha, g, s.before_1);
+    else
+      copy_plane<16, 1, 17>(g, s.before_1);
+    first_back(s.before_1, s.place[n], s.tiles_1[n], sums.first, sums.bias_1);
+  }
+}
+
+// Borders that no pass writes: what lies outside an image.
+void clear_borders(Scratch& s) {
+  std::memset(s.input, 0, sizeof s.input);
+  std::memset(s.padded_2, 0, sizeof s.padded_2);
+  std::memset(s.padded_3, 0, sizeof s.padded_3);
+  std::memset(s.padded_between, 0, sizeof s.padded_between);
+  std::memset(s.before_1, 0, sizeof s.before_1);
+  for (auto& place : s.place) for (int32_t& value : place) value = NOWHERE;
+  for (float& value : s.first) value = MINUS_INFINITY;
+}
+
+void work_chain(const Batch& b, Workspace& space, Scratch& s, int chain) {
+  Sums& sums = space.sums[chain];
+  std::memset(&sums, 0, offsetof(Sums, second));
+  sums.loss = 0;
+  int64_t blocks = (b.count + BLOCK - 1) / BLOCK, from = blocks * chain / CHAINS, to = blocks * (chain + 1) / CHAINS;
+  if (from == to) std::memset(&sums, 0, sizeof sums);  // fewer blocks than chains
+  for (int64_t block = from; block < to; ++block) {
+    forward(b, space.weights, s, block * BLOCK);
+    backward(b, space.weights, s, sums, block * BLOCK, block == from);
+  }
+}
+
+template <int OUT>
+void finish(const Parameter& p, const float* u, int stride, int c) {
+  constexpr int64_t CHAIN = sizeof(Sums) / sizeof(float);
+  alignas(64) float filters[25 * OUT];
+  transform_weights_back(u, CHAINS, CHAIN, stride, OUT, filters);
+  for (int k = 0; k < 25; ++k) {
+    float* to = p.gradient + c * p.strides[1] + k / 5 * p.strides[2] + k % 5 * p.strides[3];
+    for (int n = 0; n < OUT; ++n) to[n * p.strides[0]] = filters[k * OUT + n];
+  }
+}
+
+float sum_chains(const float* first) {
+  float sum = *first;
+  for (int n = 1; n < CHAINS; ++n) sum += first[n * (sizeof(Sums) / sizeof(float))];
+  return sum;
+}
+
+void finish_rest(const Batch& b, const Workspace& space) {
+  const Sums& sums = space.sums[0];
+  const float* biases[] = {sums.bias_1, sums.bias_2, sums.bias_3, sums.bias_scores};
+  const int64_t counts[] = {32, 32, 64, b.classes};
+  for (int layer = 0; layer < 4; ++layer) {
+    const Parameter& p = b.parameters[2 * layer + 1];
+    for (int k = 0; k < counts[layer]; ++k) p.gradient[k * p.strides[0]] = sum_chains(biases[layer] + k);
+  }
+  const Parameter& p = b.parameters[6];
+  for (int k = 0; k < b.classes; ++k)
+    for (int f = 0; f < FEATURES; ++f)
+      p.gradient[k * p.strides[0] + feature(f) * p.strides[1]] = sum_chains(sums.scores[k] + f);
+}
+
+constexpr int FINISHED = 3 + 32 + 32 + 1;
+
+void finish_piece(const Batch& b, const Workspace& space, int piece) {
+  const Sums& sums = space.sums[0];
+  if (piece < 3) return finish<32>(b.parameters[0], sums.first + piece * 32, 3 * 32, piece);
+  if (piece < 35) return finish<32>(b.parameters[2], sums.second + (piece - 3) * 32, 32 * 32, piece - 3);
+  if (piece < 67) return finish<64>(b.parameters[4], sums.third + (piece - 35) * 64, 32 * 64, piece - 35);
+  finish_rest(b, space);
+}
+
+}  // namespace
+
+#include <omp.h>
+
+extern "C" {
+
+// Mean loss of a batch; the gradients of all parameters go where these say.
+double loss_and_gradients(const Batch* batch, void* memory) {
+  const Batch& b = *batch;
+  Workspace& space = *static_cast<Workspace*>(memory);
+#pragma omp parallel num_threads(int(b.threads))
+  {
+    Scratch& s = space.scratch[omp_get_thread_num()];
+    clear_borders(s);
+#pragma omp for schedule(static)
+    for (int piece = 0; piece < PREPARED; ++piece) prepare_piece(b, space.weights, piece);
+#pragma omp for schedule(dynamic)
+    for (int chain = 0; chain < CHAINS; ++chain) work_chain(b, space, s, chain);
+#pragma omp for schedule(static)
+    for (int piece = 0; piece < FINISHED; ++piece) finish_piece(b, space, piece);
+  }
+  double loss = 0;
+  for (const Sums& sums : space.sums) loss += sums.loss;
+  return loss / double(b.count);
+}
+
+// Scores of all images.
+void scores(const Batch* batch, void* memory) {
+  const Batch& b = *batch;
+  Workspace& space = *static_cast<Workspace*>(memory);
+#pragma omp parallel num_threads(int(b.threads))
+  {
+    Scratch& s = space.scratch[omp_get_thread_num()];
+    clear_borders(s);
+#pragma omp for schedule(static)
+    for (int piece = 0; piece < PREPARED; ++piece) prepare_piece(b, space.weights, piece);
+#pragma omp for schedule(static)
+    for (int64_t first = 0; first < b.count; first += BLOCK) {
+      forward(b, space.weights, s, first);
+      for (int64_t n = first; n < first + BLOCK && n < b.count; ++n)
+        std::memcpy(b.scores + n * b.classes, s.scores[n - first], size_t(4 * b.classes));
+    }
+  }
+}
+}
