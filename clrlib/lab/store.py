@@ -19,7 +19,7 @@ from clrlib.lab.files import (
     to_json,
     write_atomically,
 )
-from clrlib.lab.paths import BUILD, RESULTS
+from clrlib.lab.paths import BUILD, CHOICES, RESULTS
 from clrlib.lab.progress import NewProgress, Progress
 from clrlib.lab.runs import OtherFormat, Record, Run
 from clrlib.lab.training import train
@@ -86,7 +86,7 @@ def check(folder: Path) -> None:
     the two leaves them, are deleted.
     """
     check_writable(folder)
-    for path in sorted(folder.glob("*.json")):
+    for path in _files(folder):
         try:
             read(path)
         except FileNotFoundError:
@@ -120,8 +120,13 @@ def _whole(run: Run, folder: Path) -> Record | None:
 
 def load_all(folder: Path) -> list[Record]:
     """All records of a folder, by experiment and seed."""
-    records = [read(path) for path in folder.glob("*.json")]
+    records = [read(path) for path in _files(folder)]
     return sorted(records, key=lambda record: (record.run.experiment, record.run.seed, record.run.name))
+
+
+def _files(folder: Path) -> list[Path]:
+    """All of a folder that should be records; the choices lie beside the published ones."""
+    return sorted(path for path in folder.glob("*.json") if path.name != CHOICES.name)
 
 
 def load_or_train(

@@ -6,9 +6,7 @@ The file is one JSON object, name -> {"value": what was chosen, "from": [names o
 import json
 from typing import Any
 
-from clrlib.lab.paths import RESULTS
-
-FILE = RESULTS / "choices.json"
+from clrlib.lab.paths import CHOICES as FILE
 
 
 def read() -> dict[str, Any]:
