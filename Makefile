@@ -51,7 +51,7 @@ export PYTHONUNBUFFERED := 1
 # compiled once, not in every process anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help check setup data reproduce figures test soak flakes lab publish bench book browse clean lock
+.PHONY: help check setup data reproduce figures test soak flakes lab publish choose bench book browse clean lock
 
 help: ## this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2} /^## / {settings = settings substr($$0, 4) "\n"} \
@@ -115,6 +115,9 @@ lab: setup ## JupyterLab on notebooks/
 publish: PROFILE := paper
 publish: data ## train the paper profile, publish all (Caffe net: 18 h on 2 cores; others: months)
 	$(LAB) publish --profile paper --jobs $(JOBS) $(ENGINES) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(ROWS),--rows $(ROWS))
+
+choose: setup ## what the validation split chooses, into results/choices.json (10 s)
+	$(LAB) choose
 
 bench: setup .venv/bench ## the trainer's speed; leave the machine alone meanwhile (20 min)
 	$(PY) -m clrlib.lab.bench

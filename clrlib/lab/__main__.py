@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 try:
-    from clrlib.lab import check, distributed, experiments, notebook, reproduce
+    from clrlib.lab import check, choose, distributed, experiments, notebook, reproduce
     from clrlib.lab.data import DataError
-    from clrlib.lab.device import named_precision, pick_device
+    from clrlib.lab.device import pick_device, pick_precision
     from clrlib.lab.errors import sentence
     from clrlib.lab.experiments import Experiment
 except ModuleNotFoundError as missing:  # installed is the library alone
@@ -76,10 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         ("notebooks", "execute every notebook with papermill"),
         ("reproduce", "train, notebooks, figures, and the table paper / published / yours"),
         ("figures", "redraw figures/ from results/"),
+        ("choose", "write down what the validation split chooses"),
         ("publish", "train the paper profile and publish records, table, figures and notebooks"),
     ):
         command = commands.add_parser(name, help=text)
-        if name == "check":
+        if name in ("check", "choose"):
             continue
         profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
@@ -101,6 +102,9 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "check":
         check.report()
         return
+    if options.command == "choose":
+        choose.choose()
+        return
     if getattr(options, "engine", "local") == "local":
         if getattr(options, "scheduler", ""):
             raise ValueError(f"scheduler is {options.scheduler!r}, but the engine is local; give ENGINE=dask too")
@@ -117,8 +121,8 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _command(options: argparse.Namespace, cluster: "Cluster | None") -> None:
-    named_precision()  # a wrong one is refused before any data are fetched
-    where = cluster.machine()[0] if cluster else pick_device()
+    pick_precision()  # a wrong one is refused before any data are fetched
+    where = cluster.machine() if cluster else pick_device()
     on_gpu = where.type == "cuda"
     profile = options.profile if options.profile != "auto" else "paper" if on_gpu else "quick"
     seeds = options.seeds or (5 if on_gpu and profile == "paper" else 1)

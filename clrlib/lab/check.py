@@ -61,10 +61,8 @@ def packages() -> str:
 
 
 def processor() -> str:
-    """The CPU, its cores, and whether it multiplies bfloat16 fast."""
-    fast = device.multiplies_bfloat16_fast(torch.device("cpu"))
-    speed = "multiplies bfloat16 fast" if fast else "does not multiply bfloat16 fast"
-    return f"CPU: {provenance.cpu_name()}, cores: {joblib.cpu_count(only_physical_cores=True)}, {speed}"
+    """The CPU and its cores."""
+    return f"CPU: {provenance.cpu_name()}, cores: {joblib.cpu_count(only_physical_cores=True)}"
 
 
 def gpu() -> str:
@@ -79,8 +77,7 @@ def gpu() -> str:
 
 def trainer() -> str:
     """What a training would run on, and in which precision."""
-    where, precision = device.pick_machine()
-    return f"trainings run on {where.type}, in {precision}"
+    return f"trainings run on {device.pick_device().type}, in {device.pick_precision()}"
 
 
 def memory() -> str:

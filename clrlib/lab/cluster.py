@@ -66,19 +66,18 @@ class Cluster:
                 f"{wrong} of {len(runs)} Dask workers do not take one run at a time; start them with --resources run=1"
             )
 
-    def machine(self) -> tuple[torch.device, str]:
-        """The device of a worker and its precision, if none is named here; waits until there is one."""
+    def machine(self) -> torch.device:
+        """The device of a worker; waits until there is one."""
         if not self._workers():
             print("the Dask cluster has no worker yet; waiting for one", flush=True)
             self.client.wait_for_workers(1)
         self._check()
         one = next(iter(self._workers()))
         try:
-            found: dict[str, tuple[torch.device, str]] = self.client.run(device.pick_machine, workers=[one])
+            found: dict[str, torch.device] = self.client.run(device.pick_device, workers=[one])
         except Exception as error:  # whatever its environment lacks
             raise RuntimeError(f"the Dask worker {one} cannot train ({sentence(error)}); mend it") from error
-        where, precision = found[one]
-        return where, device.named_precision() or precision
+        return found[one]
 
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
         """Each run and its record, or Busy, as they come. Raises RuntimeError for a run that failed there."""

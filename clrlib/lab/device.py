@@ -31,34 +31,12 @@ def check_memory(need: int) -> None:
         raise RuntimeError(f"{have}; close other programs and call again")
 
 
-def pick_precision(device: torch.device) -> str:
-    """What CLRLIB_PRECISION names; else "bfloat16" where the hardware multiplies it fast, "float32" elsewhere."""
-    return named_precision() or ("bfloat16" if multiplies_bfloat16_fast(device) else "float32")
-
-
-def named_precision() -> str:
-    """What CLRLIB_PRECISION names, or nothing. Raises ValueError for another name than "float32" and "bfloat16"."""
+def pick_precision() -> str:
+    """What CLRLIB_PRECISION names, else "float32", as Caffe's. Raises ValueError for a name that is no precision."""
     wanted = os.environ.get("CLRLIB_PRECISION", "")
     if wanted not in ("float32", "bfloat16", ""):
         raise ValueError(f'CLRLIB_PRECISION is {wanted!r}; set it to "float32" or "bfloat16", or leave it out')
-    return wanted
-
-
-def multiplies_bfloat16_fast(device: torch.device) -> bool:
-    """Whether it has AMX, AMD's AVX512-BF16, or is a recent CUDA GPU.
-
-    On an Intel Xeon with AVX512-BF16 whose AMX was hidden everything took longer in bfloat16 (torch 2.15.0).
-    """
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("amx_bf16") or (found.get("avx512_bf16") and "AMD" in str(found.get("cpu_name"))))
-
-
-def pick_machine() -> tuple[torch.device, str]:
-    """Device and precision."""
-    where = pick_device()
-    return where, pick_precision(where)
+    return wanted or "float32"
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def collect(profile: str, *rows: Experiment) -> list[Record]:
     if profile == "published":
         return [r for r in store.load_all(folder) if r.run.experiment in known]
     names = data_for(profile)
-    precision = device.pick_precision(device.pick_device())
+    precision = device.pick_precision()
     if os.environ.get("CLRLIB_TRAINING") != "off":
         for run in experiments.runs(profile, names, precision, catalogue=rows):
             store.load_or_train(run, folder)

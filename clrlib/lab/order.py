@@ -5,6 +5,8 @@ import hashlib
 import torch
 from torch import Tensor
 
+ORDERS = ("file", "once", "epoch")
+
 
 def generator(seed: int, purpose: str) -> torch.Generator:
     """A generator of its own for each seed and purpose ("init", "order", ...): drawing from one never shifts another.
@@ -17,21 +19,21 @@ def generator(seed: int, purpose: str) -> torch.Generator:
 
 
 class BatchOrder:
-    """Which images make up batch t: the epochs' shuffled orders laid end to end and cut into batches.
+    """Which images make up batch t: the epochs' orders laid end to end and cut into batches.
 
     Random access in t, so a resumed training sees the batches that it would have seen; the same for every policy of a
-    seed. A batch may span two epochs, as Caffe's do. shuffle: "once" (one order for all epochs, what Caffe does with
-    its database) or "each epoch".
+    seed. A batch may span two epochs, as Caffe's do. order: "file" (Caffe's: as the images are stored, never shuffled,
+    the same for every seed), "once" (one shuffled order a seed) or "epoch" (a new one each epoch).
 
-    >>> order = BatchOrder(images=5, batch=2, seed=0, shuffle="once")
-    >>> torch.equal(torch.cat([order(t) for t in range(5)]), torch.cat([order(t) for t in range(5, 10)]))
-    True
+    >>> order = BatchOrder(images=5, batch=2, seed=0, order="file")
+    >>> [order(t).tolist() for t in range(5)]
+    [[0, 1], [2, 3], [4, 0], [1, 2], [3, 4]]
     """
 
-    def __init__(self, images: int, batch: int, seed: int, shuffle: str) -> None:
-        if shuffle not in ("once", "each epoch"):
-            raise ValueError(f'shuffle is {shuffle!r}; give "once" or "each epoch"')
-        self.images, self.batch, self.seed, self.shuffle = images, batch, seed, shuffle
+    def __init__(self, images: int, batch: int, seed: int, order: str) -> None:
+        if order not in ORDERS:
+            raise ValueError(f'order is {order!r}; give "file", "once" or "epoch"')
+        self.images, self.batch, self.seed, self.order = images, batch, seed, order
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
     def __call__(self, t: int) -> Tensor:
@@ -44,9 +46,23 @@ class BatchOrder:
         return torch.cat(parts)
 
     def _epoch_order(self, epoch: int) -> Tensor:
-        if self.shuffle == "once":
+        if self.order != "epoch":
             epoch = 0
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = torch.randperm(self.images, generator=generator(self.seed, f"order {epoch}"))
+            shuffled = self.order != "file"
+            drawn = generator(self.seed, f"order {epoch}")
+            self._order = torch.randperm(self.images, generator=drawn) if shuffled else torch.arange(self.images)
         return self._order
+
+
+def check_order(order: str, labels: Tensor) -> None:
+    """Refuse the file's order of images that stand class by class: each batch would show a single class.
+
+    labels: (N,), in the file's order.
+    """
+    if order == "file" and len(labels) > 1 and labels[0] != labels[-1] and bool((labels.diff() >= 0).all()):
+        raise ValueError(
+            "order is 'file', but these images stand class by class, so that a batch would show one class; "
+            "give order='once'"
+        )

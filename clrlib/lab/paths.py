@@ -12,6 +12,7 @@ def _root() -> Path:
 ROOT = _root()
 DATA = ROOT / "data"  # data sets, and their decoded copies in cache/
 RESULTS = ROOT / "results"  # published records: written by `make publish` alone
+CHOICES = RESULTS / "choices.json"  # what the validation split chose: written by `make choose` alone
 FIGURES = ROOT / "figures"  # published figures: written by `make publish` alone
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"  # a reproducer's own runs: build/<profile>/

@@ -62,7 +62,10 @@ def _cycle_ends(policy: Policy, iterations: int) -> Iterator[int]:
 def draw_training(
     records: Sequence[Record], rows: Sequence[Experiment], paper_curves: Mapping[str, Mapping[int, float]]
 ) -> Figure:
-    """Test accuracy over iterations, the rate that made it below; seeds as a band, the paper's curves in grey."""
+    """Test accuracy over iterations, the rate that made it below; seeds as a band, the paper's curves in grey.
+
+    The band is over the iterations that all seeds were evaluated after; a seed with more of them is a thin line too.
+    """
     figure, (top, bottom) = new_figure(2, height=5.4, ratios=(3, 1.2))
     for (name, curve), dash in zip(paper_curves.items(), ("-", (0, (2, 1))), strict=False):
         look = {**PAPER_STYLE, "linestyle": dash}
@@ -78,9 +81,15 @@ def draw_training(
         finished = [r for r in own if r.diverged_at is None]
         lost = f", {len(own) - len(finished)} diverged" if len(finished) < len(own) else ""
         curves = finished or own[:1]  # where none was finished: how far the first one got
-        accuracy = 100 * np.array([r.curves["test_accuracy"] for r in curves])
         label = f"{row.title} (n = {len(finished)}{lost})"
-        _band(top, np.array(curves[0].curves["iteration"]), accuracy, label, style)
+        iterations, accuracy = _common(curves)
+        _band(top, iterations, 100 * accuracy, label, style)
+        for finer in (r.curves for r in curves if len(r.curves["iteration"]) > len(iterations)):
+            top.plot(
+                finer["iteration"],
+                [100 * a for a in finer["test_accuracy"]],
+                **{**style, "linewidth": 0.5, "marker": "", "linestyle": "-", "alpha": 0.6, "label": "_finer"},
+            )
         t = np.linspace(0, own[0].run.iterations - 1, 2000).astype(int)
         bottom.plot(t, policy(t), **{**style, "linewidth": 1.0})
     top.set_ylabel("test accuracy (%)")
@@ -90,6 +99,12 @@ def draw_training(
     if records:
         top.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
     return figure
+
+
+def _common(records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
+    """The iterations that all seeds were evaluated after, and their accuracies there (seeds, iterations)."""
+    shared = sorted(set.intersection(*({int(t) for t in r.curves["iteration"]} for r in records)))
+    return np.array(shared), np.array([[r.accuracy_at(t) for t in shared] for r in records])
 
 
 def draw_ends(records: Sequence[Record], rows: Sequence[Experiment], beside_paper: bool) -> Figure:

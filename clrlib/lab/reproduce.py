@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clrlib.lab import (
     claims,
+    deviation_tables,
     device,
     distributed,
     experiments,
@@ -19,6 +20,7 @@ from clrlib.lab import (
     headlines,
     notebook,
     paths,
+    provenance,
     report,
     store,
     sweep,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 KERNEL = "python3"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+LAST_OF_FORMAT_1 = "d3b365e"
 README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
 DEVIATION_MARKS = ("<!-- deviations: written by `make publish` -->", "<!-- end of deviations -->")
 
@@ -52,10 +55,16 @@ def train(
     device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
     distributed.by_the_first(partial(store.check, store.folder(profile)))
     names = notebook.data_for(profile)
+    if any(name in experiments.FOLDER_COPIES for name in names.values()):
+        print(
+            "this copy of CIFAR-10 stands class by class: its runs are shuffled once a seed, order='once'", flush=True
+        )
     if profile == "smoke" and os.environ.get("CLRLIB_DATA", "digits") not in ("", "digits"):
         print("profile smoke always trains on the digits, not on what DATA or CLRLIB_DATA names")
-    where, precision = cluster.machine() if cluster else device.pick_machine()
-    runs = experiments.runs(profile, names, precision, seeds, rows)
+    if profile == "paper" and not experiments.CONTROL_TUNED and any(row in experiments.CONTROLS for row in rows):
+        print(f"left out until `make choose` has read their rate: {', '.join(experiments.TUNED_NAMES)}", flush=True)
+    where = cluster.machine() if cluster else device.pick_device()
+    runs = experiments.runs(profile, names, device.pick_precision(), seeds, rows)
     at_a_time = {name: jobs or sweep.default_jobs(where, kind) for kind, name in names.items()}
     sweep.train_missing(runs, store.folder(profile), at_a_time, budget, cluster)
     return set(names.values())
@@ -179,12 +188,19 @@ def publish(
     The headline comes first, then the short runs of the quick profile, then all else. Published are the records, table,
     figures, README and executed notebooks. cluster: as for train.
     """
-    _say_if_apart(cluster.machine()[1] if cluster else device.pick_machine()[1])
+    _refuse_unclean()
+    _say_if_apart(device.pick_precision())
     until = None if budget is None else time.monotonic() + budget
-    headline = [row for row in rows if row in experiments.HEADLINE]
+    headline = [row for row in rows if row in experiments.HEADLINE_FIRST]
     for profile, some, part in (("paper", seeds, headline), ("quick", 1, rows), ("paper", seeds, rows)):
         train(profile, some, jobs, until and max(1.0, until - time.monotonic()), part, cluster)
     publish_finished()
+
+
+def _refuse_unclean() -> None:
+    """Refuse before hours of training what could not be published after them."""
+    if why := provenance.fault(provenance.git()):
+        raise ValueError(f"a record of this code could not be published: it {why}; commit the changes first")
 
 
 def _say_if_apart(precision: str) -> None:
@@ -197,21 +213,37 @@ def _say_if_apart(precision: str) -> None:
 
 
 def publish_finished() -> None:
-    """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits."""
+    """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits.
+
+    Raises ValueError, and writes nothing, where one was made by code that is not in this branch's history.
+    """
     with showing("published"):
         _publish_finished()
 
 
+def _to_publish() -> list[tuple[str, Record]]:
+    """The finished records and where each belongs. Raises ValueError for one that is not of this branch's commits."""
+    found = []
+    for profile, place in (("paper", "published"), ("quick", "published quick")):
+        records = (r for r in store.load_all(store.folder(profile)) if not r.run.data.startswith("digits"))
+        found += [(place, record) for record in records]
+    for _, record in found:
+        for commit in record.commits:
+            if why := provenance.fault(commit):
+                folder = paths.shown(store.folder(record.run.profile))
+                raise ValueError(f"{record.run.name} {why}; move it out of {folder}/ and train it with committed code")
+    return found
+
+
 def _publish_finished() -> None:
+    finished = _to_publish()  # first: nothing is written where one of them is refused
     for folder in (paths.RESULTS, paths.RESULTS / "quick", paths.NOTEBOOKS):
         files.clear_remains(folder)
     for page in ("README.md", "REPRODUCTION.md"):
         files.clear_remains(paths.ROOT, page)
-    for profile, place in (("paper", "published"), ("quick", "published quick")):
-        for record in store.load_all(store.folder(profile)):
-            if not record.run.data.startswith("digits"):
-                name = f"{record.run.name}.json"  # the file as it is: a published record never changes
-                files.write_atomically(store.folder(place) / name, (store.folder(profile) / name).read_bytes())
+    for place, record in finished:
+        name = f"{record.run.name}.json"  # the file as it is: a published record never changes
+        files.write_atomically(store.folder(place) / name, (store.folder(record.run.profile) / name).read_bytes())
     draw_published()
     write_tables()
     for source in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
@@ -227,17 +259,26 @@ def write_tables() -> None:
     files.write_atomically(path, results_page(records, quick).encode())
     for name, marks, block in (
         ("README.md", README_MARKS, readme_block(records, quick)),
-        ("REPRODUCTION.md", DEVIATION_MARKS, tables.deviations_table(records)),
+        ("REPRODUCTION.md", DEVIATION_MARKS, deviations_block(records)),
     ):
         page = paths.ROOT / name
         files.write_atomically(page, with_block(page.read_text(), marks, block).encode())
+
+
+def deviations_block(records: list[Record]) -> str:
+    """What stands between REPRODUCTION.md's marks."""
+    copy = store.load_all(store.folder("published jpeg"))
+    return f"{deviation_tables.deviations_table(records)}\n\n{deviation_tables.jpeg_table(copy, records)}"
 
 
 def results_page(records: list[Record], quick: list[Record]) -> str:
     """results/README.md: the table of claims and what it was measured on."""
     parts = (
         "# Published records",
-        "Written by `make publish`; do not edit. Here are the runs of the paper's size, in `quick/` the short ones.",
+        "Written by `make publish`; do not edit. Here are the runs of the paper's size, in `quick/` the short ones, in "
+        "`jpeg/` those of the headline on the JPEG copy, which the deviation of that name alone reads.",
+        "Records of the format before (on that copy, in bfloat16) are in the history: the last commit with them is "
+        f"`{LAST_OF_FORMAT_1}`.",
         tables.count_of_verdicts(records),
         tables.claims_table(records, quick, notebooks="../notebooks/"),
         tables.measured_on(records),

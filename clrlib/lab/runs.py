@@ -18,11 +18,14 @@ OF_SNAPSHOTS = ("snapshot_iteration", "ensemble_accuracy", "average_accuracy")  
 HELD = {
     "run": {"experiment", "policy"},  # and more
     "data": {"name", "label", "sha256"},
-    "machine": {"name", "device", "threads"},
+    "machine": {"name", "device", "threads", "kernels"},
 }
 
 
-class NewerFormat(ValueError):
+FORMAT = 2
+
+
+class OtherFormat(ValueError):
     """A record that another version of clrlib wrote."""
 
 
@@ -31,12 +34,14 @@ class Run:
     """All that decides a training's result, but for the machine. Another value anywhere is another run.
 
     experiment: the row of the catalogue it belongs to. profile: "paper", "quick" or "smoke". data: the image set's
-    name. iterations, evaluate_every: optimizer steps. momentum: a number, or a policy of its own. shuffle: "once"
-    (Caffe: one order, the same in each epoch) or "each epoch". precision: "float32" or "bfloat16" (the forward and
-    backward pass; weights stay float32). test_on: "test", or "validation": a tenth of the training images, held out.
-    snapshots: iterations after which the net is kept for the ensemble and the average of clrlib.lab.snapshots.
-    hold_out: train without that tenth, though tested on the test images. Of the images, in training: flip: every
-    second one is mirrored; shift: by up to so many pixels each way; crop: a part of so many pixels a side (0: all).
+    name. iterations, evaluate_every: optimizer steps. momentum: a number, or a policy of its own. order: of the images
+    in training, "file" (Caffe's: as they are stored, never shuffled, so that seeds differ in their initial weights
+    alone), "once" (one shuffled order a seed) or "epoch" (a new one each epoch). precision: "float32" or "bfloat16"
+    (forward and backward pass of the training; weights and evaluation stay float32). test_on: "test", or "validation":
+    a tenth of the training images, held out. snapshots: iterations after which the net is kept for the ensemble and
+    the average of clrlib.lab.snapshots. hold_out: train without that tenth, though tested on the test images. Of the
+    images, in training: flip: every second one is mirrored; shift: by up to so many pixels each way; crop: a part of so
+    many pixels a side (0: all).
     """
 
     experiment: str
@@ -50,7 +55,7 @@ class Run:
     momentum: float | Policy = 0.9
     weight_decay: float = 0.004
     batch: int = 100
-    shuffle: str = "once"
+    order: str = "file"
     precision: str = "float32"
     evaluate_every: int = 500
     test_on: str = "test"
@@ -100,6 +105,9 @@ class Record:
     "snapshot_iteration", "ensemble_accuracy", "average_accuracy".
     diverged_at: the first iteration whose loss was not finite, else None; the curves end before it.
     seconds: of training and evaluating, over all sittings; iterations_per_second counts both.
+    peak_memory: bytes, of the last sitting: "process", the most that its process ever held, earlier runs of that
+    process included, None where the system does not say; on a GPU also "cuda", the most that its tensors took.
+    machine: "kernels" are those of the CPU, or "torch".
     commits: of the code, one for each sitting that differed.
     """
 
@@ -109,10 +117,11 @@ class Record:
     diverged_at: int | None
     seconds: float
     iterations_per_second: float | None
+    peak_memory: dict[str, int | None]
     machine: dict[str, Any]
     versions: dict[str, str]
     commits: list[dict[str, Any]]
-    format: int = 1
+    format: int = FORMAT
 
     @property
     def accuracy(self) -> float:
@@ -134,8 +143,9 @@ class Record:
         form = content.get("format") if isinstance(content, dict) else None
         if type(form) is not int:
             raise ValueError("it has no format number")
-        if form != 1:
-            raise NewerFormat(f"record format is {form!r}, this clrlib reads 1; update clrlib")
+        if form != FORMAT:
+            mend = "update clrlib" if form > FORMAT else "delete it and train the run again"
+            raise OtherFormat(f"record format is {form!r}, this clrlib reads {FORMAT}; {mend}")
         for part, names in HELD.items():
             held = content.get(part)
             if not isinstance(held, dict) or not held.keys() >= names:
@@ -173,8 +183,15 @@ def _check_origin(content: dict[str, Any]) -> None:
     for name, value in texts.items():
         if type(value) is not str:
             raise ValueError(f"its {name} is {value!r}, no text")
+    memory = content.get("peak_memory")
+    if not isinstance(memory, dict) or "process" not in memory or not all(map(_is_count_or_none, memory.values())):
+        raise ValueError(f"its peak memory is {memory!r}, not bytes of the process")
     if not isinstance(commits, list) or not all(map(_is_commit, commits)):
         raise ValueError(f"its commits are {commits!r}, no list of commits")
+
+
+def _is_count_or_none(value: Any) -> bool:
+    return value is None or (type(value) is int and value > 0)
 
 
 def _is_commit(commit: Any) -> bool:

@@ -19,9 +19,9 @@ from clrlib.lab.files import (
     to_json,
     write_atomically,
 )
-from clrlib.lab.paths import BUILD, RESULTS
+from clrlib.lab.paths import BUILD, CHOICES, RESULTS
 from clrlib.lab.progress import NewProgress, Progress
-from clrlib.lab.runs import NewerFormat, Record, Run
+from clrlib.lab.runs import OtherFormat, Record, Run
 from clrlib.lab.training import train
 
 MEND = "move it out of this folder, or delete it and train the run again"
@@ -34,9 +34,10 @@ class Damaged(ValueError):
 def folder(profile: str) -> Path:
     """Where the records of a profile lie: build/<profile>/results/.
 
-    Those that were published: results/ for "published" (the paper's size), results/quick/ for "published quick".
+    Those that were published: results/ for "published" (the paper's size), results/quick/ for "published quick",
+    results/jpeg/ for "published jpeg" (the headline on the JPEG copy, for the deviation of that name alone).
     """
-    published = {"published": RESULTS, "published quick": RESULTS / "quick"}
+    published = {"published": RESULTS, "published quick": RESULTS / "quick", "published jpeg": RESULTS / "jpeg"}
     return published.get(profile, BUILD / profile / "results")
 
 
@@ -50,13 +51,13 @@ def save(record: Record, folder: Path) -> Path:
 def read(path: Path) -> Record:
     """Read a record.
 
-    Raises Damaged for one that is cut off, ValueError for a file that is no record, a newer clrlib's, or not what its
+    Raises Damaged for one that is cut off, ValueError for a file that is no record, another clrlib's, or not what its
     name says.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
         record = Record.from_json(content)
-    except NewerFormat as error:
+    except OtherFormat as error:
         raise ValueError(f"{path}: {error}") from error
     except FileNotFoundError:
         raise
@@ -85,7 +86,7 @@ def check(folder: Path) -> None:
     the two leaves them, are deleted.
     """
     check_writable(folder)
-    for path in sorted(folder.glob("*.json")):
+    for path in _files(folder):
         try:
             read(path)
         except FileNotFoundError:
@@ -119,8 +120,13 @@ def _whole(run: Run, folder: Path) -> Record | None:
 
 def load_all(folder: Path) -> list[Record]:
     """All records of a folder, by experiment and seed."""
-    records = [read(path) for path in folder.glob("*.json")]
+    records = [read(path) for path in _files(folder)]
     return sorted(records, key=lambda record: (record.run.experiment, record.run.seed, record.run.name))
+
+
+def _files(folder: Path) -> list[Path]:
+    """All of a folder that should be records; the choices lie beside the published ones."""
+    return sorted(path for path in folder.glob("*.json") if path.name != CHOICES.name)
 
 
 def load_or_train(

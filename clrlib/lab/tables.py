@@ -7,15 +7,12 @@ from clrlib.lab.claims import (
     CLAIMS,
     KINDS,
     Claim,
-    Summary,
     bounds_verdict,
-    by_seed,
     comparable,
-    groups,
     main_group,
     read_bounds,
 )
-from clrlib.lab.experiments import AS_CAFFE, DEVIATIONS, RANGE_TEST
+from clrlib.lab.experiments import RANGE_TEST
 from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
 
@@ -150,29 +147,6 @@ def measured_on(records: Sequence[Record]) -> str:
         data.setdefault(f"profile `{r.run.profile}`, {where}", {})[label] = None
     parts = [f"{' and '.join(sets)}, {where}" for where, sets in data.items()]
     return f"Measured on {'; and on '.join(parts)}."
-
-
-def deviations_table(records: Sequence[Record]) -> str:
-    """What deviations cost: accuracy, and the difference to the same seeds without.
-
-    The rows are no claims: nobody published a number for them. Only here two precisions stand together.
-    """
-    names = [row.name for row in (AS_CAFFE, *DEVIATIONS)]
-    table = groups(r for r in records if r.run.experiment in names)
-    kind = max(table, key=lambda kind: [r.run.experiment for r in table[kind]].count(AS_CAFFE.name), default=())
-    usual = table.get(kind, [])
-    float32 = [r for k, group in table.items() if k[:-1] == kind[:-1] for r in group if r.run.precision == "float32"]
-    own = {**by_seed(usual), **{k: v for k, v in by_seed(float32).items() if k == names[1]}}
-    rows = []
-    for row in (AS_CAFFE, *DEVIATIONS):
-        ends = {seed: 100 * record.accuracy for seed, record in own.get(row.name, {}).items()}
-        plain = {seed: 100 * record.accuracy for seed, record in own.get(AS_CAFFE.name, {}).items()}
-        change = Summary(tuple(ends[seed] - plain[seed] for seed in sorted(ends) if seed in plain))
-        paired = change.values and row is not AS_CAFFE
-        spread = f"{change.interval[0]:.1f} to {change.interval[1]:.1f}" if paired and change.interval else "-"
-        told = Summary(tuple(ends[seed] for seed in sorted(ends))).text() if ends else "not run"
-        rows.append([row.title, told, change.text("+") if paired else "-", spread])
-    return markdown(["table 2 in a tenth of its length", "accuracy (%)", "change", "95 % interval"], rows)
 
 
 def _claim_row(claim: Claim, group: Sequence[Record], short: Sequence[Record], notebooks: str) -> list[str]:

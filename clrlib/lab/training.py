@@ -15,7 +15,7 @@ from clrlib.lab.data import Images
 from clrlib.lab.device import keep_freed_memory, threads_put_back
 from clrlib.lab.models import build, compiles
 from clrlib.lab.optimizers import OPTIMIZERS
-from clrlib.lab.order import BatchOrder, generator
+from clrlib.lab.order import BatchOrder, check_order, generator
 from clrlib.lab.runs import CURVES, OF_SNAPSHOTS, Record, Run
 from clrlib.lab.snapshots import Snapshots
 from clrlib.policy import Policy
@@ -104,6 +104,7 @@ class Training:
             images = images.validation_split()
         elif run.hold_out:
             images = images.without_validation()
+        check_order(run.order, images.train_labels)
         self.run, self.images, self.device = run, images.test_share(), images.device
         if run.snapshots and distributed.size() > 1:
             raise ValueError(f"snapshots are not taken by {distributed.size()} processes; train the run in one")
@@ -121,7 +122,7 @@ class Training:
         self.schedule = ScheduleLR(self.optimizer, run.policy, momentum=momentum)
         self.parallel = distributed.parallel(self.net, run.batch)
         self.snapshots = Snapshots(net) if run.snapshots else None
-        self.order = BatchOrder(len(images.train_labels), run.batch, run.seed, run.shuffle)
+        self.order = BatchOrder(len(images.train_labels), run.batch, run.seed, run.order)
         self.done = 0
         self.losses: list[Tensor] = []  # since the last evaluation, on the device: reading each would wait for it
         self.diverged_at: int | None = None
@@ -176,7 +177,7 @@ class Training:
     def test_scores(self, net: nn.Module) -> Tensor:
         """A net's scores of the test images, (N, classes) float32."""
         images = (images for images, _ in self.images.test_batches(TEST_BATCH))
-        return scores_of(net, images, precision(self.run.precision, self.device))
+        return scores_of(net, images)
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """One iteration: a batch forward and back, and the optimizer's step. Returns the loss, of all processes."""
@@ -198,23 +199,23 @@ class Training:
             diverged_at=self.diverged_at,
             seconds=round(self.seconds, 1),
             iterations_per_second=round(self.done / self.seconds, 2) if self.seconds else None,
+            peak_memory=provenance.peak_memory(self.device),
             machine=provenance.machine(self.device),
             versions=provenance.versions(),
             commits=self.commits,
         )
 
 
-def predict(net: nn.Module, images: Tensor, precision_name: str, batch: int = TEST_BATCH) -> Tensor:
-    """Scores of all images, (N, classes) float32."""
-    return scores_of(net, torch.split(images, batch), precision(precision_name, images.device))
+def predict(net: nn.Module, images: Tensor, batch: int = TEST_BATCH) -> Tensor:
+    """Scores of all images, (N, classes) float32, whatever the net was trained in."""
+    return scores_of(net, torch.split(images, batch))
 
 
 @torch.no_grad()
-def scores_of(net: nn.Module, batches: Iterable[Tensor], within: torch.autocast) -> Tensor:
+def scores_of(net: nn.Module, batches: Iterable[Tensor]) -> Tensor:
     """Scores of the images of some batches, (N, classes) float32."""
     net.eval()
-    with within:
-        return torch.cat([net(images).float() for images in batches])
+    return torch.cat([net(images) for images in batches])
 
 
 def mean_loss(scores: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
@@ -237,7 +238,7 @@ def accuracy_and_loss(scores: Tensor, labels: Tensor) -> tuple[float, float]:
 
 
 def precision(name: str, device: torch.device) -> torch.autocast:
-    """bfloat16 for the net's forward and backward pass; the weights, their updates and the loss stay float32."""
+    """bfloat16 for the net's forward and backward pass in training; weights, updates and loss stay float32."""
     if name not in ("float32", "bfloat16"):
         raise ValueError(f'precision is {name!r}; give "float32" or "bfloat16"')
     return torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16")

@@ -164,7 +164,7 @@ def test_an_error_of_a_training_comes_to_the_client(
     dask.worker("worker.log", "--resources", "run=1", CLRLIB_KERNELS="slow")
     with Cluster(dask.address) as cluster:
         wait_for(lambda: cluster.places() == 1)
-        assert cluster.machine() == (torch.device("cpu"), "bfloat16"), "as it is named here, not there"
+        assert cluster.machine() == torch.device("cpu")
         with pytest.raises(RuntimeError, match=rf"{SMALL.name} failed on a Dask worker: ValueError: CLRLIB_KERNELS is"):
             sweep.train_missing([SMALL], tmp_path / "results", jobs=1, cluster=cluster)
 

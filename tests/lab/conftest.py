@@ -64,7 +64,8 @@ def record_of() -> Callable[[Run], Record]:
             diverged_at=None,
             seconds=1.5,
             iterations_per_second=1.33,
-            machine={"device": "cpu", "name": "abacus", "threads": 1, "system": "Linux"},
+            peak_memory={"process": 2**28},
+            machine={"device": "cpu", "name": "abacus", "threads": 1, "kernels": "torch", "system": "Linux"},
             versions={"python": "3.11"},
             commits=[{"commit": "a" * 40, "dirty": False}],
         )
@@ -87,6 +88,5 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         folder.mkdir()
     (tmp_path / "figures" / "old.png").write_bytes(b"drawn before")
     (tmp_path / "user").mkdir()
-    monkeypatch.setattr("clrlib.lab.device.multiplies_bfloat16_fast", lambda device: False)
     store._images.cache_clear()
     return Lab(tmp_path, monkeypatch, capsys)

@@ -61,7 +61,8 @@ def record(
         diverged_at=None if accuracy is not None else int(iteration[done - 1]) + 1,
         seconds=60.0,
         iterations_per_second=run.iterations / 60.0,
-        machine={"device": device, "name": "abacus", "threads": 1, "system": "Linux"},
+        peak_memory={"process": 2**28},
+        machine={"device": device, "name": "abacus", "threads": 1, "kernels": "torch", "system": "Linux"},
         versions={"python": "3.11", "torch": "2.15.0"},
         commits=[{"commit": "a" * 40, "dirty": False}],
     )

@@ -15,6 +15,7 @@ from clrlib.lab.claims import (
     ARCHITECTURES,
     AS_GOOD,
     CLAIMS,
+    CONTROL_CLAIMS,
     GUIDANCE,
     LATER,
     ONLY_THE_FALL,
@@ -22,6 +23,7 @@ from clrlib.lab.claims import (
     TOLERANCE,
     Claim,
     Summary,
+    control_claims,
 )
 from clrlib.lab.experiments import (
     CATALOGUE,
@@ -40,9 +42,11 @@ from clrlib.lab.experiments import (
     WELCH,
     Experiment,
 )
+from clrlib.lab.experiments.controls import FIXED_25000, tuned
 from clrlib.lab.runs import Record
 from clrlib.range_test import Bounds
 
+NAMES_OF_CONTROLS = ("fixed-25000", "cycles-70000", "mean-25000", "tuned-25000", "tuned-70000")
 REACHES = Claim("The fixed schedule reaches 81.4 %", FIXED, "03")
 
 # Typed from table 1 of the paper (CIFAR-10) and its section 3.1 by hand: iterations, accuracy in percent.
@@ -277,7 +281,7 @@ def test_every_row_has_a_claim_with_the_papers_number() -> None:
     sigmoid = {"sigmoid-fixed": (60_000, 60.8), "sigmoid-clr": (60_000, 72.2)}  # section 4.1.1 on figure 6
     sigmoid["sigmoid-fixed-at-base"] = (60_000, None)
     typed = TABLE_1 | TABLE_3 | sigmoid
-    papers = [claim for claim in CLAIMS if claim not in (*GUIDANCE, *LATER, *ARCHITECTURES)]
+    papers = [claim for claim in CLAIMS if claim not in (*GUIDANCE, *LATER, *ARCHITECTURES, *CONTROL_CLAIMS)]
     assert {row.name for claim in papers for row in (claim.row, claim.rival) if row} == set(typed)
     for claim in papers:
         accuracy, rival = typed[claim.row.name][1], claim.rival and typed[claim.rival.name][1]
@@ -498,10 +502,39 @@ def test_seeds_seen_before_the_question_do_not_count() -> None:
 def test_every_claim_looks_where_its_rows_are_evaluated(profile: str) -> None:
     for claim in CLAIMS:
         for row, at in ((claim.row, claim.at), (claim.rival, claim.rival_at)):
-            if row is not None and at is not None and profile in row.shorter:
+            if row is not None and at is not None and profile in row.shorter and profile in claim.row.shorter:
                 run = row.run(profile, 0, "digits", "float32")
                 assert at * run.iterations % row.iterations == 0, claim.text
                 assert at * run.iterations // row.iterations % run.evaluate_every == 0, claim.text
+
+
+@pytest.mark.parametrize("rate", [None, 0.002])
+def test_the_controls_are_compared_as_was_said_before_they_were_trained(rate: float | None) -> None:
+    """(a) 0.001, (b) the cycles in 70,000, (c) the mean rate, (d) and (e) the tuned one in 25,000 and 70,000."""
+    a, b, c, d, e = (f"control-{name}" for name in NAMES_OF_CONTROLS)
+    always = {(a, "fixed", 25_000), (a, "fixed", None), (c, a, None), ("clr-table2", a, None), ("clr-table2", c, None)}
+    always.add((b, "fixed", None))
+    once_chosen = {(d, a, None), (d, c, None), ("clr-table2", d, None), (b, e, None)}
+    made = control_claims(tuned(rate))
+    found = {(claim.row.name, claim.rival and claim.rival.name, claim.rival_at) for claim in made}
+    assert found == always | (set() if rate is None else once_chosen) and len(made) == len(found)
+    assert all(claim.better or (claim.said == 0 and claim.at_least) for claim in made)
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ((0.5, 0.6, 0.4, 0.5, 0.6, 0.4), "reproduced"),
+        ((0.5, -0.6, 0.4, 0.5, 0.6, -0.4), "not reproduced"),
+        ((-0.5, -0.6, -0.4, -0.5, -0.6, -0.4), "not reproduced"),
+    ],
+)
+def test_the_cycles_bring_something_where_the_interval_of_six_pairs_lies_above_zero(
+    differences: tuple[float, ...], verdict: str
+) -> None:
+    (claim,) = (c for c in CONTROL_CLAIMS if c.row is CLR_TABLE_2 and c.rival is FIXED_25000)
+    records = [*seeds(FIXED_25000, *[80.0] * 6), *seeds(CLR_TABLE_2, *(80 + d for d in differences))]
+    assert claim.verdict(claim.measured(records)) == verdict
 
 
 def test_an_ensembles_claim_reads_the_ensembles_accuracy() -> None:

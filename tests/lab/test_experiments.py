@@ -4,6 +4,7 @@ The rows of the other nets have a file of their own, test_other_nets.py.
 """
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,9 @@ from clrlib.lab.experiments import (
     BEYOND,
     CAFFE_NET,
     CATALOGUE,
+    CLR_TABLE_2,
     CLR_TRIANGULAR,
+    CONTROLS,
     CYCLE,
     DEVIATIONS,
     EQUAL,
@@ -27,12 +30,13 @@ from clrlib.lab.experiments import (
     SEARCH,
     SIGMOID_RANGE_TEST,
     TABLE_2,
+    TUNE_FIXED,
     TUNING,
     Experiment,
     runs,
     shortened,
 )
-from clrlib.lab.experiments.beyond import tuning
+from clrlib.lab.experiments.beyond import CHOSEN, RATES, tuning
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
 from clrlib.range_test import range_test_policy
@@ -86,7 +90,9 @@ TABLE_3 = [
 ]
 SOLVERS_ROWS = {row.name: row for row in CATALOGUE if row.source == "Table 3"}
 SIGMOID_ROWS = [row for row in CATALOGUE if row.name.startswith("sigmoid-")]
-ELSEWHERE = {row.name for row in (*SOLVERS_ROWS.values(), *SIGMOID_ROWS, *CYCLE, *BEYOND, AS_CAFFE, *DEVIATIONS)}
+CONTROL_ROWS = (*TUNE_FIXED, *CONTROLS)
+REST = (*SIGMOID_ROWS, *CYCLE, *BEYOND, AS_CAFFE, *DEVIATIONS, *CONTROL_ROWS)
+ELSEWHERE = {row.name for row in (*SOLVERS_ROWS.values(), *REST)}
 SHORT_OF_SMOKE = (*experiments.TABLE_3_CONSTANT, *TUNING, *EQUAL, AS_CAFFE, *DEVIATIONS)
 ROWS_OF_TABLE_1 = [row for row in CAFFE_NET if row.name not in ELSEWHERE]
 
@@ -185,7 +191,8 @@ def test_the_range_test_is_figure_3s() -> None:
 @EACH_ROW_AND_PROFILE
 def test_every_entry_makes_a_run_that_trains(row: Experiment, profile: str, few: ImageSet) -> None:
     run = row.run(profile, seed=2, data="made", precision="float32")
-    assert (run.experiment, run.profile, run.seed, run.data, run.precision) == (row.name, profile, 2, "made", "float32")
+    assert (run.experiment, run.profile, run.seed, run.data) == (row.name, profile, 2, "made")
+    assert run.precision == row.settings.get("precision", "float32")
     assert run.iterations > 0 and run.iterations % run.evaluate_every == 0, "the last evaluation is a whole one"
     lr = run.policy(np.arange(run.iterations))
     assert np.isfinite(lr).all() and (lr >= 0).all()
@@ -201,12 +208,14 @@ def test_the_paper_profile_is_the_papers_size_with_caffes_solver(row: Experiment
     run = row.run("paper", 0, "cifar10", "bfloat16")
     assert (run.policy, run.iterations) == (row.policy, row.iterations)
     caffes = {"net": "caffe_cifar10_full", "optimizer": "caffe_sgd", "momentum": 0.9, "weight_decay": 0.004}
-    caffes |= {"batch": 100, "shuffle": "once", "precision": "bfloat16", "test_on": "test", "snapshots": ()}
+    caffes |= {"batch": 100, "order": "file", "precision": "bfloat16", "test_on": "test", "snapshots": ()}
     assert {name: getattr(run, name) for name in caffes} == caffes | dict(row.settings)
     if row.name in SOLVERS_ROWS:
         assert row.settings.keys() == {"optimizer", "momentum"}
     elif row in SIGMOID_ROWS:  # paper.md 4.5
         assert row.settings == {"net": "caffe_cifar10_sigmoid_bn", "weight_decay": 0.0}
+    elif row in TUNE_FIXED:
+        assert row.settings == {"test_on": "validation"}
     elif row in (*TUNING, *EQUAL):
         assert row.settings.keys() <= {"test_on", "optimizer"}
     elif row not in (*BEYOND, *DEVIATIONS):
@@ -259,16 +268,22 @@ def test_every_schedule_gets_the_same_budget() -> None:
             assert run.optimizer == "caffe_sgd" and lr.max() == pytest.approx(top) and lr[-1] < top / 5
 
 
-def test_the_chosen_rates_are_the_best_of_the_published_tuning_runs() -> None:
-    """One tuning seed; the seeds that confirm are others."""
-    found = {r.run.experiment: r.accuracy for r in store.load_all(store.folder("published")) if r.run.seed == 0}
+def test_the_rows_at_an_equal_budget_are_the_tuning_runs_on_the_test_images() -> None:
+    """With seeds that chose nothing."""
     for row in EQUAL:
         schedule = row.name.removeprefix("equal-")
-        rates = {lr: found[f"tune-{schedule}-{lr:g}"] for lr in (0.002, 0.004, 0.008)}
-        chosen = max(rates, key=lambda lr: rates[lr])
-        final, tuned = (r.run("paper", 1, "cifar10", "float32") for r in (row, tuning(schedule, chosen)))
+        final, tuned = (r.run("paper", 1, "cifar10", "float32") for r in (row, tuning(schedule, CHOSEN[schedule])))
         assert final == replace(tuned, experiment=row.name, test_on="test")
         assert (row.first_seed, row.seeds) == (1, 3)
+
+
+def test_the_chosen_rates_are_the_best_of_the_published_tuning_runs() -> None:
+    """Of the schedules whose three rates are all published."""
+    found = {r.run.experiment: r.accuracy for r in store.load_all(store.folder("published")) if r.run.seed == 0}
+    for schedule, chosen in CHOSEN.items():
+        rates = {lr: found.get(f"tune-{schedule}-{lr:g}") for lr in RATES}
+        if None not in rates.values():
+            assert chosen == max(rates, key=lambda lr: rates[lr] or 0.0)
 
 
 def test_one_cycle_is_smiths() -> None:
@@ -309,10 +324,10 @@ def test_snapshots_are_taken_at_the_ends_of_cycles(profile: str) -> None:
 
 
 def test_each_deviation_changes_one_setting() -> None:
-    usual = AS_CAFFE.run("paper", 0, "cifar10", "bfloat16")
+    usual = AS_CAFFE.run("paper", 0, "cifar10", "float32")
     assert usual.policy == shortened(TABLE_2, 10) and usual.iterations == 2_500
     for row in DEVIATIONS:
-        run = row.run("paper", 0, "cifar10", "bfloat16")
+        run = row.run("paper", 0, "cifar10", "float32")
         (setting,) = row.settings
         assert replace(run, experiment=usual.experiment, **{setting: getattr(usual, setting)}) == usual
         assert getattr(run, setting) != getattr(usual, setting)
@@ -321,7 +336,7 @@ def test_each_deviation_changes_one_setting() -> None:
 
 def test_rows_can_be_named() -> None:
     assert [row.name for row in experiments.named(["exp", "fixed"])] == ["fixed", "exp"]
-    with pytest.raises(ValueError, match="row 'fixd' is not in the catalogue; give some of fixed, range-test, "):
+    with pytest.raises(ValueError, match="row 'fixd' is not in the catalogue; give some of fixed, clr-table2, "):
         experiments.named(["fixed", "fixd"])
 
 
@@ -330,7 +345,7 @@ def test_profiles_get_shorter() -> None:
         profiles = [profile for profile in PROFILES if profile in row.shorter]
         lengths = [row.run(profile, 0, "digits", "float32").iterations for profile in profiles]
         assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == len(profiles)
-        assert len(profiles) == (1 if row in SEARCH else 2 if row in SHORT_OF_SMOKE else 3)
+        assert len(profiles) == (1 if row in (*SEARCH, *CONTROL_ROWS) else 2 if row in SHORT_OF_SMOKE else 3)
 
 
 @EACH_ROW_AND_PROFILE
@@ -395,12 +410,55 @@ def test_first_what_each_row_asks_for_then_seed_by_seed(seeds: int, expected: st
     assert " ".join(f"{run.experiment}{run.seed}" for run in found) == expected
 
 
-@pytest.mark.parametrize(("profile", "seeds", "expected"), [("paper", 1, 3), ("paper", 5, 5), ("quick", 1, 1)])
-def test_the_headline_comes_first_with_all_its_seeds(profile: str, seeds: int, expected: int) -> None:
-    found = [f"{run.experiment}{run.seed}" for run in runs(profile, {"cifar10": "cifar10"}, "float32", seeds)]
-    headline = [f"{name}{seed}" for name in ("fixed", "clr-table2") for seed in range(expected)]
-    assert found[: 2 * expected] == headline and found[2 * expected] == "range-test0"
+def test_the_headline_comes_first_seed_by_seed_then_what_chooses_then_the_controls() -> None:
+    found = [f"{run.experiment}-{run.seed}" for run in runs("paper", {"cifar10": "cifar10"}, "float32")]
+    expected = [f"{name}-{seed}" for seed in range(6) for name in ("fixed", "clr-table2")]
+    expected += [f"{row.name}-0" for row in TUNE_FIXED]
+    expected += [f"{row.name}-{seed}" for seed in range(6) for row in CONTROLS]
+    assert found[: len(expected)] == expected and found[len(expected)] == "range-test-0"
     assert len(set(found)) == len(found)
+    assert [run.experiment for run in runs("quick", {"cifar10": "cifar10"}, "float32")][:3] == [
+        "fixed",
+        "clr-table2",
+        "range-test",
+    ]
+
+
+def test_every_row_of_the_papers_size_has_its_seeds() -> None:
+    """6 for what the headline rests on, 3 for the rest of the Caffe net, 1 for what only chooses."""
+    kinds = dict.fromkeys(("cifar10", "cifar100", "imagenette", "imagenet"), "made")
+    counts = Counter(run.experiment for run in runs("paper", kinds, "float32"))
+    six = {row.name for row in (FIXED, CLR_TABLE_2, *CONTROLS, RANGE_TEST)}
+    choosing = {row.name for row in CAFFE_NET if row.settings.get("test_on") == "validation"}
+    assert {*(row.name for row in (*TUNE_FIXED, *TUNING, *SEARCH))} == choosing
+    for row in CAFFE_NET:
+        one = row.name in choosing or row in experiments.TABLE_3_CONSTANT
+        assert counts[row.name] == (6 if row.name in six else 1 if one else 3), row.name
+    assert {counts[row.name] for row in experiments.OTHER_NETS if "paper" in row.shorter} == {1}
+    more = Counter(run.experiment for run in runs("paper", kinds, "float32", seeds=4))
+    assert {more["fixed"], more["exp"], more["tune-fixed-0.002"]} == {6, 4}
+
+
+@pytest.mark.parametrize("row", [FIXED, CLR_TABLE_2], ids=lambda row: row.name)
+def test_seed_0_of_the_two_is_looked_at_within_an_epoch(row: Experiment) -> None:
+    every = {seed: row.run("paper", seed, "cifar10", "float32").evaluate_every for seed in range(3)}
+    assert every == {0: 100, 1: 500, 2: 500}
+    assert row.run("quick", 0, "cifar10", "float32").evaluate_every == row.evaluate_every["quick"]
+    others = [other for other in CATALOGUE if other.evaluate_seed_0 is not None]
+    assert others == [FIXED, CLR_TABLE_2]
+
+
+@pytest.mark.parametrize(("data", "order"), [("cifar10", "file"), ("cifar10-jpeg", "once"), ("cifar10-png", "once")])
+def test_a_copy_in_folders_has_no_order_of_its_own(data: str, order: str) -> None:
+    assert FIXED.run("paper", 0, data, "float32").order == order
+    kept = {row.name: row.run("paper", 0, data, "float32").order for row in DEVIATIONS}
+    assert (kept["deviation-once"], kept["deviation-epoch"]) == ("once", "epoch")
+
+
+@pytest.mark.parametrize("row", experiments.OTHER_NETS, ids=lambda row: row.name)
+def test_other_nets_are_shuffled(row: Experiment) -> None:
+    order = "once" if row.data.startswith("imagenet") else "epoch"
+    assert {row.run(profile, 0, "made", "float32").order for profile in row.shorter} == {order}
 
 
 def test_rows_whose_images_are_not_at_hand_are_left_out() -> None:
@@ -418,14 +476,15 @@ def test_seeds_may_begin_later() -> None:
 @EACH_PROFILE
 def test_no_two_runs_have_one_name(profile: str) -> None:
     names = [run.name for run in runs(profile, EVERY_KIND, "float32", seeds=5)]
-    assert len(set(names)) == len(names) == 5 * sum(profile in row.shorter for row in CATALOGUE)
+    rows = [row for row in CATALOGUE if profile in row.shorter]
+    assert len(set(names)) == len(names) == sum(max(5, experiments.least_seeds(row, profile)) for row in rows)
 
 
 def test_runs_are_the_whole_catalogues_with_what_was_asked_for() -> None:
-    found = runs("quick", EVERY_KIND, "bfloat16")
+    found = runs("quick", EVERY_KIND, "float32")
     assert {run.experiment for run in found} == {row.name for row in CATALOGUE if "quick" in row.shorter}
     assert {(run.profile, run.data) for run in found} == {("quick", "digits")}
-    assert {run.experiment for run in found if run.precision != "bfloat16"} == {"deviation-float32"}
+    assert {run.experiment for run in found if run.precision != "float32"} == {"deviation-bfloat16"}
     assert [run.seed for run in found if run.experiment == "range-test"] == [0, 1, 2]
 
 
@@ -445,4 +504,5 @@ def test_an_unknown_profile_is_no_run() -> None:
 def test_another_seed_changes_nothing_else() -> None:
     for row in CATALOGUE:
         one, other = (row.run("quick" if "quick" in row.shorter else "paper", s, "digits", "float32") for s in (0, 1))
-        assert replace(one, seed=1) == other
+        assert replace(one, seed=1, evaluate_every=other.evaluate_every) == other
+        assert one.evaluate_every == other.evaluate_every or row.evaluate_seed_0

@@ -123,7 +123,7 @@ def test_what_it_was_measured_on_is_told() -> None:
     commits = [{"commit": "b" * 40, "dirty": True}, {"commit": None, "dirty": None}]
     _, page = written(yours=[replace(mine, commits=commits), replace(mine, run=replace(mine.run, seed=1))])
     label, profile = "CIFAR-10, JPEG copy (1234567890ab…)", "paper"
-    machine, versions = "abacus (cpu), threads: 1", "python 3.11, torch 2.15.0"
+    machine, versions = "abacus (cpu), threads: 1, kernels: torch", "python 3.11, torch 2.15.0"
     told = "bbbbbbbbbb with changes, none, aaaaaaaaaa"
     assert [label, profile, machine, "bfloat16", versions, told, "2"] in page.rows
 

@@ -366,7 +366,8 @@ def test_publish_says_first_that_another_precision_will_not_stand_in_the_table(
 ) -> None:
     published = [replace(record, run=replace(record.run, precision="bfloat16")) for record in seeds(FIXED, 80.0)]
     monkeypatch.setattr(reproduce.store, "load_all", lambda folder: published)
-    monkeypatch.setattr(reproduce.device, "pick_machine", lambda: (device.torch.device("cpu"), precision))
+    monkeypatch.setenv("CLRLIB_PRECISION", precision)
+    monkeypatch.setattr(reproduce.provenance, "fault", lambda commit: None)
     monkeypatch.setattr(reproduce, "train", lambda *_: print("trains"))
     monkeypatch.setattr(reproduce, "publish_finished", lambda: None)
     reproduce.publish(seeds=1, jobs=1)

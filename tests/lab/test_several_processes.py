@@ -42,7 +42,7 @@ SMALL = Run("made", POLICY, 5, data="made", batch=8, evaluate_every=2)  # Caffe'
 TOLERANCES = {"alexnet": 1e-6, "googlenet": 1e-4, "caffe_cifar10_full": 1e-6}
 RUNS = {
     **{net: replace(LARGE, net=net) for net in ("alexnet", "googlenet")},
-    "small": replace(SMALL, shuffle="each epoch", test_on="validation"),
+    "small": replace(SMALL, order="epoch", test_on="validation"),
 }
 IN_BFLOAT16 = {
     f"{net}, bfloat16": replace(LARGE, net=net, precision="bfloat16", iterations=2) for net in ("alexnet", "googlenet")

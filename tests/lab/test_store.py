@@ -135,7 +135,7 @@ def test_a_renamed_record_is_refused(saved: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"[]", b"null", b"{}", b'{"format": 1}', b'{"format": 1, "run": {}}', b'{"format": NaN}', b'{"a": -Infinity}'],
+    [b"[]", b"null", b"{}", b'{"format": 2}', b'{"format": 2, "run": {}}', b'{"format": NaN}', b'{"a": -Infinity}'],
 )
 def test_what_is_no_record_is_refused_by_name(saved: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "train", refuse_to_train)
@@ -171,8 +171,8 @@ def test_a_record_cut_short_is_never_read_but_set_aside_and_trained_again(
 
 
 def test_a_record_of_a_newer_clrlib_is_refused(saved: Path) -> None:
-    saved.write_text(saved.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(ValueError, match=rf"{saved.name}: record format is 2, this clrlib reads 1; update clrlib$"):
+    saved.write_text(saved.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(ValueError, match=rf"{saved.name}: record format is 3, this clrlib reads 2; update clrlib$"):
         store.read(saved)
 
 

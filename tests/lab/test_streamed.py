@@ -25,7 +25,9 @@ from clrlib.schedules import Fixed
 
 CLASSES = ("n01", "n02", "n03")
 TRAIN, VAL = 5, 2  # images of a class
-RUN = Run("made", Fixed(0.001), 7, data="imagenet", batch=4, evaluate_every=2)  # 28 of 15 images: it begins anew
+RUN = Run(
+    "made", Fixed(0.001), 7, data="imagenet", batch=4, order="once", evaluate_every=2
+)  # 28 of 15 images: it begins anew
 ALEXNET = replace(RUN, net="alexnet", iterations=3, evaluate_every=3, crop=64, flip=True)
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes"),  # on a single core
@@ -82,13 +84,13 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("shuffle", ["once", "each epoch"])
+@pytest.mark.parametrize("order", ["file", "once", "epoch"])
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_batches_are_the_orders_whoever_decodes(tree: Path, workers: int, shuffle: str) -> None:
+def test_the_batches_are_the_orders_whoever_decodes(tree: Path, workers: int, order: str) -> None:
     images = images_of(tree, workers)
-    order = BatchOrder(15, 4, seed=1, shuffle=shuffle)
-    indices = torch.cat([order(t) for t in range(2, 9)])
-    pixels, labels = both(images.batches(order, 2, 9))
+    batch_order = BatchOrder(15, 4, seed=1, order=order)
+    indices = torch.cat([batch_order(t) for t in range(2, 9)])
+    pixels, labels = both(images.batches(batch_order, 2, 9))
     assert pixels.dtype == torch.uint8 and labels.dtype == torch.int64 and pixels.is_contiguous()
     assert torch.equal(labels, images.train_labels[indices])
     for image, name in zip(pixels, images.train_files[indices], strict=True):
@@ -269,12 +271,10 @@ def test_from_the_disk_as_from_memory(tmp_path: Path, workers: int) -> None:
     assert curves == curves_held and same(weights, weights_held)
 
 
-@pytest.mark.parametrize("shuffle", ["once", "each epoch"])
-def test_resumed_equals_uninterrupted(
-    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shuffle: str
-) -> None:
+@pytest.mark.parametrize("order", ["once", "epoch"])
+def test_resumed_equals_uninterrupted(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
     monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0)
-    run, path = replace(RUN, shuffle=shuffle), tmp_path / "run.pt"
+    run, path = replace(RUN, order=order), tmp_path / "run.pt"
     curves, weights = trained(run, images_of(tree))
     with pytest.raises(training.OutOfTime, match="stopped after 1 of 7 iterations"):
         train(run, images_of(tree), path, until=0.0)

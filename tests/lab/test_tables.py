@@ -8,16 +8,14 @@ import pytest
 from records import record, seeds
 
 from clrlib.lab import headlines, paths, tables, tuning_tables
-from clrlib.lab.claims import CLAIMS, GUIDANCE, LATER
+from clrlib.lab.claims import CLAIMS, CONTROL_CLAIMS, GUIDANCE, LATER
 from clrlib.lab.experiments import (
-    AS_CAFFE,
     AS_FOUND,
     BASE_TENTH,
     CATALOGUE,
     CLR_TABLE_2,
     CLR_TRIANGULAR,
     DECAY_4000,
-    DEVIATIONS,
     EQUAL,
     EXP,
     EXP_RANGE,
@@ -57,7 +55,8 @@ def rows(table: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("records", [[], some()], ids=["no records", "records"])
 def test_tables_are_well_formed(records: list[Record]) -> None:
-    for only, expected in (("", len(CLAIMS) + 1), ("02", 1), ("03", 5), ("04", 3), ("07", 4), ("10", len(GUIDANCE))):
+    counts = {"": len(CLAIMS) + 1, "02": 1, "03": 5 + len(CONTROL_CLAIMS), "04": 3, "07": 4, "10": len(GUIDANCE)}
+    for only, expected in counts.items():
         assert len(rows(tables.claims_table(records, only=only))) == expected
     assert len(rows(tables.comparison_table(records, records))) == len(CLAIMS) + 1
 
@@ -263,24 +262,6 @@ def test_verdicts_are_counted_with_those_of_one_seed() -> None:
         f"Of {len(CLAIMS)} claims about accuracy: 5 reproduced (0 of them with one seed), 0 direction only, 1 not "
         f"reproduced (with one seed), {len(CLAIMS) - 6} not run, 0 measured without a number to meet."
     )
-
-
-def test_deviations_are_paired_with_the_same_seeds_across_precisions() -> None:
-    float32, *others = DEVIATIONS
-    records = [
-        *seeds(AS_CAFFE, 60.0, 62.0, precision="bfloat16"),
-        *seeds(float32, 61.0, 63.0, 10.0, precision="bfloat16"),  # its own settings make it float32
-        *seeds(others[0], 50.0, precision="bfloat16", device="cuda"),  # elsewhere: fewer, left out
-    ]
-    assert {r.run.precision for r in records} == {"float32", "bfloat16"}
-    stray = seeds(AS_CAFFE, 10.0, precision="float32")
-    for given in (records, [*stray, *records]):  # another precision of the usual row is not the usual row
-        found = rows(tables.deviations_table(given))
-        assert found[AS_CAFFE.title] == ["61.0 ± 1.4 (n = 2)", "-", "-"]
-    assert found[AS_CAFFE.title] == ["61.0 ± 1.4 (n = 2)", "-", "-"]
-    assert found[float32.title] == ["44.7 ± 30.0 (n = 3)", "+1.0 ± 0.0 (n = 2)", "1.0 to 1.0"]
-    assert all(found[row.title] == ["not run", "-", "-"] for row in others)
-    assert all(cells == ["not run", "-", "-"] for cells in rows(tables.deviations_table([])).values())
 
 
 @pytest.mark.parametrize(

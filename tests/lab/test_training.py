@@ -142,9 +142,9 @@ def spied(run: Run, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> tuple[
     return starts[0], batches, modes
 
 
-@pytest.mark.parametrize("shuffle", ["once", "each epoch"])
-def test_two_policies_of_a_seed_are_paired(few: ImageSet, monkeypatch: pytest.MonkeyPatch, shuffle: str) -> None:
-    run = replace(SHORT, iterations=6, batch=20, evaluate_every=3, shuffle=shuffle)  # 2.4 epochs
+@pytest.mark.parametrize("order", ["file", "once", "epoch"])
+def test_two_policies_of_a_seed_are_paired(few: ImageSet, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+    run = replace(SHORT, iterations=6, batch=20, evaluate_every=3, order=order)  # 2.4 epochs
     start, batches, modes = spied(run, few, monkeypatch)
     other_start, other_batches, _ = spied(replace(run, policy=Fixed(0.003), momentum=0.5), few, monkeypatch)
     assert same(start, other_start)
@@ -207,7 +207,7 @@ def whole(kind: str, few: ImageSet, checkpoint: Path) -> tuple[Run, dict[str, li
 
 KINDS: dict[str, dict[str, Any]] = {
     "usual": {},
-    "each epoch": {"shuffle": "each epoch"},  # 50 images: the second epoch begins within a batch
+    "each epoch": {"order": "epoch"},  # 50 images: the second epoch begins within a batch
     "momentum": {"momentum": Triangular(0.8, 0.95, step_size=5)},
     "snapshots": {"snapshots": (4, 12)},
     "schedule-free": {"optimizer": "schedule_free_sgd"},
@@ -355,7 +355,7 @@ def test_schedule_free_is_measured_at_its_average(few: ImageSet) -> None:
     training = Training(replace(SHORT, optimizer="schedule_free_sgd", policy=Fixed(0.01)), few)
     training.advance(4)
     at_evaluation = [w.clone() for w in training.net.parameters()]
-    loss = accuracy_and_loss(predict(training.net, few.test_images, "float32"), few.test_labels)[1]
+    loss = accuracy_and_loss(predict(training.net, few.test_images), few.test_labels)[1]
     assert loss == training.curves["test_loss"][-1]
     training.set_mode(training=True)
     assert not all(map(torch.equal, at_evaluation, training.net.parameters()))
@@ -453,7 +453,7 @@ def test_evaluation_uses_the_whole_test_set(images: ImageSet, count: int, batch:
     )
     many.test_images[-1] = 0  # the last image and its label count too
     net = Means()
-    scores = predict(net, many.test_images, "float32", **({} if batch is None else {"batch": batch}))
+    scores = predict(net, many.test_images, **({} if batch is None else {"batch": batch}))
     accuracy, loss = accuracy_and_loss(scores, many.test_labels)
     scores = many.test_images.numpy().astype(np.float64).mean((2, 3)) @ net.weight.numpy()
     labels = many.test_labels.numpy()

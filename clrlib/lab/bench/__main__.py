@@ -98,7 +98,7 @@ def circumstances() -> dict[str, Any]:
         "machine": {**provenance.machine(where), "threads": joblib.cpu_count(only_physical_cores=True)},
         "versions": provenance.versions(),
         "commit": provenance.git(),
-        "precision": device.pick_precision(where),
+        "precision": device.pick_precision(),
     }
 
 

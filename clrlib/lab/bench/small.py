@@ -69,7 +69,7 @@ def _torchs(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
 
 def solver_milliseconds(rounds: int = 5) -> dict[str, float]:
     """Median milliseconds of one step of each of Caffe's solvers on its net, in turn, and of a forward and backward."""
-    run = Run("bench", Triangular2(0.001, 0.006, 2000), 1, data="noise", precision=pick_precision(torch.device("cpu")))
+    run = Run("bench", Triangular2(0.001, 0.006, 2000), 1, data="noise", precision=pick_precision())
     settings = {"caffe_rmsprop": 0.0, "caffe_adagrad": 0.0}
     works: dict[str, Callable[[], object]] = {}
     for name in (name for name in OPTIMIZERS if name.startswith("caffe_")):

@@ -2,6 +2,7 @@
 
 from clrlib.lab.claims.architectures import ARCHITECTURES
 from clrlib.lab.claims.claim import CHANCE, TOLERANCE, Claim
+from clrlib.lab.claims.controls import CONTROL_CLAIMS, control_claims
 from clrlib.lab.claims.groups import KINDS, Group, by_seed, comparable, groups, main_group
 from clrlib.lab.claims.guidance import GUIDANCE
 from clrlib.lab.claims.later import LATER
@@ -14,6 +15,7 @@ __all__ = [
     "AS_GOOD",
     "CHANCE",
     "CLAIMS",
+    "CONTROL_CLAIMS",
     "GUIDANCE",
     "KINDS",
     "LATER",
@@ -27,6 +29,7 @@ __all__ = [
     "bounds_verdict",
     "by_seed",
     "comparable",
+    "control_claims",
     "groups",
     "main_group",
     "measured_range_tests",
@@ -34,4 +37,4 @@ __all__ = [
     "read_range_test",
 ]
 
-CLAIMS = (*PAPER, *ARCHITECTURES, *GUIDANCE, *LATER)  # in the paper's order, then its advice, then what came after
+CLAIMS = (*PAPER, *CONTROL_CLAIMS, *ARCHITECTURES, *GUIDANCE, *LATER)  # the paper's, its advice, what came after

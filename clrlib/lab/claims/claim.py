@@ -65,8 +65,9 @@ class Claim:
         diverged = CHANCE if self.better else math.nan
         row = _accuracies(ours[self.row.name], self.row, self.at, diverged, self.curve)
         if self.rival is not None:
-            rival = _accuracies(ours[self.rival.name], self.rival, self.rival_at, diverged)
-            row = {seed: row[seed] - rival[seed] for seed in row if seed in rival}
+            both = {seed: record for seed, record in ours[self.rival.name].items() if seed in row}
+            rival = _accuracies(both, self.rival, self.rival_at, diverged)
+            row = {seed: row[seed] - rival[seed] for seed in rival}
         return Summary(tuple(row[seed] for seed in sorted(row))) if row else None
 
     def verdict(self, measured: Summary | None) -> str:

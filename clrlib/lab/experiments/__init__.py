@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from clrlib.lab.experiments.beyond import BEYOND, EQUAL, KEPT_CYCLES, ONE_CYCLE, SEARCH, TUNING, WARM_RESTARTS
+from clrlib.lab.experiments.controls import CONTROL_TUNED, CONTROLS, TUNE_FIXED, TUNED_NAMES
 from clrlib.lab.experiments.cycle import (
     AS_FOUND,
     BASE_QUARTER,
@@ -17,8 +18,8 @@ from clrlib.lab.experiments.cycle import (
     STEP_10_EPOCHS,
     WELCH,
 )
-from clrlib.lab.experiments.deviations import AS_CAFFE, DEVIATIONS
-from clrlib.lab.experiments.experiment import Experiment, shortened
+from clrlib.lab.experiments.deviations import AS_CAFFE, BFLOAT16, DEVIATIONS
+from clrlib.lab.experiments.experiment import FOLDER_COPIES, Experiment, shortened
 from clrlib.lab.experiments.imagenet import ALEXNET, GOOGLENET, IMAGENET, IMAGENET_NETS, IMAGENETTE
 from clrlib.lab.experiments.residual import (
     DENSENET,
@@ -55,6 +56,7 @@ __all__ = [
     "BASE_TENTH",
     "BASE_THIRD",
     "BEYOND",
+    "BFLOAT16",
     "BOUNDS_DOUBLE",
     "BOUNDS_HALF",
     "CAFFE_NET",
@@ -63,6 +65,8 @@ __all__ = [
     "CLR_TRIANGULAR",
     "CLR_TRIANGULAR2",
     "CONTESTS",
+    "CONTROLS",
+    "CONTROL_TUNED",
     "CYCLE",
     "DECAY_2000",
     "DECAY_4000",
@@ -74,10 +78,11 @@ __all__ = [
     "EXP_RANGE_AMPLITUDE",
     "FAMILIES",
     "FIXED",
+    "FOLDER_COPIES",
     "GOOGLENET",
     "HANN",
     "HEADLINE",
-    "HEADLINE_SEEDS",
+    "HEADLINE_FIRST",
     "IMAGENET",
     "IMAGENETTE",
     "IMAGENET_NETS",
@@ -102,7 +107,9 @@ __all__ = [
     "TABLE_4",
     "TABLE_4_CIFAR100",
     "TUNED",
+    "TUNED_NAMES",
     "TUNED_TUNING",
+    "TUNE_FIXED",
     "TUNING",
     "WARM_RESTARTS",
     "WELCH",
@@ -112,11 +119,14 @@ __all__ = [
     "shortened",
 ]
 
-HEADLINE, HEADLINE_SEEDS = (FIXED, CLR_TABLE_2), 3  # at the paper's size
+PAIRED_SEEDS = 6  # of the headline and the range test, at the paper's size
+HEADLINE = (FIXED, CLR_TABLE_2, *CONTROLS)
+HEADLINE_FIRST = (FIXED, CLR_TABLE_2, *TUNE_FIXED, *CONTROLS)  # with what chooses a control's rate, as it is trained
 
 # In the order in which they are trained: what teaches most comes first.
 CAFFE_NET = (
-    *(FIXED, RANGE_TEST, CLR_TABLE_2, CLR_TRIANGULAR2, DECAY_4000, CLR_TRIANGULAR, DECAY_2000),
+    *HEADLINE_FIRST,
+    *(RANGE_TEST, CLR_TRIANGULAR2, DECAY_4000, CLR_TRIANGULAR, DECAY_2000),
     *(EXP, EXP_RANGE, EXP_RANGE_AMPLITUDE),
     *CYCLE,
     *TABLE_3,
@@ -137,6 +147,8 @@ CATALOGUE = (*CAFFE_NET, *OTHER_NETS)
 def named(names: Sequence[str]) -> tuple[Experiment, ...]:
     """The rows of these names, in the catalogue's order. Raises ValueError for an unknown or repeated name."""
     unknown = set(names) - {row.name for row in CATALOGUE}
+    if waiting := sorted(unknown & {*TUNED_NAMES}):
+        raise ValueError(f"row {waiting[0]!r} has no rate yet; train tune-fixed-..., then call `make choose`")
     if unknown:
         known = ", ".join(row.name for row in CATALOGUE)
         raise ValueError(f"row {sorted(unknown)[0]!r} is not in the catalogue; give some of {known}")
@@ -148,13 +160,28 @@ def named(names: Sequence[str]) -> tuple[Experiment, ...]:
 def runs(
     profile: str, data: Mapping[str, str], precision: str, seeds: int = 1, catalogue: Sequence[Experiment] = CATALOGUE
 ) -> list[Run]:
-    """Every run of a profile: all seeds of the headline, what the other rows ask for, then seed 1 of all, seed 2 ...
+    """Every run of a profile: the headline seed by seed, what the other rows ask for, then seed 1 of all, seed 2 ...
 
     data: the name of the image set for each kind that is at hand; rows that need another kind are left out.
     """
     catalogue = [e for e in catalogue if profile in e.shorter and e.data in data]
-    headline = max(seeds, HEADLINE_SEEDS) if profile == "paper" else 1
-    least = {e.name: max(e.seeds, headline) if e in HEADLINE else e.seeds for e in catalogue}
-    first = [(e, k) for e in sorted(catalogue, key=lambda e: e not in HEADLINE) for k in range(least[e.name])]
+    least = {e.name: least_seeds(e, profile) for e in catalogue}
+    seed_by_seed = ((FIXED, CLR_TABLE_2), TUNE_FIXED, CONTROLS)
+    own = [[e for e in catalogue if e in rows] for rows in seed_by_seed]
+    first = [(e, k) for rows in own for k in range(PAIRED_SEEDS) for e in rows if k < least[e.name]]
+    rest = [(e, k) for e in catalogue if e not in HEADLINE_FIRST for k in range(least[e.name])]
     more = [(e, k) for k in range(seeds) for e in catalogue if k >= least[e.name]]
-    return [e.run(profile, e.first_seed + k, data[e.data], precision) for e, k in first + more]
+    return [e.run(profile, e.first_seed + k, data[e.data], precision) for e, k in first + rest + more]
+
+
+def least_seeds(row: Experiment, profile: str) -> int:
+    """How many seeds a row is trained with at least, whatever SEEDS= says.
+
+    At the paper's size 6 for the headline and the range test, 3 for the other rows of the Caffe net; one, as the row
+    says, where it only chooses on the validation split, and for table 3 with constant bounds.
+    """
+    if profile != "paper" or row in OTHER_NETS or row in TABLE_3_CONSTANT:
+        return row.seeds
+    if row.settings.get("test_on") == "validation":
+        return row.seeds
+    return max(row.seeds, PAIRED_SEEDS if row in (*HEADLINE, RANGE_TEST) else 3)

@@ -20,9 +20,11 @@ def _row(name: str, title: str, **settings: Any) -> Experiment:
 
 
 AS_CAFFE = _row("none", "as everywhere here")
+BFLOAT16 = _row("bfloat16", "bfloat16 in place of float32", precision="bfloat16")
 DEVIATIONS = (
-    _row("float32", "float32 in place of bfloat16", precision="float32"),
-    _row("shuffled", "shuffled anew each epoch", shuffle="each epoch"),
+    BFLOAT16,
+    _row("once", "one shuffled order a seed", order="once"),
+    _row("epoch", "shuffled anew each epoch", order="epoch"),
     _row("torch-momentum", "torch's momentum rule", optimizer="torch_sgd"),
     _row("without-lrn", "local response normalisation left out", net="caffe_cifar10_full_without_lrn"),
     _row("scaled-inputs", "inputs scaled by 1/255", net="caffe_cifar10_full_scaled_inputs"),

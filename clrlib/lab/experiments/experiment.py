@@ -17,6 +17,8 @@ from clrlib.schedules import (
     WarmRestarts,
 )
 
+FOLDER_COPIES = ("cifar10-jpeg", "cifar10-png")  # of CIFAR-10, as a folder for each class
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -26,6 +28,7 @@ class Experiment:
     seeds: the least number of seeds, from first_seed on. shorter: by what each profile divides the iterations; a
     profile that is not there leaves the row out. settings: what its Run has other than the defaults (net ...).
     instead: what a smaller profile has in their place. data: the kind of images, "cifar10", "imagenette" ...
+    evaluate_seed_0: in place of evaluate_every for seed 0 of the paper's size, to see what happens within an epoch.
     """
 
     name: str
@@ -41,17 +44,26 @@ class Experiment:
     settings: Mapping[str, Any] = field(default_factory=dict)
     instead: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data: str = "cifar10"
+    evaluate_seed_0: int | None = None
 
     def run(self, profile: str, seed: int, data: str, precision: str) -> Run:
-        """This row as a run of the given profile."""
+        """This row as a run of the given profile.
+
+        A copy of CIFAR-10 as an image folder has no order of its own but class by class: there "file" becomes "once".
+        """
         by = self.shorter[profile]
         settings = {"batch": 100, "precision": precision, **self.settings, **self.instead.get(profile, {})}
         if profile == "smoke":
             settings["batch"] = 24  # so that several processes can share it, see clrlib.lab.distributed
+        if data in FOLDER_COPIES:
+            settings.setdefault("order", "once")
         if isinstance(momentum := settings.get("momentum"), Policy):
             settings["momentum"] = shortened(momentum, by)
         if "snapshots" in settings:
             settings["snapshots"] = tuple(t // by for t in settings["snapshots"])
+        every = self.evaluate_every[profile]
+        if profile == "paper" and seed == 0 and self.evaluate_seed_0 is not None:
+            every = self.evaluate_seed_0
         return Run(
             experiment=self.name,
             profile=profile,
@@ -59,7 +71,7 @@ class Experiment:
             iterations=self.iterations // by,
             seed=seed,
             data=data,
-            evaluate_every=min(self.evaluate_every[profile], self.iterations // by),
+            evaluate_every=min(every, self.iterations // by),
             **settings,
         )
 

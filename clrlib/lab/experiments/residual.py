@@ -19,7 +19,7 @@ from clrlib.schedules import MultiStep, Stages, Triangular
 TRAINING: dict[str, Any] = {
     "optimizer": "torch_nesterov",
     "weight_decay": 1e-4,
-    "shuffle": "each epoch",
+    "order": "epoch",
     "flip": True,
     "shift": 4,
 }

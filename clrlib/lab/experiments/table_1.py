@@ -19,8 +19,17 @@ FIXED = Experiment(
     81.4,
     "Table 1, fixed",
     evaluate_every={"paper": 500, "quick": 200, "smoke": 8},
+    evaluate_seed_0=100,
 )
-CLR_TABLE_2 = Experiment("clr-table2", "CLR as in table 2", TABLE_2, 25_000, 81.4, "Table 1, triangular2; Table 2")
+CLR_TABLE_2 = Experiment(
+    "clr-table2",
+    "CLR as in table 2",
+    TABLE_2,
+    25_000,
+    81.4,
+    "Table 1, triangular2; Table 2",
+    evaluate_seed_0=100,
+)
 CLR_TRIANGULAR = Experiment(
     "clr-triangular",
     "CLR triangular 0.001-0.006",
