@@ -106,10 +106,10 @@ def compiled() -> str:
     """The CPU's compiled kernels, which the first training makes."""
     if kernels.wanted() == "torch":
         return "CPU kernels: torch's own, as CLRLIB_KERNELS says"
-    if not kernels.obstacle() and not kernels.is_whole(kernels.library()):
-        return "CPU kernels: the first training compiles them (20 s)"
+    if not kernels.obstacle() and not kernels.are_compiled():
+        return "CPU kernels: the first training compiles them (15 s)"
     if problem := kernels.problem():
-        asked = kernels.wanted() == "fused"
+        asked = kernels.wanted()
         mend = "mend that or unset CLRLIB_KERNELS" if asked else "torch's own layers do the same, more slowly"
         raise RuntimeError(f"{problem}; {mend}")
     return "CPU kernels: compiled"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from clrlib.lab import distributed, kernels
+from clrlib.lab import distributed
 from clrlib.lab.errors import out_of_memory
 from clrlib.lab.files import reason, sealed, set_aside, unsealed, write_atomically
 from clrlib.lab.runs import Run, check_curves
@@ -42,7 +42,7 @@ def save(path: Path, training: "Training") -> None:
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(training.device) if training.device.type == "cuda" else None,
         "threads": torch.get_num_threads(),
-        "kernels": _kernels(training.device),
+        "kernels": _kernels(training),
         "snapshots": training.snapshots.state_dict() if training.snapshots is not None else None,
         "done": training.done,
         "losses": training.losses,
@@ -93,7 +93,7 @@ def load(path: Path, training: "Training") -> None:
         same = False
     if not same:
         raise ValueError(f"checkpoint {path} is of another run or other data; {ANEW}")
-    had, has = content.get("kernels"), _kernels(training.device)
+    had, has = content.get("kernels"), _kernels(training)
     if None not in (had, has) and had != has:  # their sums differ in the last bits
         mend = f"set CLRLIB_KERNELS={had}, or {ANEW}"
         raise ValueError(f"checkpoint {path} was trained with the CPU kernels {had!r}, not {has!r}; {mend}")
@@ -124,9 +124,9 @@ def read(path: Path, device: torch.device) -> Any:
         raise ValueError(f"checkpoint {path} is none ({reason(error)}); {ANEW}") from error
 
 
-def _kernels(device: torch.device) -> str | None:
+def _kernels(training: "Training") -> str | None:
     """What a CPU trains with, None on a GPU: either may take up what the other began."""
-    return kernels.name() if device.type == "cpu" else None
+    return training.kernels if training.device.type == "cpu" else None
 
 
 def _take_up(content: Any, training: "Training") -> None:

@@ -8,20 +8,20 @@ from typing import Any
 
 import torch
 
-from clrlib.lab import distributed, kernels
+from clrlib.lab import distributed
 from clrlib.lab.paths import ROOT
 
 TRAINING_CODE = ("clrlib", "pyproject.toml", "requirements.lock")  # what decides a result; a changed notebook does not
 
 
-def machine(device: torch.device) -> dict[str, str | int]:
-    """The device's kind and name, the CPU threads of a process, the kernels of pooling and LRN; processes, if many."""
+def machine(device: torch.device, kernels: str) -> dict[str, str | int]:
+    """The device's kind and name, the CPU threads of a process, the kernels; processes, if many."""
     on_cuda = device.type == "cuda"
     return {
         "device": device.type,
         "name": torch.cuda.get_device_name(device) if on_cuda else cpu_name(),
         "threads": torch.get_num_threads(),
-        "kernels": "torch" if on_cuda else kernels.name(),
+        "kernels": kernels,
         "system": platform.system(),
         **({"processes": distributed.size()} if distributed.size() > 1 else {}),
     }

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clrlib.lab import checkpoints, distributed, provenance
+from clrlib.lab import checkpoints, distributed, kernels, provenance
 from clrlib.lab.data import Images
 from clrlib.lab.device import keep_freed_memory, threads_put_back
-from clrlib.lab.models import build, compiles
+from clrlib.lab.models import build, compiled, compiles
 from clrlib.lab.optimizers import OPTIMIZERS
 from clrlib.lab.order import BatchOrder, check_order, generator
 from clrlib.lab.runs import CURVES, OF_SNAPSHOTS, Record, Run
@@ -121,6 +121,7 @@ class Training:
         self.optimizer = OPTIMIZERS[run.optimizer](groups, lr=0.0, momentum=first)
         self.schedule = ScheduleLR(self.optimizer, run.policy, momentum=momentum)
         self.parallel = distributed.parallel(self.net, run.batch)
+        self.compiled = compiled(net, run.precision, self.device)
         self.snapshots = Snapshots(net) if run.snapshots else None
         self.order = BatchOrder(len(images.train_labels), run.batch, run.seed, run.order)
         self.done = 0
@@ -177,17 +178,33 @@ class Training:
     def test_scores(self, net: nn.Module) -> Tensor:
         """A net's scores of the test images, (N, classes) float32."""
         images = (images for images, _ in self.images.test_batches(TEST_BATCH))
+        if self.compiled is not None and net is self.net:
+            return torch.cat([self.compiled.scores(some) for some in images])
         return scores_of(net, images)
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One iteration: a batch forward and back, and the optimizer's step. Returns the loss, of all processes."""
+        """One iteration: loss and gradients of a batch, then the optimizer's step. Returns all processes' loss."""
+        loss = self.loss_and_gradients(images, labels)
+        self.optimizer.step()
+        return distributed.average(loss)
+
+    def loss_and_gradients(self, images: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a batch; the gradients are in the parameters."""
+        if self.compiled is not None:
+            return self.compiled.loss_and_gradients(images, labels)
         with precision(self.run.precision, self.device):
             scores = self.parallel(images)
         loss = mean_loss(scores, labels)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        self.optimizer.step()
-        return distributed.average(loss.detach())
+        return loss.detach()
+
+    @property
+    def kernels(self) -> str:
+        """The kernels that compute it: "winograd", "fused" or "torch". Recorded."""
+        if self.compiled is not None:
+            return "winograd"
+        return "torch" if self.device.type == "cuda" or kernels.name() == "torch" else "fused"
 
     def record(self) -> Record:
         """The record of what was done so far."""
@@ -200,7 +217,7 @@ class Training:
             seconds=round(self.seconds, 1),
             iterations_per_second=round(self.done / self.seconds, 2) if self.seconds else None,
             peak_memory=provenance.peak_memory(self.device),
-            machine=provenance.machine(self.device),
+            machine=provenance.machine(self.device, self.kernels),
             versions=provenance.versions(),
             commits=self.commits,
         )

@@ -94,8 +94,9 @@ def bench(rounds: int) -> dict[str, Any]:
 def circumstances() -> dict[str, Any]:
     """Where, with what and how the numbers are measured; the kernels are compiled then, if they were not."""
     where = device.pick_device()
+    trained_with = kernels.name() if where.type == "cpu" else "torch"
     return {
-        "machine": {**provenance.machine(where), "threads": joblib.cpu_count(only_physical_cores=True)},
+        "machine": {**provenance.machine(where, trained_with), "threads": joblib.cpu_count(only_physical_cores=True)},
         "versions": provenance.versions(),
         "commit": provenance.git(),
         "precision": device.pick_precision(),

@@ -7,8 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clrlib.lab import distributed, kernels
 from clrlib.lab.data import Images
+from clrlib.lab.kernels.net import MOST_CLASSES, CompiledNet
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
+from clrlib.lab.models.caffe_layers import ALPHA
 from clrlib.lab.models.caffe_sigmoid_bn import CaffeCifar10SigmoidBN
 from clrlib.lab.models.densenet import DenseNet
 from clrlib.lab.models.imagenet import AlexNet, GoogLeNet
@@ -42,6 +45,16 @@ def compiles(net: str, device: torch.device) -> bool:
     another graph at each draw.
     """
     return device.type == "cuda" and net not in CAFFE_CIFAR10 and not net.endswith("_sd")
+
+
+def compiled(net: Any, precision: str, device: torch.device) -> CompiledNet | None:
+    """The net as one compiled kernel: Caffe's cifar10_full on one CPU in float32, where kernels can be had."""
+    fits = isinstance(net, CaffeCifar10Full) and len(net.ip1.bias) <= MOST_CLASSES
+    if not fits or precision != "float32" or device.type != "cpu" or distributed.size() > 1:
+        return None
+    if kernels.name() != "winograd":
+        return None
+    return CompiledNet(net, net.mean_image, net.scale, ALPHA if net.normalises else 0.0)
 
 
 def build(run: Run, images: Images) -> Any:

@@ -35,6 +35,7 @@ class CaffeCifar10Full(nn.Module):
     ) -> None:
         super().__init__()
         self.scale = scale
+        self.normalises = lrn
         self.lrn = lrn_within_channel if lrn else nn.Identity()
         self.register_buffer("mean_image", mean_image)
         self.conv1 = nn.Conv2d(3, 32, 5, padding=2)
