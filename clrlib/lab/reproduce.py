@@ -197,7 +197,7 @@ def _say_if_apart(precision: str) -> None:
 
 
 def publish_finished() -> None:
-    """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits."""
+    """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits or data of one's own."""
     with showing("published"):
         _publish_finished()
 
@@ -209,7 +209,7 @@ def _publish_finished() -> None:
         files.clear_remains(paths.ROOT, page)
     for profile, place in (("paper", "published"), ("quick", "published quick")):
         for record in store.load_all(store.folder(profile)):
-            if not record.run.data.startswith("digits"):
+            if not record.run.data.startswith(("digits", "own")):
                 name = f"{record.run.name}.json"  # the file as it is: a published record never changes
                 files.write_atomically(store.folder(place) / name, (store.folder(profile) / name).read_bytes())
     draw_published()
