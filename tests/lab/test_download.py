@@ -95,6 +95,12 @@ class Servers:
         to.wfile.flush()
         self.released.wait(60)
 
+    def slow_trickle(self, to: BaseHTTPRequestHandler) -> None:
+        """A few bytes that never fill a chunk."""
+        self.good(to, sent=10)
+        to.wfile.flush()
+        self.released.wait(60)
+
     def silent(self, to: BaseHTTPRequestHandler) -> None:
         self.released.wait(60)
 
@@ -145,6 +151,13 @@ def test_a_place_that_sends_nothing_more_leads_to_the_next(
     monkeypatch.setattr(download, "TIMEOUT", 2.0)
     assert get(bad, "ranged") == BODY
     assert "is given up (nothing came for 2 s); going on at" in capsys.readouterr().out
+
+
+def test_a_trickle_is_slow_before_it_fills_a_chunk(
+    get: Callable[..., bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert get("slow_trickle", "ranged") == BODY
+    assert "is given up (it sends 0.00 MB/s); going on at" in capsys.readouterr().out
 
 
 def test_what_came_is_not_asked_for_again(get: Callable[..., bytes], servers: Servers) -> None:
