@@ -1,7 +1,7 @@
 ## Settings, as in `make reproduce PROFILE=smoke SEEDS=3`; what was stopped goes on where it was:
 ##   PROFILE=quick   auto, smoke, quick or paper         SEEDS=3            seeds 0, 1, 2
 ##   BUDGET=25m      train so long: 90s, 25m, 3h         JOBS=2             runs side by side, or auto
-##   DATA=folder     or an archive, or digits            DEVICE=cpu         or cuda
+##   DATA=folder     or an archive, a .npz, digits       DEVICE=cpu         or cuda
 ##   ROWS=fixed,exp  trains these alone                  PYTHON=python3.12  makes .venv
 ##   ENGINE=dask     a Dask cluster trains               SCHEDULER=tcp://host:8786  its address
 ##   KILLS=20        in make soak                        ROUNDS=20          in make flakes

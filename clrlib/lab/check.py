@@ -15,6 +15,7 @@ import torch
 from clrlib.lab import cifar100, data, device, files, imagenette, kernels, paths, provenance, streamed, sweep
 from clrlib.lab.data import DataError
 from clrlib.lab.errors import sentence
+from clrlib.lab.npz import is_npz
 
 OLDEST_PYTHON = (3, 11)
 DISK = 2 * 2**30  # bytes: three checkpoints of AlexNet, the largest, and all else
@@ -123,7 +124,8 @@ def cifar10() -> str:
     if found is None:
         missing = f"CIFAR-10 is not at {paths.shown(paths.DATA)}/; `make data` downloads it (170 MB)"
         raise DataError(f"{missing}. {data.REMEDY}")
-    return f"CIFAR-10: {found[1]}"
+    what = "CIFAR-10 or images of one's own" if is_npz(found[1]) else "CIFAR-10"
+    return f"{what}: {found[1]}"
 
 
 def images(name: str, find: Callable[[], Path | None], remedy: str) -> str:

@@ -4,18 +4,22 @@
 
 CIFAR-10 is looked for in the folder or archive that CLRLIB_DATA names, then in data/, then on the network. An exact
 copy and a re-encoded one are different data sets with different labels, and no broken source is ever passed over.
+A .npz that CLRLIB_DATA names takes its place as a data set of one's own, named by its content: "own-1a2b3c4d".
 """
 
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from clrlib.lab import cifar100, cifar_archive, distributed, imagenette, paths, streamed
+from clrlib.lab.download import Unavailable
 from clrlib.lab.image_folder import Arrays, DataError, is_archive, read_image_folder
+from clrlib.lab.npz import OWN, is_npz, read_npz
 from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.paths import shown
 from clrlib.lab.streamed import StreamedImages
@@ -28,7 +32,7 @@ NAMES = {
     "jpeg": ("cifar10-jpeg", "CIFAR-10, JPEG copy"),
     "png": ("cifar10-png", "CIFAR-10, PNG copy"),
 }
-SETS = ("cifar10", "cifar100", "imagenette", "imagenet", "digits", "digits-64")
+SETS = ("cifar10", "cifar100", "imagenette", "imagenet", "own", "digits", "digits-64")
 REMEDY = "Put it there, set CLRLIB_DATA, or run with DATA=digits."
 
 
@@ -132,8 +136,12 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
     elif wanted == "cifar100":
         arrays, source = cifar100.read()
         images = _image_set("cifar100", "CIFAR-100", arrays, shown(source))
-    elif wanted == "cifar10":
-        images = _cifar10(download, fallback)
+    elif wanted in ("cifar10", OWN):
+        images = _cifar10(download, fallback and wanted != OWN)
+        if wanted == OWN and not images.name.startswith(OWN):
+            raise DataError(
+                f"what is asked for is data of one's own, but here is {images.label}; set CLRLIB_DATA to it"
+            )
     else:
         raise DataError(f"data set {wanted!r} is not known; give one of {', '.join(SETS)}")
     counts = f"{len(images.train_labels)} train and {len(images.test_labels)} test images"
@@ -151,7 +159,9 @@ def find() -> tuple[Callable[[Path], Arrays], Path] | None:
         return _find(paths.DATA)
     if found := _find(Path(named).expanduser()):
         return found
-    raise DataError(f"CLRLIB_DATA is {named!r}, where there is no CIFAR-10; name its folder or archive, or unset it")
+    raise DataError(
+        f"CLRLIB_DATA is {named!r}, where there is no CIFAR-10; name its folder, archive or .npz, or unset it"
+    )
 
 
 def _cifar10(download: bool, fallback: bool) -> ImageSet:
@@ -159,9 +169,9 @@ def _cifar10(download: bool, fallback: bool) -> ImageSet:
         return _checked(*found)
     try:
         if not download:
-            raise cifar_archive.Unavailable("run `make data` to download it")
+            raise Unavailable("run `make data` to download it")
         return _checked(cifar_archive.read_archive, cifar_archive.download(paths.DATA))
-    except cifar_archive.Unavailable as why:
+    except Unavailable as why:
         missing = f"CIFAR-10 is not at {shown(paths.DATA)}/ and could not be downloaded ({why})."
         if not fallback:
             raise DataError(f"{missing} {REMEDY}") from why
@@ -172,7 +182,9 @@ def _cifar10(download: bool, fallback: bool) -> ImageSet:
 
 
 def _find(place: Path) -> tuple[Callable[[Path], Arrays], Path] | None:
-    """What CIFAR-10 there is at a place, as (reader, path); the original before any copy."""
+    """What CIFAR-10 there is at a place, as (reader, path); the original before any copy; a .npz only by its name."""
+    if is_npz(place) and place.is_file():
+        return partial(read_npz, size=32), place
     if (place / cifar_archive.FOLDER).is_dir():
         return cifar_archive.read_folder, place / cifar_archive.FOLDER
     for archive in (place, place / cifar_archive.ARCHIVE):
@@ -189,8 +201,10 @@ def _read_copy(source: Path) -> Arrays:
 
 
 def _checked(read: Callable[[Path], Arrays], source: Path) -> ImageSet:
-    """Read a source and refuse whatever is not all of CIFAR-10."""
+    """Read a source and refuse whatever is not all of CIFAR-10, but for data of one's own."""
     arrays = read(source)
+    if arrays.encoding == OWN:
+        return _own(arrays, source)
     if arrays.classes != cifar_archive.CLASSES:
         wrong = sorted(set(arrays.classes) ^ set(cifar_archive.CLASSES))
         raise DataError(f"{source} is not CIFAR-10: class {wrong[0]!r} is missing or foreign; give a complete copy")
@@ -220,8 +234,17 @@ def _digits(side: int = 32) -> ImageSet:
 
 
 def from_folder(source: Path, side: int) -> ImageSet:
-    """Anybody's images: a folder or archive of train/<class>/* and test/<class>/*, each image cut to side x side."""
+    """Anybody's images, each cut to side x side: a .npz, a folder or archive of train/<class>/* and test/<class>/*."""
+    if is_npz(source):
+        arrays = read_npz(source, side, fit=True)
+        return _own(arrays, source) if arrays.encoding == OWN else _image_set(*NAMES["original"], arrays, shown(source))
     return _image_set("own", f"{source.name}, {side}x{side}", read_image_folder(source, side, fit=True), shown(source))
+
+
+def _own(arrays: Arrays, source: Path) -> ImageSet:
+    """Named by its content, so that no record of other images is taken for one of these."""
+    label = f"{OWN} ({source.name}), {arrays.train_images.shape[3]}x{arrays.train_images.shape[2]}"
+    return _image_set(f"{OWN}-{arrays.sha256()[:8]}", label, arrays, shown(source))
 
 
 def _image_set(name: str, label: str, arrays: Arrays, source: str) -> ImageSet:

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
 from clrlib.lab import paths
-from clrlib.lab.cifar_archive import TIMEOUT, socket_timeout
+from clrlib.lab.download import TIMEOUT
 from clrlib.lab.files import alone, put_in_place, reason
 from clrlib.lab.image_folder import Arrays, DataError, again, is_archive, read_image_folder
 
@@ -53,6 +56,17 @@ def download() -> None:
         print(
             f"data: no Imagenette, its trainings are left out: it could not be downloaded ({reason(error)}). {REMEDY}"
         )
+
+
+@contextmanager
+def socket_timeout(seconds: float) -> Iterator[None]:
+    """The seconds without a byte after which torchvision's download is given up; it has no setting for them."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def read() -> tuple[str, str, Arrays, Path]:

@@ -35,9 +35,9 @@ STYLE = (
 def load_images(folder: str, side: int) -> ImageSet:
     """Images on the device that trains: scikit-learn's "digits", or those of a folder, each cut to a square.
 
-    folder: holds train/<class>/* and test/<class>/* (or val/ for test/); an archive of such does as well. side: of an
-    image, in pixels; the digits have 32. Raises DataError for a folder or an image that cannot be read, ValueError for
-    another side.
+    folder: holds train/<class>/* and test/<class>/* (or val/ for test/); an archive of such or a .npz does too.
+    side: of an image, in pixels; the digits have 32.
+    Raises DataError for a folder or an image that cannot be read, ValueError for another side.
     """
     if type(side) is not int or not 1 <= side <= LARGEST_SIDE:
         raise ValueError(f"side is {side!r}; give a whole number of pixels from 1 to {LARGEST_SIDE}")

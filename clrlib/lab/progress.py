@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clrlib.lab.runs import Run
-from clrlib.lab.training import Training
+if TYPE_CHECKING:  # data tells of downloads by these lines too, before there is a training
+    from clrlib.lab.runs import Run
+    from clrlib.lab.training import Training
 
 SECONDS_BETWEEN_LINES = 15.0
 Say = Callable[[str], None]
@@ -29,7 +31,7 @@ class Progress:
         self.printed = time.monotonic()
         self.started: tuple[float, int] | None = None
 
-    def __call__(self, training: Training) -> None:
+    def __call__(self, training: "Training") -> None:
         now, run = time.monotonic(), training.run
         if self.started is None:
             self.started = now, training.done
@@ -44,7 +46,7 @@ class Progress:
         self.printed = now
         self.say(self._line(training, now))
 
-    def _line(self, training: Training, now: float) -> str:
+    def _line(self, training: "Training", now: float) -> str:
         run, done = training.run, training.done
         head = f"{run.experiment:<16} seed {run.seed}  {done:>6,}/{run.iterations:,} it"
         if training.diverged_at is not None:
@@ -60,7 +62,7 @@ class Progress:
         left = duration((run.iterations - done) / speed)
         return f"{head}  {speed:5.1f} it/s  {left} left{self._images(run, done - first, now - since)}"
 
-    def _images(self, run: Run, iterations: int, seconds: float) -> str:
+    def _images(self, run: "Run", iterations: int, seconds: float) -> str:
         """Images a second, evaluations in the time but not in the count."""
         if self.loader_rate is None:
             return ""

@@ -213,7 +213,7 @@ def _say_if_apart(precision: str) -> None:
 
 
 def publish_finished() -> None:
-    """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits.
+    """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits or data of one's own.
 
     Raises ValueError, and writes nothing, where one was made by code that is not in this branch's history.
     """
@@ -225,7 +225,7 @@ def _to_publish() -> list[tuple[str, Record]]:
     """The finished records and where each belongs. Raises ValueError for one that is not of this branch's commits."""
     found = []
     for profile, place in (("paper", "published"), ("quick", "published quick")):
-        records = (r for r in store.load_all(store.folder(profile)) if not r.run.data.startswith("digits"))
+        records = (r for r in store.load_all(store.folder(profile)) if not r.run.data.startswith(("digits", "own")))
         found += [(place, record) for record in records]
     for _, record in found:
         for commit in record.commits:

@@ -85,6 +85,12 @@ def test_digits_are_enough_where_they_are_asked_for(here: Lab) -> None:
     assert "ok: CIFAR-10: scikit-learn's digits stand in for it, as CLRLIB_DATA says" in said(here)
 
 
+def test_a_npz_may_be_either(here: Lab) -> None:
+    (here.user / "mine.npz").touch()
+    here.data(here.user / "mine.npz")
+    assert f"ok: CIFAR-10 or images of one's own: {here.user / 'mine.npz'}" in said(here)
+
+
 def test_a_place_without_data_is_told(here: Lab) -> None:
     here.data(here.user)
     told = f"mend: CLRLIB_DATA is '{here.user}', where there is no CIFAR-10;"

@@ -4,19 +4,20 @@ import hashlib
 import io
 import os
 import pickle
-import socket
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
+import network
 import numpy as np
 import pytest
 import torchvision
 
 from clrlib.lab import cifar_archive
-from clrlib.lab.cifar_archive import Unavailable, Unpickler, download, read_archive, read_folder
+from clrlib.lab.cifar_archive import Unpickler, download, read_archive, read_folder
+from clrlib.lab.download import Unavailable
 from clrlib.lab.image_folder import DataError
 
 TRAIN = [f"data_batch_{k}" for k in range(1, 6)]
@@ -51,6 +52,7 @@ def trust(monkeypatch: pytest.MonkeyPatch, archive: Path | None = None, files: d
     """Pin the checksums of made-up data in place of the original's."""
     if archive:
         monkeypatch.setattr(cifar_archive, "SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
+        monkeypatch.setattr(cifar_archive, "SIZE", archive.stat().st_size)
     if files:
         known = [[name, hashlib.md5(content).hexdigest()] for name, content in files.items()]
         monkeypatch.setattr(torchvision.datasets.CIFAR10, "train_list", known[:5])
@@ -217,37 +219,22 @@ def test_cut_pickle_is_refused_by_name() -> None:
 # --- the download --------------------------------------------------------------------------------------------------
 
 
-def fake_network(monkeypatch: pytest.MonkeyPatch, answer: bytes | Exception) -> list[float | None]:
-    """Let torchvision's download write these bytes or raise; returns the socket timeouts it ran under."""
-    timeouts: list[float | None] = []
-
-    def download_url(url: str, root: Path, filename: str) -> None:
-        timeouts.append(socket.getdefaulttimeout())
-        assert url.endswith(cifar_archive.ARCHIVE) and not (root / filename).exists()
-        (root / filename).write_bytes(answer if isinstance(answer, bytes) else b"a beginning")
-        if isinstance(answer, Exception):
-            raise answer
-
-    monkeypatch.setattr(torchvision.datasets.utils, "download_url", download_url)
-    return timeouts
-
-
 def test_download_is_checked_and_named_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = write_archive(tmp_path / "made.tar.gz", batches())
     trust(monkeypatch, archive=made)
-    timeouts = fake_network(monkeypatch, made.read_bytes())
+    asked = network.sends(monkeypatch, made.read_bytes())
     folder = tmp_path / "new" / "data"
     assert download(folder) == folder / cifar_archive.ARCHIVE
     assert [path.name for path in folder.iterdir()] == [cifar_archive.ARCHIVE]
     assert len(read_archive(folder / cifar_archive.ARCHIVE).test_labels) == 2
-    assert timeouts == [cifar_archive.TIMEOUT]
-    assert socket.getdefaulttimeout() is None
+    assert asked == [torchvision.datasets.CIFAR10.url], "its authors first"
 
 
-def test_download_of_something_else_is_refused_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_network(monkeypatch, b"<html>Please log in to the hotel's network</html>")
-    with pytest.raises(DataError, match=r"the download https://\S+ has SHA-256"):
+def test_another_file_from_every_place_is_refused_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = network.sends(monkeypatch, b"<html>Please log in to the hotel's network</html>")
+    with pytest.raises(DataError, match=r"the download https://\S+ has 49 bytes, not 170498071"):
         download(tmp_path)
+    assert asked == [torchvision.datasets.CIFAR10.url, *cifar_archive.MIRRORS]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -256,7 +243,7 @@ def test_download_of_something_else_is_refused_and_removed(tmp_path: Path, monke
     [
         (URLError("Name or service not known"), "no network: .*Name or service"),
         (URLError(OSError(-2, "Name or service not known")), "^no network: Name or service not known$"),
-        (TimeoutError("timed out"), "no network: timed out"),
+        (TimeoutError("timed out"), "^nothing came for 20 s$"),
         (ConnectionResetError("reset"), "no network: reset"),
         (HTTPError("https://x", 404, "Not Found", None, None), "^HTTP Error 404: Not Found"),  # type: ignore[arg-type]
         (OSError(28, "No space left on device"), "^No space left on device$"),
@@ -265,15 +252,14 @@ def test_download_of_something_else_is_refused_and_removed(tmp_path: Path, monke
 def test_failed_download_says_why_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
-    fake_network(monkeypatch, error)
+    network.sends(monkeypatch, error)
     with pytest.raises(Unavailable, match=reason):
         download(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert socket.getdefaulttimeout() is None
 
 
 def test_download_into_a_place_that_is_no_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_network(monkeypatch, b"")
+    network.sends(monkeypatch, b"")
     (tmp_path / "data").write_text("a file")
     with pytest.raises(Unavailable, match="File exists"):
         download(tmp_path / "data")

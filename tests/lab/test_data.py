@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 from urllib.error import URLError
 
+import network
 import numpy as np
 import pytest
 import torch
@@ -23,16 +24,12 @@ TRAIN = [f"data_batch_{k}" for k in range(1, 6)]
 @pytest.fixture(autouse=True)
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data/ of our own; CIFAR-10 has 5 train images and 1 test image a class; no network."""
-
-    def no_network(*_: object, **__: object) -> None:
-        raise URLError("Name or service not known")
-
+    network.sends(monkeypatch, URLError("Name or service not known"))
     monkeypatch.delenv("CLRLIB_DATA", raising=False)
     monkeypatch.setattr(paths, "ROOT", tmp_path / "project")
     monkeypatch.setattr(paths, "DATA", tmp_path / "project" / "data")
     monkeypatch.setattr(data, "TRAIN_PER_CLASS", 5)
     monkeypatch.setattr(data, "TEST_PER_CLASS", 1)
-    monkeypatch.setattr(torchvision.datasets.utils, "download_url", no_network)
     (tmp_path / "project" / "data").mkdir(parents=True)
     return tmp_path / "project" / "data"
 
@@ -79,6 +76,7 @@ def batches() -> dict[str, bytes]:
 def put_original(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = put_archive(folder / cifar_archive.ARCHIVE, batches())
     monkeypatch.setattr(cifar_archive, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(cifar_archive, "SIZE", path.stat().st_size)
     return path
 
 
@@ -225,16 +223,10 @@ def test_line_tells_data_set_and_source(data_folder: Path, capsys: pytest.Captur
 
 def test_download_comes_last_and_stays(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = put_original(tmp_path / "server", monkeypatch).read_bytes()
-    calls = []
-
-    def download_url(url: str, root: Path, filename: str) -> None:
-        calls.append(url)
-        (root / filename).write_bytes(content)
-
-    monkeypatch.setattr(torchvision.datasets.utils, "download_url", download_url)
+    asked = network.sends(monkeypatch, content)
     assert_is_cifar10(load(download=True), "cifar10")
     assert_is_cifar10(load(download=True), "cifar10")
-    assert len(calls) == 1
+    assert len(asked) == 1
     assert (data_folder / cifar_archive.ARCHIVE).read_bytes() == content
 
 
@@ -248,10 +240,7 @@ def test_no_network_is_an_error_that_says_what_to_do() -> None:
 
 
 def test_nothing_is_downloaded_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download_url(*_: object, **__: object) -> None:
-        raise AssertionError("asked the network")
-
-    monkeypatch.setattr(torchvision.datasets.utils, "download_url", download_url)
+    network.sends(monkeypatch, AssertionError("asked the network"))
     with pytest.raises(DataError, match="run `make data` to download it"):
         load()
     assert load(fallback=True).name == "digits"
@@ -266,11 +255,8 @@ def test_fallback_is_loud(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_broken_download_never_falls_back(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def download_url(url: str, root: Path, filename: str) -> None:
-        (root / filename).write_bytes(b"half an archive")
-
-    monkeypatch.setattr(torchvision.datasets.utils, "download_url", download_url)
-    with pytest.raises(DataError, match="has SHA-256"):
+    network.sends(monkeypatch, b"half an archive")
+    with pytest.raises(DataError, match="has 15 bytes, not 170498071"):
         load(download=True, fallback=True)
     assert list(data_folder.iterdir()) == []
 

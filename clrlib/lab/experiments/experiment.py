@@ -49,13 +49,14 @@ class Experiment:
     def run(self, profile: str, seed: int, data: str, precision: str) -> Run:
         """This row as a run of the given profile.
 
-        A copy of CIFAR-10 as an image folder has no order of its own but class by class: there "file" becomes "once".
+        A copy of CIFAR-10 as an image folder has no order of its own but class by class, and images of one's own may
+        have none: there "file" becomes "once".
         """
         by = self.shorter[profile]
         settings = {"batch": 100, "precision": precision, **self.settings, **self.instead.get(profile, {})}
         if profile == "smoke":
             settings["batch"] = 24  # so that several processes can share it, see clrlib.lab.distributed
-        if data in FOLDER_COPIES:
+        if data in FOLDER_COPIES or data.startswith("own"):
             settings.setdefault("order", "once")
         if isinstance(momentum := settings.get("momentum"), Policy):
             settings["momentum"] = shortened(momentum, by)
