@@ -17,7 +17,7 @@ PYTHON ?= python3
 PROFILE ?= auto
 JOBS ?= auto
 PY := .venv/bin/python
-LAB := $(PY) -m clrlib.lab
+LAB := $(PY) -m lab.cli
 KILLS ?= 20
 ROUNDS ?= 20
 # holds a lock while a command runs: two makes in one clone must not install into it at the same time
@@ -40,7 +40,7 @@ test flakes: export OMP_WAIT_POLICY := passive
 # other programs wait for each other, many times as long as one takes
 test flakes reproduce publish: export OMP_NUM_THREADS := 1
 # the rounds of make flakes are a count of one commit of these: records and pages come and go
-CODE := clrlib tests pyproject.toml requirements.lock
+CODE := clrlib lab tests pyproject.toml requirements.lock
 # refuses a setting that is no count
 COUNT = @[[ "$($(1))" =~ ^[1-9][0-9]*$$ ]] || { echo "error: $(1) is '$($(1))'; give a whole number, 1 or more"; exit 1; }
 OPTIONS = --profile $(PROFILE) --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS))
@@ -71,6 +71,7 @@ setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	echo ../../../.. | tee .venv/lib/python3*/site-packages/__editable__.clrlib-*.pth > /dev/null
 	touch $@
 
 data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
@@ -120,7 +121,7 @@ choose: setup ## what the validation split chooses, into results/choices.json (1
 	$(LAB) choose
 
 bench: setup .venv/bench ## the trainer's speed; leave the machine alone meanwhile (20 min)
-	$(PY) -m clrlib.lab.bench
+	$(PY) -m lab.bench
 
 .venv/bench: requirements-bench.lock .venv/done
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock

@@ -16,7 +16,8 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from clrlib.lab import figures, paths  # noqa: E402
+from lab import paths  # noqa: E402
+from lab.show import figures  # noqa: E402
 
 project = "clrlib"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clrlib.lab import paths
+from lab import paths
 
 
 @contextmanager

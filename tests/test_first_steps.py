@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from clrlib.lab import paths
+from lab import paths
 
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 

@@ -30,7 +30,8 @@ PACKAGE_OF = {
 }  # where an import is spelled otherwise
 TREES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(path.read_text())
-    for path in sorted((ROOT / "clrlib").rglob("*.py"))
+    for package in ("clrlib", "lab")
+    for path in sorted((ROOT / package).rglob("*.py"))
 }
 
 
@@ -54,7 +55,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 IMPORTS = {name: set(imports(tree)) for name, tree in TREES.items()}
-OWN = {name: {i for i in found if i.split(".")[0] == "clrlib"} for name, found in IMPORTS.items()}
+OWN = {name: {i for i in found if i.split(".")[0] in ("clrlib", "lab")} for name, found in IMPORTS.items()}
 
 
 def reachable(start: str) -> set[str]:
@@ -67,7 +68,7 @@ def reachable(start: str) -> set[str]:
 
 
 def test_import_clrlib_loads_torch_and_numpy_and_nothing_else() -> None:
-    code = f"import sys, clrlib; print([name for name in ('clrlib.lab', *{LAB}) if name in sys.modules])"
+    code = f"import sys, clrlib; print([name for name in ('lab', *{LAB}) if name in sys.modules])"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
@@ -75,7 +76,7 @@ def test_import_clrlib_loads_torch_and_numpy_and_nothing_else() -> None:
 def test_every_import_within_clrlib_exists() -> None:
     assert len(TREES) > 20
     for name, found in OWN.items():
-        assert found <= TREES.keys() | {"clrlib"}, name
+        assert found <= TREES.keys(), name
 
 
 def test_no_import_goes_round_in_a_circle() -> None:
@@ -85,8 +86,8 @@ def test_no_import_goes_round_in_a_circle() -> None:
 
 def test_the_library_does_not_know_the_lab() -> None:
     for name in TREES:
-        if not name.startswith("clrlib.lab"):
-            assert not [other for other in reachable(name) if other.startswith("clrlib.lab")], name
+        if name.split(".")[0] == "clrlib":
+            assert not [other for other in reachable(name) if other.split(".")[0] == "lab"], name
             assert {i.split(".")[0] for i in IMPORTS[name]} - sys.stdlib_module_names <= {"clrlib", "torch", "numpy"}
 
 
@@ -96,38 +97,9 @@ def test_schedules_know_neither_scheduler_nor_range_test() -> None:
     assert "clrlib.range_test" not in reachable("clrlib.scheduler")
 
 
-MAKE_RECORDS = ("data", "models", "optimizers", "order", "runs", "training", "checkpoints", "experiments")
-READ_RECORDS = (
-    "claims",
-    "tables",
-    "headlines",
-    "figures",
-    "plots",
-    "notebook",
-    "play",
-    "report",
-    "reproduce",
-    "__main__",
-)
-
-
-@pytest.mark.parametrize("room", MAKE_RECORDS)
-def test_what_makes_records_knows_no_later_room(room: str) -> None:
-    later = {f"clrlib.lab.{name}" for name in ("store", "sweep", *READ_RECORDS)}
-    assert not reachable(f"clrlib.lab.{room}") & later
-
-
-@pytest.mark.parametrize("room", ["claims", "tables", "headlines", "figures", "plots", "paper", "report"])
-def test_what_shows_records_cannot_train(room: str) -> None:
-    makers = {
-        f"clrlib.lab.{name}" for name in ("training", "store", "sweep", "data", "models", "notebook", "reproduce")
-    }
-    assert not reachable(f"clrlib.lab.{room}") & makers
-
-
 def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
     tops = {i.split(".")[0] for found in IMPORTS.values() for i in found}
-    used = {PACKAGE_OF.get(top, top) for top in tops - sys.stdlib_module_names - {"clrlib"}}
+    used = {PACKAGE_OF.get(top, top) for top in tops - sys.stdlib_module_names - {"clrlib", "lab"}}
     declared = names(CORE) | names(EXTRAS["lab"]) | names(EXTRAS["bench"])
     assert used - declared == set()
     assert declared - used == {"jupyterlab", "ipykernel"}
@@ -137,7 +109,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
 def test_what_the_tests_import_is_declared() -> None:
     files = sorted((ROOT / "tests").rglob("*.py"))
     tops = {i.split(".")[0] for path in files for i in imports(ast.parse(path.read_text()))}
-    ours = {path.stem for path in files} | {"clrlib"}
+    ours = {path.stem for path in files} | {"clrlib", "lab"}
     wanted = {PACKAGE_OF.get(top, top) for top in tops - sys.stdlib_module_names - ours}
     assert wanted - names(CORE) - set().union(*(names(EXTRAS[extra]) for extra in EXTRAS)) == set()
 
@@ -218,7 +190,7 @@ def test_conda_takes_everything_from_the_lock() -> None:
     ]
 
 
-OURS = sorted(path for folder in ("clrlib", "tests", "book") for path in (ROOT / folder).rglob("*.py"))
+OURS = sorted(path for folder in ("clrlib", "lab", "tests", "book") for path in (ROOT / folder).rglob("*.py"))
 UNPICKLING = re.compile(r"(_?pickle|joblib|dill|shelve|marshal)\.(load|loads|open|Unpickler)|pandas\.read_pickle")
 
 
@@ -306,4 +278,4 @@ def test_these_rules_see_what_they_are_for() -> None:
     tree = ast.parse("import a.b\nfrom c import d\ndef f():\n    import e\nif TYPE_CHECKING:\n    import g")
     assert [*imports(tree)] == ["a.b", "c", "e"]
     assert keywords(ast.parse("torch.load(f, weights_only=False)", mode="eval").body) == {"weights_only": "False"}  # type: ignore[arg-type]
-    assert reachable("clrlib.lab.reproduce") >= {"clrlib.lab.store", "clrlib.schedules", "clrlib.policy"}
+    assert reachable("lab.cli.reproduce") >= {"lab.records.store", "clrlib.schedules", "clrlib.policy"}

@@ -11,10 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from clrlib.lab import experiments, figures, paths, reproduce, store
-from clrlib.lab.bench import __main__ as bench
-from clrlib.lab.bench import page
-from clrlib.lab.runs import Record
+from lab import experiments, paths
+from lab.bench import __main__ as bench
+from lab.bench import page
+from lab.cli import reproduce
+from lab.records import store
+from lab.records.record import Record
+from lab.show import figures
 
 README = (paths.ROOT / "README.md").read_text()
 REPRODUCTION = (paths.ROOT / "REPRODUCTION.md").read_text()

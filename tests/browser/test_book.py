@@ -12,7 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 import clrlib
-from clrlib.lab import figures, paths
+from lab import paths
+from lab.show import figures
 
 BOOK = paths.BUILD / "book"
 PAGES = sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.html") if "_static" not in path.parts)

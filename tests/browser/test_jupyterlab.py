@@ -10,7 +10,7 @@ import pytest
 from lab_server import lab_server
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from clrlib.lab import paths
+from lab import paths
 
 PATIENCE = 180_000  # milliseconds: a kernel that imports torch on a busy machine, and a small training
 ERRORS = '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]'

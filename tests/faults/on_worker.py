@@ -8,17 +8,19 @@ import os
 import time
 from pathlib import Path
 
-from clrlib.lab import checkpoints, cluster, training
+from lab.records import checkpoints
+from lab.sweep import dask
+from lab.training import loop
 
 
 def dask_setup(worker: object) -> None:
     """Called once by Dask, which loads this file twice."""
-    training.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+    loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
     if elsewhere := os.environ.get("ELSEWHERE"):
-        cluster._place = lambda run, folder: Path(elsewhere, run.profile, "results")
+        dask._place = lambda run, folder: Path(elsewhere, run.profile, "results")
     save = checkpoints.save
 
-    def hold(path: Path, training: training.Training) -> None:
+    def hold(path: Path, training: loop.Training) -> None:
         save(path, training)
         while training.run.iterations > 12 and not Path(os.environ["HELD_UNTIL"]).exists():
             time.sleep(0.05)

@@ -18,22 +18,16 @@ from typing import Any
 import nbformat
 import papermill
 
-from clrlib.lab import (
-    checkpoints,
-    experiments,
-    figures,
-    files,
-    paths,
-    plots,
-    store,
-    sweep,
-    total,
-    training,
-)
-from clrlib.lab.__main__ import main
-from clrlib.lab.progress import Progress
-from clrlib.lab.runs import Record, Run
 from clrlib.schedules import Fixed, Triangular, Triangular2
+from lab import experiments, files, paths
+from lab.cli.__main__ import main
+from lab.experiments.run import Run
+from lab.records import checkpoints, store
+from lab.records.record import Record
+from lab.show import figures, plots
+from lab.sweep import sweep, total
+from lab.sweep.progress import Progress
+from lab.training import loop
 
 SERVER = multiprocessing.get_context("forkserver")  # imports torch and the lab once, for all processes
 SERVER.set_forkserver_preload(["sweeps", "torch._dynamo", "sklearn.datasets", "scipy.stats", "seaborn", "torchvision"])
@@ -45,8 +39,8 @@ RUNS = [
     replace(SMALL, experiment="decay-4000", policy=Triangular(0.001, 0.003, 5), evaluate_every=12),
 ]
 STAGES: dict[str, tuple[object, str]] = {
-    "training": (training.Training, "step"),
-    "evaluation": (training.Training, "test_scores"),
+    "training": (loop.Training, "step"),
+    "evaluation": (loop.Training, "test_scores"),
     "checkpoint": (checkpoints, "save"),
     "half a file": (files.os, "fsync"),
     "half a figure or report": (files.os, "fsync"),  # the last files of all
@@ -96,21 +90,21 @@ def run_two(folder: Path) -> list[tuple[int, str]]:
 
 
 def _live_beside_another(folder: Path, log: Path, both: Any) -> None:
-    step = training.Training.step
+    step = loop.Training.step
 
     def first(*arguments: Any) -> Any:
-        training.Training.step = step
+        loop.Training.step = step
         both.wait(timeout=300)
         return step(*arguments)
 
-    training.Training.step = first
+    loop.Training.step = first
     _live(folder, log)
 
 
 class Stuck(Progress):
     """Told how far a training is, it never comes back."""
 
-    def __call__(self, training: training.Training) -> None:
+    def __call__(self, training: loop.Training) -> None:
         while True:
             time.sleep(1)
 
@@ -172,7 +166,7 @@ def make_small(folder: Path) -> None:
     paths.NOTEBOOKS.mkdir(parents=True, exist_ok=True)
     experiments.runs = lambda *_: RUNS
     sweep.joblib.cpu_count = lambda **_: 1  # so many threads: two that wait for each other are slow beside other work
-    training.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # one after every iteration
+    loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # one after every iteration
     for name in set(figures.FIGURES) - {"04_decay_only"}:
         del figures.FIGURES[name]
     cells = [

@@ -16,10 +16,11 @@ import pytest
 import torch
 from sweeps import SMALL, apart_from_timings
 
-from clrlib.lab import store, sweep
-from clrlib.lab.__main__ import main
-from clrlib.lab.cluster import Cluster, connected
-from clrlib.lab.runs import Record
+from lab.cli.__main__ import main
+from lab.records import store
+from lab.records.record import Record
+from lab.sweep import sweep
+from lab.sweep.dask import Cluster, connected
 
 HERE = Path(__file__).parent
 LONG = replace(SMALL, iterations=40, evaluate_every=20)
@@ -217,7 +218,7 @@ def test_an_engine_that_cannot_be_is_one_sentence(options: str, says: str, capsy
 def test_a_scheduler_that_does_not_answer_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("clrlib.lab.cluster.SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr("lab.sweep.dask.SECONDS_TO_ANSWER", 0.5)
     assert main(["train", "--profile", "smoke", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: no Dask scheduler answers at 'tcp://127.0.0.1:9'; start one")
@@ -235,7 +236,7 @@ def test_a_machine_that_stands_still_gets_new_tries_and_then_one_sentence(
         assert len(tries) > stands_still
         return "connected"
 
-    monkeypatch.setattr("clrlib.lab.cluster.Client", client)
+    monkeypatch.setattr("lab.sweep.dask.Client", client)
     if stands_still == 1:
         assert connected("tcp://a:1") == "connected"
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sweeps import apart_from_timings, records
 
-from clrlib.lab import store
+from lab.records import store
 
 OWN = ("unshare", "--map-root-user", "--mount", "--net")
 HERE = Path(__file__).parent

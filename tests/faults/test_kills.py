@@ -13,7 +13,7 @@ import psutil
 import pytest
 from sweeps import RUNS, STAGES, records, run, start_with_workers
 
-from clrlib.lab.runs import Record
+from lab.records.record import Record
 
 KILLS = int(os.environ.get("KILLS", "3"))
 CALLS = {  # which of a stage's calls, from and to; of 106 files and folders that are flushed the last 8 are the end's

@@ -7,9 +7,10 @@ from queue import Queue
 import pytest
 from sweeps import RUNS, records, run_two, start
 
-from clrlib.lab import files, store
-from clrlib.lab.files import Busy, alone
-from clrlib.lab.runs import Record
+from lab import files
+from lab.files import Busy, alone
+from lab.records import store
+from lab.records.record import Record
 
 
 def test_two_reproductions_share_the_work(undisturbed: Path, folder: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 import torch
 from refusals import Lab
 
-from clrlib.lab import paths, store
-from clrlib.lab.data import ImageSet
-from clrlib.lab.runs import Record, Run
+from lab import paths
+from lab.data.image_sets import ImageSet
+from lab.experiments.run import Run
+from lab.records import store
+from lab.records.record import Record
 
 
 @pytest.fixture(autouse=True)

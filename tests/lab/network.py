@@ -26,5 +26,5 @@ def sends(monkeypatch: pytest.MonkeyPatch, answer: bytes | Exception) -> list[st
             raise answer
         return Answer(answer)
 
-    monkeypatch.setattr("clrlib.lab.download.urlopen", urlopen)
+    monkeypatch.setattr("lab.data.download.urlopen", urlopen)
     return asked

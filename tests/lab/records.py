@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from clrlib.lab.experiments import CATALOGUE, Experiment
-from clrlib.lab.runs import Record
+from lab.experiments import CATALOGUE, Experiment
+from lab.records.record import Record
 
 IMAGES = {
     "cifar10": ("cifar10", "CIFAR-10"),

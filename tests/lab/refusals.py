@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from clrlib.lab import experiments
-from clrlib.lab.__main__ import main
-from clrlib.lab.runs import Run
+from lab import experiments
+from lab.cli.__main__ import main
+from lab.experiments.run import Run
 
 TRAIN = "train --profile smoke --rows fixed --jobs 1"
 RUN = experiments.runs("smoke", {"cifar10": "digits"}, "float32", catalogue=[experiments.FIXED])[0]

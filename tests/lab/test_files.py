@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clrlib.lab.files import alone, put_in_place, to_json, write_atomically
+from lab.files import alone, put_in_place, to_json, write_atomically
 
 
 def test_writes_in_a_folder_that_it_makes(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from clrlib.lab.bench import contenders, limits
-from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
+from lab.bench import contenders, limits
+from lab.nets.caffe_cifar10 import CaffeCifar10Full
 
 
 @pytest.fixture(autouse=True)

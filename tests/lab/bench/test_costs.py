@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from clrlib.lab import experiments
-from clrlib.lab.bench import costs, limits
+from lab import experiments
+from lab.bench import costs, limits
 
 # milliseconds an iteration, all different
 MADE_UP = {name: {"milliseconds": 100.0 + k, "memory": 1000.0, "operations": 1e9} for k, name in enumerate(costs.NETS)}

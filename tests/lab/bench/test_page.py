@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clrlib.lab.bench import costs, page
+from lab.bench import costs, page
 
 
 def timing(rate: float, processes: int = 1) -> dict[str, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from clrlib.lab.bench.timing import Contender, time_all
+from lab.bench.timing import Contender, time_all
 
 
 def sleeper(seconds: float) -> Callable[[int], None]:

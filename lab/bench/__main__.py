@@ -1,0 +1,162 @@
+"""`make bench`: time everything, print the tables, write results/bench/<device>.json and its page."""
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import joblib
+import torch
+
+from lab import experiments, files, paths
+from lab.bench import contenders, costs, limits, page, range_tests, small
+from lab.bench.contenders import Iteration
+from lab.bench.timing import Contender, environment, time_all
+from lab.cli import reproduce
+from lab.nets import kernels
+from lab.records import provenance, store
+from lab.show import notebook
+from lab.sweep import sweep
+from lab.training import device
+
+MARKS = ("<!-- how fast: written by `make bench` -->", "<!-- end of how fast -->")
+FOLDER = paths.RESULTS / "bench"
+TORCHS = {"CLRLIB_KERNELS": "torch"}
+
+
+def trainers(precision: str, cores: int, on_cuda: bool) -> list[Contender]:
+    """The loops that are compared, one run and several; then ours in other sizes."""
+    threads = 1 if on_cuda else cores
+    crowds = (2, 4, 8) if on_cuda else (cores, 2 * cores)
+    rows = [
+        Contender("usual, 0 workers", contenders.usual, (0, 100), cores),
+        Contender(f"usual, {cores} workers", contenders.usual, (cores, 100), cores),
+        Contender("ours, float32, torch's layers", contenders.ours, ("float32", 100), threads, environment=TORCHS),
+        Contender("ours, float32", contenders.ours, ("float32", 100), threads),
+        Contender(f"ours, {precision}, torch's layers", contenders.ours, (precision, 100), threads, environment=TORCHS),
+        Contender("ours", contenders.ours, (precision, 100), threads),
+        *(Contender(f"ours, {n} side by side", contenders.ours, (precision, 100), 1, n) for n in crowds),
+        Contender("ours, one thread", contenders.ours, (precision, 100)),
+        *(Contender(f"ours, one thread, batch {n}", contenders.ours, (precision, n)) for n in (25, 400)),
+    ]
+    return list({row.name: row for row in rows}.values())
+
+
+def range_test_rows(precision: str, threads: int) -> list[Contender]:
+    """Whole range tests of ours and of every peer that is installed."""
+    tests: dict[str, Callable[..., Iteration]] = {
+        "clrlib": partial(range_tests.ours, precision),
+        "clrlib, the usual net and loader": range_tests.ours_on_the_usual_net,
+    }
+    tests |= range_tests.installed_peers()
+    quiet = {"TQDM_DISABLE": "1"}
+    return [Contender(n, make, (), threads, 1, quiet, warm_up=0, chunk=1, chunks=1) for n, make in tests.items()]
+
+
+def accuracies(precision: str) -> dict[str, Any]:
+    """Final accuracy of CLR by table 2, profile quick, three seeds: the plain path and the fast one."""
+    images = notebook.images_for("quick")
+    found: dict[str, Any] = {"data": images.label, "iterations": 0}
+    commit = str(provenance.git()["commit"])[:7]  # another commit's accuracies are not this one's
+    for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, kernels.name())):
+        runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in range(3)]
+        folder = paths.BUILD / "bench" / commit / path / "results"
+        with environment({"CLRLIB_KERNELS": way}):
+            sweep.train_missing(runs, folder, jobs=1)  # in this process, where the setting holds
+        found["iterations"] = runs[0].iterations
+        found[path] = [store.read(folder / f"{run.name}.json").accuracy for run in runs]
+    return found
+
+
+def bench(rounds: int) -> dict[str, Any]:
+    """Everything that `make bench` measures, as plain numbers."""
+    found = circumstances()
+    precision, cores = found["precision"], found["machine"]["threads"]
+    contestants = trainers(precision, cores, found["machine"]["device"] == "cuda")
+    found["trainers"] = {n: asdict(t) for n, t in time_all(contestants, rounds).items()}
+    tests = time_all(range_test_rows(precision, cores), rounds=rounds)
+    found["range_tests"] = {name: timing.milliseconds / 1000 for name, timing in tests.items()}
+    iteration = contenders.ours(precision, 100)
+    found["operations"] = limits.operations(iteration)
+    torch.set_num_threads(cores)
+    found["rates"] = {
+        "matrix": limits.matrix_rate(getattr(torch, precision)),
+        "matrix, float32": limits.matrix_rate(torch.float32),
+        "copy": limits.copy_rate(),
+    }
+    torch.set_num_threads(1)
+    found["profile"] = limits.where_time_goes(iteration)
+    found["import"] = small.import_seconds()
+    found["step"] = {str(groups): small.step_microseconds(groups) for groups in (1, 100)}
+    found["figures"] = small.figures_seconds()
+    torch.set_num_threads(cores)
+    found["accuracy"] = accuracies(precision)
+    return found | {"costs": measure_costs()}
+
+
+def circumstances() -> dict[str, Any]:
+    """Where, with what and how the numbers are measured; the kernels are compiled then, if they were not."""
+    where = device.pick_device()
+    trained_with = kernels.name() if where.type == "cpu" else "torch"
+    return {
+        "machine": {**provenance.machine(where, trained_with), "threads": joblib.cpu_count(only_physical_cores=True)},
+        "versions": provenance.versions(),
+        "commit": provenance.git(),
+        "precision": device.pick_precision(),
+    }
+
+
+def measure_costs() -> dict[str, Any]:
+    """What each net takes, and the matrix rate of the same minutes."""
+    found = circumstances()
+    precision, cores = found["precision"], found["machine"]["threads"]
+    torch.set_num_threads(cores)
+    found["nets"] = costs.measure(costs.NETS, precision, cores)
+    return found | {"matrix_rate": limits.matrix_rate(getattr(torch, precision))}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m lab.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="of every timing; the median counts")
+    parser.add_argument("--only-costs", action="store_true", help="measure what each net takes, and nothing else")
+    options = parser.parse_args(arguments)
+    here = circumstances()
+    path = FOLDER / f"{file_name(here['machine']['name'], here['machine']['threads'])}.json"
+    if options.only_costs:  # beside what was measured before
+        before = json.loads(path.read_text()) if path.exists() else here
+        found = before | {"costs": measure_costs()}
+    else:
+        found = bench(options.rounds)
+    files.write_atomically(path, files.to_json(found))
+    publish()
+    print(page.section(found))
+
+
+def file_name(machine: str, cores: int) -> str:
+    """A machine's file, without its ending.
+
+    >>> file_name("AMD EPYC", 2)
+    'amd-epyc-2-cores'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", f"{machine} {cores} cores".lower()).strip("-")
+
+
+def publish() -> None:
+    """Write the page of all benches, and the README's lines."""
+    benches = read_all()
+    files.write_atomically(FOLDER / "README.md", page.page(benches).encode())
+    readme = paths.ROOT / "README.md"
+    text = reproduce.with_block(readme.read_text(), MARKS, page.readme_block(benches))
+    files.write_atomically(readme, text.encode())
+
+
+def read_all() -> list[dict[str, Any]]:
+    """Every published bench, by file name."""
+    return [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+
+
+if __name__ == "__main__":
+    main()

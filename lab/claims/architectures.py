@@ -1,0 +1,64 @@
+"""Table 4 and section 4.2: what the paper claims about other nets, and what Imagenette says of the same schedules."""
+
+from lab.claims.claim import Claim
+from lab.experiments import CONTESTS, FAMILIES, IMAGENET_NETS
+from lab.experiments.imagenet import Net
+from lab.experiments.residual import Family
+from lab.experiments.tuned import Contest
+
+
+def _table_4(family: Family, data: str = "cifar10") -> list[Claim]:
+    """Each row's accuracy, and CLR's minus that of the original's rate and of the best fixed one."""
+    clr, *fixed = family.rows(data)
+    accuracies = [Claim(f"{row.title}: {row.paper} %", row, "08") for row in (clr, *fixed)]
+    best = max(fixed, key=lambda row: row.paper or 0.0)  # the first of equals
+    rivals = [fixed[0]] if best is fixed[0] else [fixed[0], best]
+    differences = [Claim(f"{clr.title}, against {row.title.split(', ')[1]}", clr, "08", row) for row in rivals]
+    return accuracies + differences
+
+
+def _imagenet(net: Net) -> list[Claim]:
+    """Table 1's rows on ImageNet; exp is compared with exp_range where that ends."""
+    rows = {row.name.removeprefix(f"{net.name}-"): row for row in net.on_imagenet()}
+    fixed, triangular2, exp, exp_range = (rows[name] for name in ("fixed", "triangular2", "exp", "exp-range"))
+    claims = [Claim(f"{row.title}: {row.paper} %", row, "09") for row in rows.values()]
+    better = None
+    if net.exp_then is not None:
+        better = (exp_range.paper or 0.0) - net.exp_then
+        text = f"{exp.title}: {net.exp_then} % after {exp_range.iterations:,}"
+        claims.append(Claim(text, exp, "09", at=exp_range.iterations, said=net.exp_then))
+    return [
+        *claims,
+        Claim(f"{triangular2.title}, against the fixed rate", triangular2, "09", fixed),
+        Claim(f"{exp_range.title}, against exp", exp_range, "09", exp, rival_at=exp_range.iterations, said=better),
+    ]
+
+
+def _imagenette(net: Net) -> list[Claim]:
+    """The same comparisons on Imagenette, for which nobody has published numbers."""
+    rows = {row.name.removeprefix(f"{net.name}-imagenette-"): row for row in net.on_imagenette()}
+    fixed, exp = rows["fixed"], rows["exp"]
+    cyclical = (row for name, row in rows.items() if name.startswith("triangular2"))
+    return [
+        Claim(fixed.title, fixed, "09"),
+        *(Claim(f"{row.title}, against the fixed rate", row, "09", fixed) for row in cyclical),
+        Claim(f"{rows['exp-range'].title}, against exp", rows["exp-range"], "09", exp),
+    ]
+
+
+def _tuned(contest: Contest) -> list[Claim]:
+    """CLR against a fixed rate, both tuned with as many trainings; nothing where that was not done yet."""
+    if not contest.best():
+        return []
+    fixed, clr = contest.best()
+    text = f"Both tuned by short trainings: {clr.title}, against {fixed.title.split(', ')[1]}"
+    return [Claim(text, clr, "09", fixed)]
+
+
+ARCHITECTURES = (
+    *(claim for family in FAMILIES for claim in _table_4(family)),
+    *(claim for net in IMAGENET_NETS for claim in _imagenette(net)),
+    *(claim for contest in CONTESTS for claim in _tuned(contest)),
+    *(claim for family in FAMILIES for claim in _table_4(family, "cifar100")),
+    *(claim for net in IMAGENET_NETS for claim in _imagenet(net)),
+)

@@ -1,0 +1,49 @@
+"""The recorded LR range tests: what they say together, and how that compares with figure 3."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from clrlib.range_test import Bounds, RangeTest
+from lab.claims.traced import FIGURE_3_BOUNDS
+from lab.experiments import RANGE_TEST, Experiment
+from lab.records.record import Record
+
+
+def measured_range_tests(records: Iterable[Record], row: Experiment = RANGE_TEST) -> list[Record]:
+    """The range tests of a row that measured anything before their end, or before they diverged."""
+    return [r for r in records if r.run.experiment == row.name and r.curves["lr"]]
+
+
+def read_range_test(records: Iterable[Record], row: Experiment = RANGE_TEST) -> RangeTest:
+    """The recorded range tests of all seeds as one, up to where the first of them diverged, for its bounds().
+
+    Raises ValueError where there are none.
+    """
+    own = measured_range_tests(records, row)
+    if not own:
+        raise ValueError("no range test with a measurement among the records; train it first")
+    curves, n = [r.curves for r in own], min(len(r.curves["lr"]) for r in own)
+    lost = [f"seed {r.run.seed} diverged at iteration {r.diverged_at:,}" for r in own if r.diverged_at is not None]
+    accuracy = np.array([c["test_accuracy"][:n] for c in curves])
+    return RangeTest(np.array(curves[0]["lr"][:n]), accuracy, "; ".join(lost) or None)
+
+
+def read_bounds(records: Sequence[Record], row: Experiment = RANGE_TEST) -> Bounds:
+    """What the recorded range tests say together."""
+    if not measured_range_tests(records, row):
+        return Bounds(None, None, "no clear answer: no training went as far as its first measurement")
+    return read_range_test(records, row).bounds()
+
+
+def bounds_verdict(bounds: Bounds) -> str:
+    """The paper's reading of figure 3 against ours: reproduced within a factor of two on both sides.
+
+    A base_lr at the first rate that was measured is only known to lie at or below it, so it is not judged.
+    """
+    base_lr, max_lr = FIGURE_3_BOUNDS
+    if bounds.base_lr is None or bounds.max_lr is None or not 0.5 <= bounds.max_lr / max_lr <= 2:
+        return "not reproduced"
+    if bounds.at_first_rate:
+        return "max_lr reproduced, base_lr not resolved"
+    return "reproduced" if 0.5 <= bounds.base_lr / base_lr <= 2 else "not reproduced"

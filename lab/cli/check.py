@@ -1,0 +1,164 @@
+"""`make check`: what is here for hours of training, and what to mend before; no network, and nothing is left behind."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import joblib
+import psutil
+import torch
+
+from lab import files, paths
+from lab.data import cifar100, image_sets, imagenet, imagenette
+from lab.data.image_sets import DataError
+from lab.data.npz import is_npz
+from lab.errors import sentence
+from lab.nets import kernels
+from lab.records import provenance
+from lab.sweep import sweep
+from lab.training import device
+
+OLDEST_PYTHON = (3, 11)
+DISK = 2 * 2**30  # bytes: three checkpoints of AlexNet, the largest, and all else
+Look = Callable[[], str]  # what was found; raises an error whose sentence says what to mend
+
+
+def report() -> None:
+    """Print a line for each thing looked at, `ok: ...` or `mend: ...`; `optional: ...` for data of some rows alone.
+
+    Raises RuntimeError at the end where no training can begin as things are.
+    """
+    asked = {"CLRLIB_KERNELS": compiled, "CLRLIB_DATA": cifar10}  # what is asked for must be had
+    essential = {*ESSENTIAL, *(look for name, look in asked.items() if os.environ.get(name))}
+    broken = [look for look in (*ESSENTIAL, *OTHER, *SOME_ROWS) if not _is_well(look) and look in essential]
+    if broken:
+        raise RuntimeError(f"{len(broken)} of the above must be mended before anything can be trained")
+
+
+def _is_well(look: Look) -> bool:
+    try:
+        print(f"ok: {look()}", flush=True)
+    except (DataError, ImportError, OSError, RuntimeError, ValueError) as error:
+        print(f"{'optional' if look in SOME_ROWS else 'mend'}: {sentence(error)}", flush=True)
+        return False
+    return True
+
+
+def python() -> str:
+    """The interpreter."""
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    if sys.version_info < OLDEST_PYTHON:
+        mend = "delete .venv and call `make setup PYTHON=python3.12`"
+        raise RuntimeError(f"python is {platform.python_version()}, clrlib needs {oldest} or later; {mend}")
+    return f"python {platform.python_version()}"
+
+
+def packages() -> str:
+    """What computes."""
+    try:
+        found = provenance.versions()
+    except ImportError as error:
+        raise ImportError(f"{error}; call `make setup`") from error
+    return ", ".join(f"{name} {version}" for name, version in found.items() if name != "python")
+
+
+def processor() -> str:
+    """The CPU and its cores."""
+    return f"CPU: {provenance.cpu_name()}, cores: {joblib.cpu_count(only_physical_cores=True)}"
+
+
+def gpu() -> str:
+    """The GPU and its memory."""
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        return f"GPU: {torch.cuda.get_device_name()}, {_gib(free)} of {_gib(total)} free"
+    if shutil.which("nvidia-smi"):
+        raise RuntimeError("an NVIDIA driver is here, but torch finds no CUDA; update the driver, or go on without")
+    return "GPU: none that torch can use"
+
+
+def trainer() -> str:
+    """What a training would run on, and in which precision."""
+    return f"trainings run on {device.pick_device().type}, in {device.pick_precision()}"
+
+
+def memory() -> str:
+    """The memory that is free, and how many trainings it is enough for."""
+    device.check_memory(sweep.BYTES_A_RUN // 2)
+    free = int(psutil.virtual_memory().available)
+    return f"memory: {_gib(free)} free, enough for trainings at a time: {max(1, free // sweep.BYTES_A_RUN)}"
+
+
+def folder() -> str:
+    """Whether build/ takes files."""
+    files.check_writable(paths.BUILD)
+    return f"{paths.shown(paths.BUILD)}/ can be written to"
+
+
+def disk() -> str:
+    """The room where build/ lies."""
+    free = shutil.disk_usage(files.nearest(paths.BUILD)).free
+    place = f"{paths.shown(paths.BUILD)}/"
+    if free < DISK:
+        raise OSError(f"{_gib(free)} of disk are free at {place}, trainings take up to {_gib(DISK)}; free some space")
+    return f"disk: {_gib(free)} free at {place}"
+
+
+def compiled() -> str:
+    """The CPU's compiled kernels, which the first training makes."""
+    if kernels.wanted() == "torch":
+        return "CPU kernels: torch's own, as CLRLIB_KERNELS says"
+    if not kernels.obstacle() and not kernels.are_compiled():
+        return "CPU kernels: the first training compiles them (15 s)"
+    if problem := kernels.problem():
+        asked = kernels.wanted()
+        mend = "mend that or unset CLRLIB_KERNELS" if asked else "torch's own layers do the same, more slowly"
+        raise RuntimeError(f"{problem}; {mend}")
+    return "CPU kernels: compiled"
+
+
+def cifar10() -> str:
+    """Where CIFAR-10 is; it is not read."""
+    if os.environ.get("CLRLIB_DATA") == "digits":
+        return "CIFAR-10: scikit-learn's digits stand in for it, as CLRLIB_DATA says"
+    found = image_sets.find()
+    if found is None:
+        missing = f"CIFAR-10 is not at {paths.shown(paths.DATA)}/; `make data` downloads it (170 MB)"
+        raise DataError(f"{missing}. {image_sets.REMEDY}")
+    what = "CIFAR-10 or images of one's own" if is_npz(found[1]) else "CIFAR-10"
+    return f"{what}: {found[1]}"
+
+
+def images(name: str, find: Callable[[], Path | None], remedy: str) -> str:
+    """Where an image set is that only some rows need."""
+    found = find()
+    if found is None:
+        raise DataError(f"{name} is not at {paths.shown(paths.DATA)}/, its trainings are left out. {remedy}")
+    return f"{name}: {found}"
+
+
+def _imagenette() -> Path | None:
+    found = imagenette.find()
+    return found and found[1]
+
+
+def _gib(count: int) -> str:
+    """Bytes for people.
+
+    >>> _gib(3 * 2**29)
+    '1.5 GiB'
+    """
+    return f"{count / 2**30:.1f} GiB"
+
+
+ESSENTIAL: tuple[Look, ...] = (python, packages, processor, trainer, memory, folder)
+OTHER: tuple[Look, ...] = (gpu, disk, compiled, cifar10)
+SOME_ROWS: tuple[Look, ...] = (
+    partial(images, "Imagenette", _imagenette, f"`make data` downloads it (99 MB). {imagenette.REMEDY}"),
+    partial(images, "CIFAR-100", cifar100.find, cifar100.REMEDY),
+    partial(images, "ImageNet", imagenet.find, imagenet.REMEDY),
+)

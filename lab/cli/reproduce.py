@@ -1,0 +1,317 @@
+"""The driver behind the Makefile: data, training, notebooks through papermill, figures, the closing table."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab import claims, experiments, files, paths
+from lab.experiments import Experiment
+from lab.records import provenance, store
+from lab.records.record import Record
+from lab.show import deviation_tables, figures, findings, headlines, notebook, report, tables
+from lab.sweep import processes, sweep
+from lab.sweep.progress import duration
+from lab.training import device
+
+if TYPE_CHECKING:
+    from lab.sweep.dask import Cluster
+
+KERNEL = "python3"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+LAST_OF_FORMAT_1 = "d3b365e"
+README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
+DEVIATION_MARKS = ("<!-- deviations: written by `make publish` -->", "<!-- end of deviations -->")
+
+
+def train(
+    profile: str,
+    seeds: int,
+    jobs: int | None,
+    budget: float | None = None,
+    rows: Sequence[Experiment] = experiments.CATALOGUE,
+    cluster: "Cluster | None" = None,
+) -> set[str]:
+    """Train every run of a profile, or of some of its rows, that is missing; the names of the data sets.
+
+    budget: seconds after which it stops; the next call goes on. cluster: trains instead of this machine.
+    """
+    device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
+    processes.by_the_first(partial(store.check, store.folder(profile)))
+    names = notebook.data_for(profile)
+    if any(name in experiments.FOLDER_COPIES for name in names.values()):
+        print(
+            "this copy of CIFAR-10 stands class by class: its runs are shuffled once a seed, order='once'", flush=True
+        )
+    if profile == "smoke" and os.environ.get("CLRLIB_DATA", "digits") not in ("", "digits"):
+        print("profile smoke always trains on the digits, not on what DATA or CLRLIB_DATA names")
+    if profile == "paper" and not experiments.CONTROL_TUNED and any(row in experiments.CONTROLS for row in rows):
+        print(f"left out until `make choose` has read their rate: {', '.join(experiments.TUNED_NAMES)}", flush=True)
+    where = cluster.machine() if cluster else device.pick_device()
+    runs = experiments.runs(profile, names, device.pick_precision(), seeds, rows)
+    at_a_time = {name: jobs or sweep.default_jobs(where, kind) for kind, name in names.items()}
+    sweep.train_missing(runs, store.folder(profile), at_a_time, budget, cluster)
+    return set(names.values())
+
+
+def reproduce(
+    profile: str,
+    seeds: int,
+    jobs: int | None,
+    budget: float | None = None,
+    rows: Sequence[Experiment] = experiments.CATALOGUE,
+    cluster: "Cluster | None" = None,
+) -> None:
+    """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours.
+
+    The same with the figures goes into build/<profile>/report.html.
+
+    budget: seconds after which the training stops; the notebooks then show what is there. rows, cluster: as for train.
+    """
+    data = train(profile, seeds, jobs, budget, rows, cluster)
+    yours = [r for r in store.load_all(store.folder(profile)) if r.run.data in data]
+    with showing(profile):
+        os.environ["CLRLIB_TRAINING"] = "off"  # the notebooks train nothing that was left out
+        try:
+            execute_all(profile)
+        finally:
+            del os.environ["CLRLIB_TRAINING"]
+        figures.draw_all(yours, paths.BUILD / profile / "figures")
+        if profile != "smoke":  # tests leave the published figures alone
+            draw_published()
+        published = store.load_all(store.folder("published quick" if profile == "quick" else "published"))
+        written = report.write(profile, published, yours)
+    print(f"\n{tables.comparison_table(published, yours)}\n")
+    print(report.NOT_RUN)
+    print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
+    print(f"notebooks and figures: {paths.shown(paths.BUILD / profile)}/")
+    print(f"all of it on one page: {paths.shown(written)}")
+
+
+@contextmanager
+def showing(profile: str) -> Iterator[None]:
+    """One process at a time writes a profile's notebooks and figures; first it clears what killed ones left."""
+    built = paths.BUILD / profile
+    with files.alone(built / "locks" / "show.lock", f"writing notebooks and figures to {paths.shown(built)}/"):
+        files.clear_remains(built, "report.html")
+        for folder in (built / "notebooks", built / "figures"):
+            files.clear_remains(folder)
+        yield
+
+
+def execute_all(profile: str) -> None:
+    """Execute every notebook into build/<profile>/notebooks/. Raises RuntimeError at the end if any failed."""
+    sources, failed, started = sorted(paths.NOTEBOOKS.glob("*.ipynb")), [], time.monotonic()
+    for k, source in enumerate(sources, start=1):
+        left = f", {duration((time.monotonic() - started) / (k - 1) * (len(sources) - k + 1))} left" if k > 1 else ""
+        print(f"notebook {k}/{len(sources)}: {source.stem} ...{left}", flush=True)
+        try:
+            execute(source, paths.BUILD / profile / "notebooks" / source.name, {"profile": profile})
+        except Exception as error:  # whatever a notebook does, the others still run; the target fails at the end
+            failed.append(source.stem)
+            print(f"notebook {source.stem} failed: {error}", flush=True)
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(sources)} notebooks failed: {', '.join(failed)}; see above why")
+
+
+def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
+    """Execute a notebook with papermill into target, which is written only when every cell ran.
+
+    What a failed one got to is kept beside it as <name>.failed.ipynb. Raises ValueError for a parameter that the
+    notebook does not have, TypeError for a value of another type than the notebook says.
+    """
+    import papermill  # here, as nbformat below: what they bring takes as long to import as torch
+
+    target.unlink(missing_ok=True)  # a stale result must not pass for this one's
+    check_parameters(source, parameters)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".failed.ipynb")
+    papermill.execute_notebook(
+        source,
+        partial,
+        parameters=dict(parameters),
+        kernel_name=KERNEL,
+        cwd=source.parent,
+        progress_bar=False,
+        start_timeout=120,
+        extra_arguments=["--log-level=CRITICAL"],  # the kernel's own chatter, not the notebook's output
+    )
+    partial.replace(target)
+
+
+def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse what papermill lets pass: a misspelt name, a value of another type."""
+    import papermill
+
+    known = papermill.inspect_notebook(source)
+    for name, value in parameters.items():
+        if name not in known:
+            raise ValueError(f"{source.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
+        wanted = known[name]["inferred_type_name"]
+        if type(value).__name__ != wanted:
+            raise TypeError(f"{source.name}: parameter {name} is {value!r}, a {type(value).__name__}; give a {wanted}")
+
+
+def draw_published() -> None:
+    """Redraw figures/ from results/, one process at a time, whatever the profile that it reproduces."""
+    records, short = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
+    with files.alone(paths.BUILD / "published" / "locks" / "figures.lock", f"drawing {paths.shown(paths.FIGURES)}/"):
+        files.clear_remains(paths.FIGURES)
+        figures.draw_all(records, paths.FIGURES, short)
+
+
+def publish(
+    seeds: int,
+    jobs: int | None,
+    budget: float | None = None,
+    rows: Sequence[Experiment] = experiments.CATALOGUE,
+    cluster: "Cluster | None" = None,
+) -> None:
+    """Train what is missing, as far as the budget goes (seconds), then publish what is finished.
+
+    The headline comes first, then the short runs of the quick profile, then all else. Published are the records, table,
+    figures, README and executed notebooks. cluster: as for train.
+    """
+    _refuse_unclean()
+    _say_if_apart(device.pick_precision())
+    until = None if budget is None else time.monotonic() + budget
+    headline = [row for row in rows if row in experiments.HEADLINE_FIRST]
+    for profile, some, part in (("paper", seeds, headline), ("quick", 1, rows), ("paper", seeds, rows)):
+        train(profile, some, jobs, until and max(1.0, until - time.monotonic()), part, cluster)
+    publish_finished()
+
+
+def _refuse_unclean() -> None:
+    """Refuse before hours of training what could not be published after them."""
+    if why := provenance.fault(provenance.git()):
+        raise ValueError(f"a record of this code could not be published: it {why}; commit the changes first")
+
+
+def _say_if_apart(precision: str) -> None:
+    """Tell before hours of training that the table of claims will not show them: it takes one precision."""
+    published = {r.run.precision for r in claims.main_group(store.load_all(store.folder("published")))}
+    if published and precision not in published:
+        other = min(published)
+        what = f"these trainings are in {precision}, the published ones in {other}"
+        print(f"{what}: the table of claims will not show them; PRECISION={other} trains them alike", flush=True)
+
+
+def publish_finished() -> None:
+    """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits or data of one's own.
+
+    Raises ValueError, and writes nothing, where one was made by code that is not in this branch's history.
+    """
+    with showing("published"):
+        _publish_finished()
+
+
+def _to_publish() -> list[tuple[str, Record]]:
+    """The finished records and where each belongs. Raises ValueError for one that is not of this branch's commits."""
+    found = []
+    for profile, place in (("paper", "published"), ("quick", "published quick")):
+        records = (r for r in store.load_all(store.folder(profile)) if not r.run.data.startswith(("digits", "own")))
+        found += [(place, record) for record in records]
+    for _, record in found:
+        for commit in record.commits:
+            if why := provenance.fault(commit):
+                folder = paths.shown(store.folder(record.run.profile))
+                raise ValueError(f"{record.run.name} {why}; move it out of {folder}/ and train it with committed code")
+    return found
+
+
+def _publish_finished() -> None:
+    finished = _to_publish()  # first: nothing is written where one of them is refused
+    for folder in (paths.RESULTS, paths.RESULTS / "quick", paths.NOTEBOOKS):
+        files.clear_remains(folder)
+    for page in ("README.md", "REPRODUCTION.md"):
+        files.clear_remains(paths.ROOT, page)
+    for place, record in finished:
+        name = f"{record.run.name}.json"  # the file as it is: a published record never changes
+        files.write_atomically(store.folder(place) / name, (store.folder(record.run.profile) / name).read_bytes())
+    draw_published()
+    write_tables()
+    for source in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
+        executed = paths.BUILD / "published" / "notebooks" / source.name
+        execute(source, executed, {})
+        files.write_atomically(source, cleaned(executed).encode())
+
+
+def write_tables() -> None:
+    """Write the table of claims into results/README.md and the README, that of the deviations into REPRODUCTION.md."""
+    records, quick = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
+    path = paths.RESULTS / "README.md"
+    files.write_atomically(path, results_page(records, quick).encode())
+    for name, marks, block in (
+        ("README.md", README_MARKS, readme_block(records, quick)),
+        ("REPRODUCTION.md", DEVIATION_MARKS, deviations_block(records)),
+    ):
+        page = paths.ROOT / name
+        files.write_atomically(page, with_block(page.read_text(), marks, block).encode())
+
+
+def deviations_block(records: list[Record]) -> str:
+    """What stands between REPRODUCTION.md's marks."""
+    copy = store.load_all(store.folder("published jpeg"))
+    return f"{deviation_tables.deviations_table(records)}\n\n{deviation_tables.jpeg_table(copy, records)}"
+
+
+def results_page(records: list[Record], quick: list[Record]) -> str:
+    """results/README.md: the table of claims and what it was measured on."""
+    parts = (
+        "# Published records",
+        "Written by `make publish`; do not edit. Here are the runs of the paper's size, in `quick/` the short ones, in "
+        "`jpeg/` those of the headline on the JPEG copy, which the deviation of that name alone reads.",
+        "Records of the format before (on that copy, in bfloat16) are in the history: the last commit with them is "
+        f"`{LAST_OF_FORMAT_1}`.",
+        tables.count_of_verdicts(records),
+        tables.claims_table(records, quick, notebooks="../notebooks/"),
+        tables.measured_on(records),
+        f"Column `quick`: {tables.measured_on(quick)}",
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def readme_block(records: list[Record], quick: list[Record]) -> str:
+    """What stands between the README's marks."""
+    in_short = (headlines.fixed_vs_cyclical, headlines.decay_only, headlines.range_test)
+    sentences = "\n".join(f"- {text[0].upper()}{text[1:]}" for text in (answer(records) for answer in in_short))
+    parts = (
+        sentences,
+        tables.claims_table(records, quick, only=("02", "03", "04")),
+        f"{tables.count_of_verdicts(records)} {tables.measured_on(records)}",
+        "<details><summary>The other claims: tables 1 and 3, figure 6, the paper's advice, what came after</summary>",
+        tables.claims_table(records, quick, only=("05", "06", "07", "10", "11")),
+        "</details>",
+        "<details><summary>Other nets: table 4 and AlexNet and GoogLeNet of table 1</summary>",
+        tables.claims_table(records, quick, only=("08", "09")),
+        f"The row *both tuned*, `quick`: {findings.tuned(quick)}",
+        "</details>",
+    )
+    return "\n\n".join(parts)
+
+
+def with_block(text: str, marks: tuple[str, str], block: str) -> str:
+    """The text with what is between two marks replaced. Raises ValueError where it has not both, in order."""
+    begin, end = marks
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"the page must have the marks {begin} and {end} once each, in this order; put them back")
+    return f"{text.split(begin)[0]}{begin}\n{block}\n{end}{text.split(end)[1]}"
+
+
+def cleaned(path: Path) -> str:
+    """An executed notebook without what changes from run to run and says nothing: timings, versions of the kernel."""
+    import nbformat
+
+    book: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    book.metadata = {"kernelspec": book.metadata["kernelspec"], "language_info": {"name": "python"}}
+    for cell in book.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata.clear()
+        if tags:
+            cell.metadata["tags"] = tags
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)  # it needs the kernel that ran; the picture beside it stays
+    return str(nbformat.writes(book)) + "\n"  # type: ignore[no-untyped-call]

@@ -1,0 +1,133 @@
+"""A large file from several places in turn: told, given up where it is too slow, resumed, checked by its SHA-256."""
+
+import hashlib
+import heapq
+import ssl
+import time
+from collections.abc import Sequence
+from functools import partial
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import BinaryIO
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from lab.files import reason
+from lab.data.folders import DataError
+from lab.sweep.progress import SECONDS_BETWEEN_LINES, duration, say
+
+TIMEOUT = 20.0  # seconds without a byte before a place is given up
+LEAST = (250e3, 5e3)  # bytes a second over SECONDS_BETWEEN_LINES: below it another place is asked; once all were slow
+CHUNK = 2**16
+clock = time.monotonic
+
+
+class Unavailable(Exception):
+    """A file could not be downloaded; says why."""
+
+
+class TooSlow(Exception):
+    """A place sends, but too slowly."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(f"it sends {rate / 1e6:.2f} MB/s")
+        self.rate = rate
+
+
+GIVEN_UP = (TooSlow, DataError, URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
+
+
+def fetch(places: Sequence[str], part: Path, size: int, sha256: str) -> None:
+    """Download size bytes to part from the first place that sends them in time; goes on from what part holds.
+
+    Places that were all too slow are asked once more, the fastest first, and given up only when they stall.
+    Raises DataError where another file came, else Unavailable; OSError where part cannot be written.
+    """
+    queue = [(0, float(i), place) for i, place in enumerate(places)]  # the round, the order in it
+    failed: dict[str, Exception] = {}
+    say(f"data: downloading {places[0]} ({size / 1e6:.0f} MB)")
+    while queue:
+        turn, _, place = heapq.heappop(queue)
+        try:
+            return _fetch(place, part, size, sha256, LEAST[turn])
+        except GIVEN_UP as error:
+            failed[place] = error
+            if isinstance(error, HTTPError):
+                error.close()  # it holds the connection
+            if isinstance(error, TooSlow) and turn == 0:
+                heapq.heappush(queue, (1, -error.rate, place))
+            then = f"going on at {queue[0][2]}" if queue else "there is no other place to ask"
+            say(f"data: {_host(place)} is given up ({_why(error)}); {then}")
+    raise _verdict(failed)
+
+
+def _verdict(failed: dict[str, Exception]) -> Exception:
+    """What is said at the end: that another file came, or why none came, once where all places have one reason."""
+    if another := [error for error in failed.values() if isinstance(error, DataError)]:
+        return another[0]
+    whys = [(_host(place), _why(error)) for place, error in failed.items()]
+    if len({why for _, why in whys}) == 1:
+        return Unavailable(whys[0][1])
+    return Unavailable("; ".join(f"{host}: {why}" for host, why in whys))
+
+
+def _fetch(place: str, part: Path, size: int, sha256: str, least: float) -> None:
+    """All of it from one place, or the rest where that sends a range."""
+    start = part.stat().st_size if part.exists() else 0
+    if start >= size:
+        part.unlink()
+        start = 0
+    headers = {"User-Agent": "clrlib"} | ({"Range": f"bytes={start}-"} if start else {})
+    with urlopen(Request(place, headers=headers), timeout=TIMEOUT) as answer, part.open("ab") as file:
+        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        begin = start if resumed else 0
+        if answer.length not in (None, size - begin):
+            raise DataError(_another(place, f"{begin + answer.length} bytes", f"{size}"))
+        file.truncate(begin)
+        _copy(answer, file, begin, size, least)
+    with part.open("rb") as whole:
+        found = hashlib.file_digest(whole, "sha256").hexdigest()
+    if found != sha256:
+        part.unlink()
+        if not begin:
+            raise DataError(_another(place, f"SHA-256 {found}", sha256))
+        _fetch(place, part, size, sha256, least)  # the beginning was another place's
+
+
+def _copy(answer: HTTPResponse, file: BinaryIO, done: int, size: int, least: float) -> None:
+    """The answer's bytes into the file; read1 gives those that are there, so that a trickle is seen."""
+    then, before = clock(), done
+    for chunk in iter(partial(answer.read1, CHUNK), b""):
+        file.write(chunk)
+        done += len(chunk)
+        if done > size:
+            break
+        if (now := clock()) - then >= SECONDS_BETWEEN_LINES:
+            rate = (done - before) / (now - then)
+            if rate < least:
+                raise TooSlow(rate)
+            left = duration((size - done) / rate)
+            say(f"data: {done / 1e6:.0f} of {size / 1e6:.0f} MB, {rate / 1e6:.2f} MB/s, {left} left")
+            then, before = now, done
+    if done < size:  # http.client takes a connection that breaks for the end
+        raise HTTPException(f"it broke off at {done / 1e6:.0f} of {size / 1e6:.0f} MB")
+
+
+def _another(place: str, found: str, wanted: str) -> str:
+    mend = "look at what your network sends in its place, and call again"
+    return f"the download {place} has {found}, not {wanted}; it is another file, {mend}"
+
+
+def _host(place: str) -> str:
+    return urlsplit(place).netloc
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, DataError):
+        return "it sends another file"
+    cause = error.reason if isinstance(error, URLError) and isinstance(error.reason, OSError) else error
+    if isinstance(cause, TimeoutError):
+        return f"nothing came for {TIMEOUT:.0f} s"
+    offline = isinstance(error, (URLError, ConnectionError)) and not isinstance(error, HTTPError)
+    return f"no network: {reason(cause)}" if offline else reason(cause)

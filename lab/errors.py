@@ -1,0 +1,34 @@
+"""An error as one sentence for the one who called: what went wrong, and what to do."""
+
+import re
+
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from lab.files import reason
+
+LESS = "close other programs, train one run at a time (JOBS=1) or less (PROFILE=smoke), and call again"
+
+
+def sentence(error: BaseException) -> str:
+    """The error's own words on one line; where they are not for people, ours.
+
+    >>> sentence(FileNotFoundError(2, "No such file or directory", "lost.json"))
+    'lost.json cannot be used (No such file or directory); mend that and call again'
+    """
+    text = " ".join(str(error).split())
+    if out_of_memory(error):
+        asked = re.search(r"tried to allocate [\d.]+ \w+", text, re.IGNORECASE)
+        return f"the memory is used up ({asked[0].lower() if asked else text or 'no more to be had'}); {LESS}"
+    if isinstance(error, TerminatedWorkerError):
+        return f"a training's process was killed, most often for want of memory; {LESS}"
+    if isinstance(error, OSError) and error.strerror:
+        where = error.filename if error.filename is not None else "a file or the network"
+        return f"{where} cannot be used ({reason(error)}); mend that and call again"
+    return text
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory, the machine's or the GPU's, could not be had; torch's CPU allocator has no class for it."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and re.search("out of memory|can't allocate memory", str(error)) is not None

@@ -1,0 +1,155 @@
+"""Table 4: ResNet, stochastic depth and DenseNet, each at three fixed rates and with CLR.
+
+The paper gives the rates, the cycle (a tenth of the training) and the originals' epochs and drops; its other settings
+are the originals', but for what REPRODUCTION.md names: Nesterov 0.9, weight decay 1e-4 on every parameter, mirrored and
+shifted images. It leaves open and we decided: 56 layers for ResNet, 110 for stochastic depth, 40 for DenseNet; the rate
+moves with each iteration and not with each epoch; the cycle goes on where the bounds drop; epochs are shuffled anew.
+Short runs have 20 and 22 layers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clrlib.policy import Policy
+from clrlib.range_test import range_test_policy
+from clrlib.schedules import MultiStep, Stages, Triangular
+from lab.experiments.experiment import QUARTER, Experiment
+
+TRAINING: dict[str, Any] = {
+    "optimizer": "torch_nesterov",
+    "weight_decay": 1e-4,
+    "order": "epoch",
+    "flip": True,
+    "shift": 4,
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One of the three nets: its original's training, in iterations, and what table 4 has for it.
+
+    step_size: a twentieth of the training, so that a cycle is a tenth. drops: where the rate or the range falls
+    tenfold. nets: the net of each profile. quick, smoke: what they divide the iterations by. fixed, clr: test accuracy
+    (%) on CIFAR-10 and on CIFAR-100, fixed ones by their rate. found: the bounds of its own LR range test.
+    """
+
+    name: str
+    title: str
+    step_size: int
+    drops: tuple[int, int]
+    max_lr: float
+    fixed: Mapping[float, tuple[float, float]]
+    clr: tuple[float, float]
+    nets: Mapping[str, str]
+    quick: int
+    smoke: int
+    settings: Mapping[str, Any]
+    found: tuple[float, float] | None = None
+
+    def rows(self, data: str = "cifar10") -> tuple[Experiment, ...]:
+        """A row of the table after the other: CLR, then the fixed rates."""
+        column = ("cifar10", "cifar100").index(data)
+        clr = self._row("clr", f"CLR 0.1-{self.max_lr:g}", self.cyclical((0.1, self.max_lr)), self.clr[column], data)
+        fixed = (
+            self._row(f"fixed-{lr:g}", f"fixed {lr:g}", self.fixed_policy(lr), accuracies[column], data)
+            for lr, accuracies in self.fixed.items()
+        )
+        return (clr, *fixed)
+
+    def fixed_policy(self, lr: float) -> MultiStep:
+        """The original's schedule from another rate."""
+        return MultiStep(lr, self.drops)
+
+    def cyclical(self, between: tuple[float, float]) -> Stages:
+        """Triangular cycles between bounds that drop where the fixed rate does; the cycle goes on."""
+        low, high = between
+        first, second = self.drops
+        lengths = (first, second - first, 20 * self.step_size - second)
+        bounds = ((low / 10**k, high / 10**k) for k in range(3))
+        stages = ((n, Triangular(*pair, self.step_size)) for n, pair in zip(lengths, bounds, strict=True))
+        return Stages(*stages, restart=False)
+
+    def range_test(self) -> Experiment:
+        """The net's own LR range test, over some eight epochs (DenseNet: four), on held-out training images.
+
+        In profile quick it is as long as one training of the tuning, a quarter of the whole; in full six times that.
+        """
+        quick = 20 * self.step_size // self.quick // QUARTER
+        iterations = 6 * quick
+        nets = self._nets()
+        nets["settings"] = {k: v for k, v in nets["settings"].items() if k != "hold_out"} | {"test_on": "validation"}
+        return Experiment(
+            f"{self.name}-range-test",
+            f"{self.title}: LR range test, 0-1.5",
+            range_test_policy(0.0, 1.5, iterations),
+            iterations,
+            evaluate_every={"paper": iterations // 40, "quick": quick // 20, "smoke": 10},
+            shorter={"paper": 1, "quick": 6, "smoke": 75},
+            **nets,
+        )
+
+    def _row(self, name: str, title: str, policy: Policy, paper: float, data: str) -> Experiment:
+        profiles = {"paper": 1, "quick": self.quick, "smoke": self.smoke}
+        on = "" if data == "cifar10" else "-cifar100"
+        return Experiment(
+            f"{self.name}{on}-{name}",
+            f"{self.title}{' on CIFAR-100' if on else ''}, {title}",
+            policy,
+            20 * self.step_size,
+            paper,
+            "Table 4",
+            evaluate_every={"paper": self.step_size, "quick": 2 * self.step_size // self.quick, "smoke": 10},
+            shorter={"paper": 1} if on else profiles,
+            data=data,
+            **self._nets(),
+        )
+
+    def _nets(self) -> dict[str, Any]:
+        instead = {profile: {"net": self.nets[profile]} for profile in ("quick", "smoke")}
+        return {"settings": {**TRAINING, **self.settings, "net": self.nets["paper"]}, "instead": instead}
+
+
+RESNET = Family(
+    name="resnet",
+    title="ResNet",
+    step_size=3_200,  # 64,000 iterations of 128: 164 epochs; drops after 81 and 122
+    drops=(31_648, 47_648),
+    max_lr=0.3,
+    fixed={0.1: (92.8, 71.2), 0.2: (93.3, 71.6), 0.3: (91.8, 71.9)},
+    clr=(93.6, 72.5),
+    nets={"paper": "resnet56", "quick": "resnet20", "smoke": "resnet8"},
+    quick=32,
+    smoke=1_600,
+    settings={"batch": 128},
+)
+STOCHASTIC_DEPTH = Family(
+    name="sd",
+    title="Stochastic depth",
+    step_size=8_800,  # 176,000 iterations of 128: 500 epochs of 45,000 images, the rest is held out; drops at 50, 75 %
+    drops=(88_000, 132_000),
+    max_lr=0.3,
+    fixed={0.1: (94.6, 75.2), 0.2: (94.5, 75.2), 0.3: (94.2, 74.6)},
+    clr=(94.5, 75.4),
+    nets={"paper": "resnet110_sd", "quick": "resnet20_sd", "smoke": "resnet8_sd"},
+    quick=80,
+    smoke=4_000,
+    settings={"batch": 128, "hold_out": True},
+)
+DENSENET = Family(
+    name="densenet",
+    title="DenseNet",
+    step_size=11_700,  # 234,000 iterations of 64: 300 epochs; drops at 50 and 75 %
+    drops=(117_000, 175_500),
+    max_lr=0.2,
+    fixed={0.1: (94.5, 75.2), 0.2: (94.5, 75.3), 0.3: (94.2, 74.5)},
+    clr=(94.9, 75.9),
+    nets={"paper": "densenet40", "quick": "densenet22", "smoke": "densenet7"},
+    quick=150,
+    smoke=5_000,
+    settings={"batch": 64},
+)
+FAMILIES = (RESNET, STOCHASTIC_DEPTH, DENSENET)
+TABLE_4 = tuple(row for family in FAMILIES for row in family.rows())
+TABLE_4_CIFAR100 = tuple(row for family in FAMILIES for row in family.rows("cifar100"))
+RESIDUAL_RANGE_TESTS = tuple(family.range_test() for family in FAMILIES)

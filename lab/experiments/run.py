@@ -1,0 +1,114 @@
+"""Run, the frozen description of one training, and its policies as JSON."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from clrlib import schedules
+from clrlib.policy import Policy
+from clrlib.schedules import Stages
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that decides a training's result, but for the machine. Another value anywhere is another run.
+
+    experiment: the row of the catalogue it belongs to. profile: "paper", "quick" or "smoke". data: the image set's
+    name. iterations, evaluate_every: optimizer steps. momentum: a number, or a policy of its own. order: of the images
+    in training, "file" (Caffe's: as they are stored, never shuffled, so that seeds differ in their initial weights
+    alone), "once" (one shuffled order a seed) or "epoch" (a new one each epoch). precision: "float32" or "bfloat16"
+    (forward and backward pass of the training; weights and evaluation stay float32). test_on: "test", or "validation":
+    a tenth of the training images, held out. snapshots: iterations after which the net is kept for the ensemble and
+    the average of lab.training.snapshots. hold_out: train without that tenth, though tested on the test images. Of the
+    images, in training: flip: every second one is mirrored; shift: by up to so many pixels each way; crop: a part of so
+    many pixels a side (0: all).
+    """
+
+    experiment: str
+    policy: Policy
+    iterations: int
+    seed: int = 0
+    profile: str = "paper"
+    data: str = "cifar10"
+    net: str = "caffe_cifar10_full"
+    optimizer: str = "caffe_sgd"
+    momentum: float | Policy = 0.9
+    weight_decay: float = 0.004
+    batch: int = 100
+    order: str = "file"
+    precision: str = "float32"
+    evaluate_every: int = 500
+    test_on: str = "test"
+    snapshots: tuple[int, ...] = ()
+    hold_out: bool = False
+    flip: bool = False
+    shift: int = 0
+    crop: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("seed", 0), ("iterations", 1), ("batch", 1), ("evaluate_every", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ValueError(f"{name} is {value!r}; give a whole number, {least} or more")
+
+    @cached_property  # the tables ask for it thousands of times
+    def name(self) -> str:
+        """Experiment, policy, seed and a hash of every setting: the record's file name without its ending."""
+        return f"{self.experiment}-{type(self.policy).__name__.lower()}-seed{self.seed}-{self.hash}"
+
+    @property
+    def hash(self) -> str:
+        """First 8 digits of the SHA-256 of all settings; defaults are left out, so a new setting renames no old run."""
+        defaults = {f.name: f.default for f in dataclasses.fields(self)} | {"snapshots": []}
+        settings = {k: v for k, v in self.to_json().items() if v != defaults[k]}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+
+    def to_json(self) -> dict[str, Any]:
+        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain = {k: policy_to_json(v) if isinstance(v, Policy) else v for k, v in settings.items()}
+        return {**plain, "snapshots": list(self.snapshots)}
+
+    @classmethod
+    def from_json(cls, settings: dict[str, Any]) -> "Run":
+        known: dict[str, Any] = {k: policy_from_json(v) if isinstance(v, dict) else v for k, v in settings.items()}
+        known["snapshots"] = tuple(settings.get("snapshots", ()))
+        return cls(**known)
+
+
+def policy_to_json(policy: Policy) -> dict[str, Any]:
+    """{"name": class, then its numbers}; Stages as a list of [iterations, policy].
+
+    Raises TypeError for a Function, whose code no record could hold.
+
+    >>> policy_to_json(schedules.Fixed(0.1))
+    {'name': 'Fixed', 'lr': 0.1}
+    """
+    name = {"name": type(policy).__name__}
+    if isinstance(policy, schedules.Function):
+        raise TypeError(f"{policy} cannot be written into a record; give a policy that is made of numbers")
+    if isinstance(policy, Stages):
+        on = {} if policy.restart else {"restart": False}
+        return {**name, "stages": [[n, policy_to_json(p)] for n, p in policy.stages], **on}
+    numbers = {f.name: getattr(policy, f.name) for f in dataclasses.fields(policy)}  # type: ignore[arg-type]
+    return {**name, **{k: _plain(v) for k, v in numbers.items()}}
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them, and a policy within a policy as policy_to_json has it."""
+    if isinstance(value, Policy):
+        return policy_to_json(value)
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def policy_from_json(content: dict[str, Any]) -> Policy:
+    """The inverse of policy_to_json; only classes of clrlib.schedules are made."""
+    name, numbers = content["name"], {k: v for k, v in content.items() if k != "name"}
+    kind = getattr(schedules, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Policy)):
+        raise ValueError(f"policy {name!r} is not one of clrlib.schedules; was the record made by a newer clrlib?")
+    if kind is Stages:
+        return Stages(*((n, policy_from_json(p)) for n, p in numbers["stages"]), restart=numbers.get("restart", True))
+    return kind(**{k: policy_from_json(v) if isinstance(v, dict) else v for k, v in numbers.items()})

@@ -1,0 +1,1 @@
+"""The nets, and the kernels that a CPU trains the Caffe net with."""

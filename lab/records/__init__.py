@@ -1,0 +1,1 @@
+"""Records of trainings: made, checked, stored, found again."""

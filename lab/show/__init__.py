@@ -1,0 +1,1 @@
+"""Figures, tables, sliders and reports, from records."""

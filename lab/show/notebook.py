@@ -1,0 +1,140 @@
+"""What a notebook opens with: records, figures with alt text, tables, a footer of provenance."""
+
+import os
+from collections.abc import Mapping
+
+from IPython.display import Image, Markdown, display
+from matplotlib.figure import Figure
+
+from lab import experiments
+from lab.claims import CLAIMS
+from lab.data import cifar100, image_sets, imagenet, imagenette
+from lab.experiments import Experiment
+from lab.experiments.run import Run
+from lab.records import store
+from lab.records.record import Record
+from lab.show import plots, tables
+from lab.sweep import processes
+from lab.sweep.progress import duration
+from lab.training import device
+
+PROFILES = ("published", "smoke", "quick", "paper")
+
+
+def collect(profile: str, *rows: Experiment) -> list[Record]:
+    """The records of some rows: "published" reads results/ and never trains; other profiles train what is missing.
+
+    CLRLIB_TRAINING=off (set by `make reproduce`, which has trained before) leaves out what is missing instead.
+    Raises ValueError for an unknown profile.
+    """
+    if profile not in PROFILES:
+        raise ValueError(f"profile is {profile!r}; give one of {', '.join(PROFILES)}")
+    folder = store.folder(profile)
+    known = {row.name: row for row in rows}
+    if profile == "published":
+        return [r for r in store.load_all(folder) if r.run.experiment in known]
+    names = data_for(profile)
+    precision = device.pick_precision()
+    if os.environ.get("CLRLIB_TRAINING") != "off":
+        for run in experiments.runs(profile, names, precision, catalogue=rows):
+            store.load_or_train(run, folder)
+    records = [r for r in store.load_all(folder) if r.run.experiment in known]  # more seeds too, where they were run
+    return [r for r in records if r.run == _as_now(r.run, known[r.run.experiment], names, precision)]
+
+
+def _as_now(run: Run, row: Experiment, names: Mapping[str, str], precision: str) -> Run | None:
+    """The row's run as it would be started now, with the same seed; None where its images are not at hand."""
+    return row.run(run.profile, run.seed, names[row.data], precision) if row.data in names else None
+
+
+def short() -> list[Record]:
+    """The published short runs, those of profile quick."""
+    return store.load_all(store.folder("published quick"))
+
+
+def or_short(records: list[Record], *rows: Experiment, say_so: bool = True) -> list[Record]:
+    """The records of some rows; where there are none, the published short runs, and a sentence that says so.
+
+    say_so: False leaves the sentence to say_if_short, for where another one comes first.
+    """
+    names = [row.name for row in rows]
+    found = [r for r in records if r.run.experiment in names]
+    if not found:
+        found = [r for r in short() if r.run.experiment in names]
+    if say_so:
+        say_if_short(found, records)
+    return found
+
+
+def say_if_short(shown: list[Record], records: list[Record]) -> None:
+    """Say that short trainings stand in where what is shown is not of the records."""
+    if not any(r in records for r in shown):
+        say("*Nothing of the paper's size has been trained yet: these are the short trainings of profile `quick`.*")
+
+
+def images_for(profile: str, download: bool = False) -> image_sets.Images:
+    """The image set of a profile: digits for smoke; CIFAR-10 for quick, or digits where it cannot be had; CIFAR-10."""
+    if profile == "smoke":
+        return image_sets.load("digits")
+    return image_sets.load("cifar10", download=download, fallback=profile == "quick")
+
+
+@processes.first_on_each_machine()
+def data_for(profile: str, download: bool = False) -> dict[str, str]:
+    """The name of the image set for each kind that is at hand; "cifar10" always is, digits stand in for it in smoke."""
+    names = {"cifar10": images_for(profile, download).name}
+    if names["cifar10"] == "digits":
+        return {**names, "imagenette": "digits-64"} if profile == "smoke" else names
+    if download and imagenette.find() is None:
+        imagenette.download()
+    if found := imagenette.find():
+        names["imagenette"] = found[0]
+    if cifar100.find():
+        names["cifar100"] = "cifar100"
+    if imagenet.find():
+        names["imagenet"] = "imagenet"
+    return names
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure with its alt text."""
+    display(Image(plots.encoded(figure, "png"), alt=alt))  # type: ignore[no-untyped-call]
+
+
+def say(markdown: str) -> None:
+    """Display Markdown whose numbers were filled in by code."""
+    display(Markdown(markdown))  # type: ignore[no-untyped-call]
+
+
+def solution(text: str) -> None:
+    """Display the solution of an exercise, folded, whose numbers were filled in by code."""
+    say(f"<details><summary>Solution</summary>\n\n{text}\n\n</details>")
+
+
+def claims(records: list[Record], only: str = "") -> None:
+    """Display the table of claims, or of one notebook's, the published short runs beside; a long one folded."""
+    table = tables.claims_table(records, short(), notebooks="", only=only)
+    count = sum(claim.notebook.startswith(only) for claim in CLAIMS)
+    say(_folded(table, f"{count} claims about accuracy, and the range test, one by one", longest=60))
+
+
+def provenance(records: list[Record]) -> None:
+    """Display where each record comes from, once each, and how long it trained; many of them folded."""
+    if not records:
+        say("Nothing was trained yet, so there is no record.")
+        return
+    own = {r.run.name: r for r in records}.values()
+    rows = (
+        f"| {r.run.name} | {r.data['label']} | {r.run.precision} | {r.machine['name']}, {r.machine['threads']} "
+        f"| {r.iterations_per_second} | {r.versions['torch']} | {(r.commits[-1]['commit'] or 'none')[:10]} |"
+        for r in own
+    )
+    head = "| record | data | precision | device, threads | iterations/s | torch | commit |"
+    say(_folded("\n".join((head, "|---" * 7 + "|", *rows)), f"{len(own)} records", longest=12))
+    say(f"They trained for {duration(sum(r.seconds for r in own))} in all, added up one after the other.")
+
+
+def _folded(table: str, summary: str, longest: int) -> str:
+    """A table; one of more rows than the longest that is shown at once is folded under its summary."""
+    count = len(table.splitlines()) - 2
+    return f"<details><summary>{summary}</summary>\n\n{table}\n\n</details>" if count > longest else table

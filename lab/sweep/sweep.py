@@ -1,0 +1,167 @@
+"""Many runs side by side, with joblib: in processes of this machine, or on a Dask cluster."""
+
+import os
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import joblib
+import psutil
+import torch
+
+from lab.experiments.run import Run
+from lab.files import Busy
+from lab.nets import kernels
+from lab.records import store
+from lab.records.record import Record
+from lab.sweep import processes
+from lab.sweep.progress import NewProgress
+from lab.sweep.total import Bar, Lines, total
+from lab.training import device
+from lab.training.loop import OutOfTime
+
+if TYPE_CHECKING:
+    from lab.sweep.dask import Cluster
+
+SECONDS_BETWEEN_LOOKS = 1.0  # for the process that a worker works for
+BYTES_A_RUN = 2**31  # what CIFAR-10 and a net take at most, torch included
+BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
+Outcome = tuple[Run, Record | type[Busy] | type[OutOfTime]]
+
+
+def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
+    """One run at a time on a GPU; on a CPU one for each core, as far as the memory goes.
+
+    For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
+    is all that the machine has, not what is free now: the same command is to go on with the same number, on which the
+    threads of each run depend. Where a container or other programs leave less, give the number with JOBS=. kind: of
+    the images.
+    """
+    if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
+        return 1
+    if processes.size() > 1:  # all of which train the one run
+        return 1
+    need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
+    room = int(psutil.virtual_memory().total) // need
+    cores: int = joblib.cpu_count(only_physical_cores=True)
+    return max(1, min(cores, room))
+
+
+def train_missing(
+    runs: Sequence[Run],
+    folder: Path,
+    jobs: int | Mapping[str, int],
+    budget: float | None = None,
+    cluster: "Cluster | None" = None,
+) -> None:
+    """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
+
+    jobs: one number, or one for each set of images, by its name. budget: seconds after which it saves what is in
+    progress and stops. Stop it at any moment: the next call goes on from the records and checkpoints that are there.
+    What another process trains at the same time is left to it, and waited for at the end. cluster: trains instead of
+    this machine, as many at a time as it has places.
+    """
+    if cluster:
+        folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
+    runs = list(dict.fromkeys(runs))  # a run given twice is trained once
+    missing = processes.agree([run for run in runs if not store.is_finished(run, folder)])
+    beside = _beside_each(runs, jobs)
+    places = str(cluster.places()) if cluster else _at_a_time(_parts(missing, beside))
+    done = len(runs) - len(missing)
+    print(f"{done} of {len(runs)} runs are done, {len(missing)} to train, {places} at a time", flush=True)
+    if not missing:
+        return
+    until = None if budget is None else time.monotonic() + budget
+    with total(missing) as shown:
+        to_train = missing
+        for wait in (False, True):  # first what nobody trains, then what others have begun
+            begun_elsewhere = []
+            if not to_train:
+                break
+            for run, outcome in (
+                cluster.train(to_train, folder, wait)
+                if cluster
+                else _train_here(to_train, folder, beside, until, wait, shown)
+            ):
+                if outcome is Busy:
+                    begun_elsewhere.append(run)
+                elif isinstance(outcome, Record):
+                    if cluster and not store.is_finished(run, folder):  # trained on a machine with a folder of its own
+                        store.save(outcome, folder)
+                    shown.ended(outcome)
+            to_train = begun_elsewhere
+    if unfinished := sum(not store.is_finished(run, folder) for run in missing):
+        why = "another process is at work" if to_train else "time is up"
+        print(f"{why}: {unfinished} runs are not finished; the same command goes on from here", flush=True)
+
+
+def _beside_each(runs: Sequence[Run], jobs: int | Mapping[str, int]) -> dict[Run, int]:
+    """How many are trained at a time with each run, it counted too.
+
+    Of all runs, not of the missing ones: a sweep that is taken up again is to share out the cores as it did before.
+    """
+    wanted = {run: jobs if isinstance(jobs, int) else jobs[run.data] for run in runs}
+    there = Counter(wanted.values())
+    return {run: min(at_a_time, there[at_a_time]) for run, at_a_time in wanted.items()}
+
+
+def _train_here(
+    runs: Sequence[Run], folder: Path, beside: Mapping[Run, int], until: float | None, wait: bool, shown: Lines | Bar
+) -> Iterator[Outcome]:
+    """Each run and what became of it, as they end: in processes of this machine, each with its share of the cores."""
+    if device.pick_device().type == "cpu":
+        with processes.first_on_each_machine():
+            kernels.name()  # compiled here, once, rather than by every worker at the same time
+    # joblib takes a worker that has grown by 300 MB for one that leaks, and starts another: ours keep freed memory
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+    for jobs, some in _parts(runs, beside).items():
+        threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * processes.on_this_machine()))
+        told = ((run, shown.progress(run)) for run in some)
+        work = (joblib.delayed(_train)(run, folder, threads, until, wait, tell, os.getpid()) for run, tell in told)
+        # batch_size=1: a long run must not hold a short one back
+        at_a_time = min(jobs, len(some))
+        yield from joblib.Parallel(n_jobs=at_a_time, batch_size=1, return_as="generator_unordered")(work)
+
+
+def _at_a_time(parts: Mapping[int, Sequence[Run]]) -> str:
+    """For people."""
+    return ", then ".join(str(min(jobs, len(some))) for jobs, some in parts.items()) or "1"
+
+
+def _parts(runs: Sequence[Run], beside: Mapping[Run, int]) -> dict[int, list[Run]]:
+    """The runs of which as many are trained at a time, by that number."""
+    parts: dict[int, list[Run]] = {}
+    for run in runs:
+        parts.setdefault(beside[run], []).append(run)
+    return parts
+
+
+def _train(
+    run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress, caller: int
+) -> Outcome:
+    if os.getpid() != caller:
+        _end_with(caller)
+    torch.set_num_threads(threads)
+    if processes.agree(until is not None and time.monotonic() > until):
+        return run, OutOfTime
+    try:
+        return run, store.load_or_train(run, folder, until, wait, progress)
+    except (Busy, OutOfTime) as error:
+        return run, type(error)
+
+
+@cache  # one thread is enough
+def _end_with(caller: int) -> None:
+    """End this process, at once, when the one that started it is gone: nobody would take what it trains."""
+    threading.Thread(target=_look_after, args=(caller,), daemon=True).start()
+
+
+def _look_after(caller: int) -> None:
+    while os.getppid() == caller and psutil.pid_exists(caller):  # Windows keeps the number of a parent that is gone
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)  # as if killed too: its checkpoint is at most half a minute old, its lock is the system's to free

@@ -1,0 +1,1 @@
+"""One training: the loop, the solvers, the snapshots, the device."""

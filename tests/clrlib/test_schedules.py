@@ -1,0 +1,499 @@
+import copy
+import dataclasses
+import json
+import math
+import pickle
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import clrlib
+from clrlib import (
+    Cyclical,
+    Exponential,
+    ExpRange,
+    Fixed,
+    Hann,
+    LinearDecay,
+    MultiStep,
+    OneCycle,
+    PiecewiseLinear,
+    Policy,
+    Stages,
+    Triangular,
+    Triangular2,
+    UpDown,
+    WarmRestarts,
+    Welch,
+    epochs_to_iterations,
+)
+from lab.experiments.run import policy_from_json, policy_to_json
+
+B, M, S, GAMMA = 0.001, 0.006, 20, 0.99994
+CYCLICAL = (Triangular(B, M, S), Triangular2(B, M, S), ExpRange(B, M, S, GAMMA), Welch(B, M, S), Hann(B, M, S))
+POLICIES = (
+    *CYCLICAL,
+    ExpRange(B, M, S, GAMMA, decay="amplitude"),
+    Fixed(0.01),
+    MultiStep(0.001, (60, 65)),
+    Exponential(0.001, GAMMA),
+    LinearDecay(0.007, 0.001, 40),
+    PiecewiseLinear(((0, 0.001), (40, 0.005), (80, 0.0))),
+    WarmRestarts(B, M, 30),
+    WarmRestarts(B, M, 10, growth=2),
+    Stages((160, Triangular2(0.001, 0.005, 20)), (60, Triangular2(0.0001, 0.0005, 10))),
+    Stages((7, Fixed(0.1))),
+    Stages((7, Fixed(0.1)), restart=False),
+    Stages(
+        (50, Triangular(B, M, S)), (70, Triangular2(B / 10, M / 10, S)), (30, LinearDecay(B, 0, 150)), restart=False
+    ),
+    UpDown(B, M, 7, 13),
+    UpDown(M, B, 13, 7, shrink=0.5, gamma=GAMMA),
+    OneCycle.torch(M, 100),
+    OneCycle.torch(M, 95, pct_start=0.25, anneal="linear", three_phase=True),
+    Fixed(0.01).then(Hann(B, M, S), after=30).repeat(every=77),
+)
+every_policy = pytest.mark.parametrize("policy", POLICIES, ids=repr)
+
+
+# The formulas as the paper prints them, transcribed on their own.
+
+
+def torch7_share(t, s):
+    """Section 3.1: the share of max_lr - base_lr at iteration t."""
+    cycle = math.floor(1 + t / (2 * s))
+    x = abs(t / s - 2 * cycle + 1)
+    return max(0.0, 1 - x)
+
+
+def caffe_rate(t, b, m, s, halving):
+    """Appendix A."""
+    if t <= 0:
+        return b
+    cycle = t // (2 * s)
+    x = (t - (2 * cycle + 1) * s) / s
+    return b + (m - b) * min(1.0, max(0.0, (1 - abs(x)) / 2 ** (cycle * halving)))
+
+
+def optimizer_with(lr):
+    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+
+
+def rates_of(scheduler, iterations):
+    rates = []
+    for _ in range(iterations):
+        rates.append(scheduler.get_last_lr()[0])
+        scheduler.optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def agree(policy, expected):
+    assert [policy(t) for t in range(len(expected))] == pytest.approx(list(expected), rel=1e-12, abs=1e-18)
+
+
+@pytest.mark.parametrize("s", [1, 7, 20, 2000])
+def test_triangular_agrees_with_both_forms_of_the_paper_for_ten_cycles(s):
+    agree(Triangular(B, M, s), [B + (M - B) * torch7_share(t, s) for t in range(20 * s + 1)])
+    agree(Triangular(B, M, s), [caffe_rate(t, B, M, s, halving=False) for t in range(20 * s + 1)])
+
+
+@pytest.mark.parametrize("s", [1, 7, 20])
+def test_triangular2_agrees_with_the_appendix_for_ten_cycles(s):
+    agree(Triangular2(B, M, s), [caffe_rate(t, B, M, s, halving=True) for t in range(20 * s + 1)])
+
+
+def test_exp_range_shrinks_both_bounds_or_only_the_amplitude():
+    shares = [torch7_share(t, S) for t in range(200)]
+    agree(ExpRange(B, M, S, 0.99), [0.99**t * (B + (M - B) * share) for t, share in enumerate(shares)])
+    amplitude = ExpRange(B, M, S, 0.99, decay="amplitude")
+    agree(amplitude, [B + (M - B) * share * 0.99**t for t, share in enumerate(shares)])
+
+
+@pytest.mark.parametrize(
+    ("policy", "mode"),
+    [
+        (Triangular(B, M, S), "triangular"),
+        (Triangular2(B, M, S), "triangular2"),
+        (ExpRange(B, M, S, 0.999, decay="amplitude"), "exp_range"),
+    ],
+)
+def test_cyclical_policies_agree_with_torch_for_ten_cycles(policy, mode):
+    optimizer = optimizer_with(B)
+    theirs = torch.optim.lr_scheduler.CyclicLR(optimizer, B, M, S, mode=mode, gamma=0.999, cycle_momentum=False)
+    agree(policy, rates_of(theirs, 20 * S + 1))
+
+
+@pytest.mark.parametrize(("up", "down"), [(4, 6), (20, 20), (7, 1), (1, 7), (1, 1)])
+@pytest.mark.parametrize(
+    ("mode", "factors"),
+    [("triangular", {}), ("triangular2", {"shrink": 0.5}), ("exp_range", {"gamma": 0.999})],
+)
+def test_unequal_halves_agree_with_torch_for_ten_cycles(up, down, mode, factors):
+    optimizer = optimizer_with(B)
+    theirs = torch.optim.lr_scheduler.CyclicLR(optimizer, B, M, up, down, mode, gamma=0.999, cycle_momentum=False)
+    agree(UpDown(B, M, up, down, **factors), rates_of(theirs, 10 * (up + down) + 1))
+
+
+def test_equal_halves_are_the_cyclical_policies_digit_for_digit():
+    t = np.arange(20 * S)
+    for policy, twin in (
+        (UpDown(B, M, S, S), Triangular(B, M, S)),
+        (UpDown(B, M, S, S, shrink=0.5), Triangular2(B, M, S)),
+        (UpDown(B, M, S, S, gamma=GAMMA), ExpRange(B, M, S, GAMMA, decay="amplitude")),
+    ):
+        np.testing.assert_array_equal(policy(t), twin(t))
+
+
+def test_multistep_and_exponential_agree_with_torch():
+    theirs = torch.optim.lr_scheduler.MultiStepLR(optimizer_with(0.1), [3, 7, 8], gamma=0.5)
+    agree(MultiStep(0.1, (3, 7, 8), gamma=0.5), rates_of(theirs, 20))
+    agree(Exponential(0.1, 0.9), rates_of(torch.optim.lr_scheduler.ExponentialLR(optimizer_with(0.1), 0.9), 50))
+
+
+def test_welch_and_hann_are_the_windows_of_their_names():
+    u = np.arange(200) / (2 * S) % 1
+    agree(Welch(B, M, S), B + (M - B) * (1 - (2 * u - 1) ** 2))
+    agree(Hann(B, M, S), B + (M - B) * (1 - np.cos(2 * np.pi * u)) / 2)
+
+
+@pytest.mark.parametrize("policy", CYCLICAL, ids=repr)
+def test_cycles_start_at_the_lower_and_peak_at_the_upper_bound(policy):
+    decay = GAMMA**S if isinstance(policy, ExpRange) else 1
+    assert policy(0) == B
+    assert policy(S) == pytest.approx(M * decay, rel=1e-15)
+
+
+def test_linear_decay_falls_once_and_stays():
+    agree(LinearDecay(0.007, 0.001, 4), [0.007, 0.0055, 0.004, 0.0025, 0.001, 0.001, 0.001])
+
+
+def test_stages_restart_the_cycle_of_table_2():
+    stages = ((16_000, 0.001, 0.005, 2000), (6_000, 0.0001, 0.0005, 1000), (3_000, 0.00001, 0.00005, 500))
+    policy = Stages(*((iterations, Triangular2(b, m, s)) for iterations, b, m, s in stages))
+    expected = [caffe_rate(t, b, m, s, halving=True) for n, b, m, s in stages for t in range(n)]
+    np.testing.assert_allclose(policy(np.arange(25_000)), expected, rtol=1e-12)
+    assert policy(25_000) == pytest.approx(0.00001)  # past the end the last stage goes on
+    assert policy(25_500) == pytest.approx(0.00001 + 0.00004 / 2**3)
+
+
+def test_stages_that_do_not_restart_count_on() -> None:
+    """The bounds fall tenfold after 50 and 120 iterations, a cycle of 40 goes on through both falls."""
+    policies = [Triangular(B / 10**k, M / 10**k, S) for k in range(3)]
+    policy = Stages((50, policies[0]), (70, policies[1]), (30, policies[2]), restart=False)
+    expected = [caffe_rate(t, B, M, S, halving=False) / 10 ** ((t >= 50) + (t >= 120)) for t in range(200)]
+    agree(policy, expected)  # from 150 on the last stage goes on
+    np.testing.assert_allclose(policy(np.arange(200)), expected, rtol=1e-12)
+    for start, before, after in ((50, *policies[:2]), (120, *policies[1:])):
+        assert [policy(start - 1), policy(start), policy(start + 1)] == [
+            before(start - 1),
+            after(start),
+            after(start + 1),
+        ]
+
+
+def test_stages_that_do_not_restart_pass_each_policy_the_iteration_itself() -> None:
+    """Halving, decay and milestones count from the beginning, not from their stage's."""
+    parts = (Triangular2(B, M, 5), ExpRange(B, M, 5, 0.9), MultiStep(0.1, (25, 33)), WarmRestarts(B, M, 7, 2))
+    policy = Stages(*((10, part) for part in parts), restart=False)
+    agree(policy, [parts[min(t // 10, 3)](t) for t in range(60)])
+    restarting = Stages(*((10, part) for part in parts))
+    agree(restarting, [parts[min(t // 10, 3)](t - 10 * min(t // 10, 3)) for t in range(60)])
+
+
+def test_restarting_or_not_is_one_where_every_stage_is_whole_cycles() -> None:
+    stages = ((80, Triangular(B, M, 20)), (40, Hann(B, M, 5)), (40, Welch(B, M, 10)))
+    t = np.arange(200)
+    np.testing.assert_allclose(Stages(*stages, restart=False)(t), Stages(*stages)(t), rtol=1e-12)
+    one_off = Stages((81, stages[0][1]), *stages[1:], restart=False), Stages((81, stages[0][1]), *stages[1:])
+    assert one_off[0](85) != pytest.approx(one_off[1](85))
+
+
+def test_stages_tell_that_they_do_not_restart_and_nothing_else() -> None:
+    stages = ((7, Fixed(0.1)), (5, Triangular(B, M, S)))
+    told = "(7, Fixed(lr=0.1)), (5, Triangular(base_lr=0.001, max_lr=0.006, step_size=20))"
+    assert repr(Stages(*stages)) == repr(Stages(*stages, restart=True)) == f"Stages({told})"
+    assert repr(Stages(*stages, restart=False)) == f"Stages({told}, restart=False)"
+    assert Stages(*stages) == Stages(*stages, restart=True) != Stages(*stages, restart=False)
+    assert hash(Stages(*stages)) == hash(Stages(*stages, restart=True))
+
+
+def test_stages_are_written_as_before_unless_they_do_not_restart() -> None:
+    plain = {"name": "Stages", "stages": [[7, {"name": "Fixed", "lr": 0.1}]]}
+    assert policy_to_json(Stages((7, Fixed(0.1)))) == plain
+    assert policy_to_json(Stages((7, Fixed(0.1)), restart=False)) == {**plain, "restart": False}
+    assert policy_from_json(plain) == Stages((7, Fixed(0.1)))
+    assert policy_from_json({**plain, "restart": False}) == Stages((7, Fixed(0.1)), restart=False)
+
+
+@every_policy
+def test_policies_come_back_from_json(policy: Policy) -> None:
+    again = policy_from_json(json.loads(json.dumps(policy_to_json(policy))))
+    assert again == policy and repr(again) == repr(policy)
+
+
+@every_policy
+def test_number_array_and_tensor_give_the_same(policy):
+    t = np.arange(300)
+    expected = np.array([policy(int(i)) for i in t])
+    for dtype in (np.int64, np.int32, np.uint16):
+        result = policy(t.astype(dtype))
+        assert result.dtype == np.float64
+        np.testing.assert_allclose(result, expected, rtol=1e-14)
+    np.testing.assert_array_equal(policy(t.reshape(3, 5, 20)), policy(t).reshape(3, 5, 20))
+    np.testing.assert_array_equal(policy(t[::-3]), policy(t)[::-3])
+    as_tensor = policy(torch.from_numpy(t).reshape(60, 5))
+    assert as_tensor.dtype == torch.float64
+    np.testing.assert_array_equal(as_tensor, policy(t).reshape(60, 5))
+
+
+@every_policy
+def test_small_integer_types_do_not_overflow(policy):
+    t = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(policy(t), policy(t.astype(np.int64)))
+    np.testing.assert_array_equal(policy(torch.from_numpy(t)), policy(t.astype(np.int64)))
+
+
+@every_policy
+def test_0d_and_empty_iterations_keep_their_shape(policy):
+    assert type(policy(3)) is float
+    assert type(policy(np.int64(3))) is float
+    for zero_d in (policy(np.array(3)), policy(torch.tensor(3))):
+        assert zero_d.shape == ()
+        assert float(zero_d) == pytest.approx(policy(3), rel=1e-15)
+    assert policy(np.empty((0, 2), dtype=int)).shape == (0, 2)
+    assert policy(torch.empty((2, 0), dtype=torch.int64)).shape == (2, 0)
+
+
+@every_policy
+def test_the_result_is_a_new_writable_array(policy):
+    t = np.arange(4)
+    policy(t)[:] = 0
+    np.testing.assert_array_equal(t, np.arange(4))
+
+
+@every_policy
+def test_huge_iterations_are_exact_and_do_not_overflow(policy):
+    for t in (10**9, 2 * S * 1025 + 3, 2 * S * 5000 + 3, 2**63 - 1):
+        assert 0 <= policy(t) <= 0.1
+        np.testing.assert_allclose(policy(np.array([t])), [policy(t)], rtol=1e-12)
+    if type(policy) in (Triangular, Welch, Hann):
+        assert policy(2 * S * 10**15 + 3) == policy(3)
+
+
+@every_policy
+def test_policies_are_values(policy):
+    field = dataclasses.fields(policy)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(policy, field, 1)
+    twin = eval(repr(policy), vars(clrlib))
+    assert twin == policy
+    assert hash(twin) == hash(policy)
+    assert twin is not policy
+    assert pickle.loads(pickle.dumps(policy)) == copy.deepcopy(policy) == policy  # noqa: S301
+    assert len({policy, twin, Fixed(0.9)}) == 2
+
+
+def test_different_policies_differ():
+    assert len(set(POLICIES)) == len(POLICIES)
+    assert Triangular(B, M, S) != Triangular2(B, M, S)
+    assert Triangular(B, M, S) != Triangular(B, M, S + 1)
+
+
+def test_whole_floats_and_numpy_numbers_become_plain_ones():
+    policy = Triangular(np.float32(0.5), 1, step_size=2000.0)
+    assert [type(value) for value in (policy.base_lr, policy.max_lr, policy.step_size)] == [float, float, int]
+    assert policy == Triangular(0.5, 1.0, 2000)
+    assert MultiStep(0.1, [np.int64(3), 7.0]).milestones == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Triangular(0.006, 0.001, 20), "base_lr 0.006 is above max_lr 0.001; give the lower bound as base_lr"),
+        (lambda: LinearDecay(max_lr=0.1, base_lr=0.2, steps=3), "base_lr 0.2 is above max_lr 0.1"),
+        (lambda: Triangular(-0.1, 0.1, 20), "base_lr is -0.1; a learning rate must be 0 or more"),
+        (lambda: Triangular(0.1, math.inf, 20), "max_lr is inf; give a finite number"),
+        (lambda: Fixed(math.nan), "lr is nan; give a finite number"),
+        (lambda: Fixed(-1), "lr is -1; a learning rate must be 0 or more"),
+        (lambda: Triangular(0, 1, 0), "step_size is 0; give a whole number of iterations, 1 or more"),
+        (lambda: Triangular(0, 1, -3), "step_size is -3; give a whole number of iterations"),
+        (lambda: Welch(0, 1, 2.5), "step_size is 2.5; give a whole number of iterations"),
+        (lambda: LinearDecay(1, 0, 0), "steps is 0; give a whole number of iterations"),
+        (lambda: UpDown(0, 1, 5, 0), "step_size_down is 0; give a whole number of iterations, 1 or more"),
+        (lambda: UpDown(0, 1, 5, 5, shrink=2), "shrink is 2; give a factor above 0 and up to 1"),
+        (lambda: Exponential(0.1, 0), "gamma is 0; give a factor above 0 and up to 1"),
+        (lambda: Exponential(0.1, 1.1), "gamma is 1.1; give a factor above 0 and up to 1"),
+        (lambda: ExpRange(0, 1, 5, 2), "gamma is 2; give a factor above 0 and up to 1"),
+        (lambda: ExpRange(0, 1, 5, math.nan), "gamma is nan; give a finite number"),
+        (lambda: ExpRange(0, 1, 5, 0.9, decay="cats"), "decay is 'cats'; give \"bounds\""),
+        (lambda: MultiStep(0.1, (5, 3)), "milestones (5, 3) do not rise; give each iteration once, in rising order"),
+        (lambda: MultiStep(0.1, (5, 5)), "milestones (5, 5) do not rise"),
+        (lambda: MultiStep(0.1, (0, 5)), "milestones[0] is 0; give a whole number of iterations, 1 or more"),
+        (lambda: MultiStep(0.1, (5,), gamma=-1), "gamma is -1; give a factor"),
+        (lambda: Stages(), "Stages() is empty; give at least one (iterations, policy) pair"),
+        (lambda: Stages((0, Fixed(1))), "iterations of stage 0 is 0; give a whole number of iterations"),
+        (lambda: epochs_to_iterations(0.001, 100), "0.001 epochs of 100 iterations is 0; give a whole number"),
+        (lambda: epochs_to_iterations(4, 0), "iterations_per_epoch is 0; give a whole number"),
+    ],
+)
+def test_bad_values_are_refused_in_one_sentence(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Fixed("0.1"), "lr must be a number, not '0.1'; give it as a float"),
+        (lambda: Triangular(0, 1, True), "step_size must be a number, not True"),
+        (lambda: Stages(Fixed(1)), "stage 0 is Fixed(lr=1.0); give a pair (iterations, policy)"),
+        (lambda: Stages((5, Fixed(1)), (5, 0.1)), "stage 1 is (5, 0.1); give a pair (iterations, policy)"),
+    ],
+)
+def test_bad_types_are_refused_in_one_sentence(make, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        make()
+
+
+@every_policy
+@pytest.mark.parametrize("t", [-1, np.array([2, -1]), torch.tensor([2, -1])], ids=["int", "array", "tensor"])
+def test_negative_iterations_are_refused(policy, t):
+    with pytest.raises(ValueError, match="iteration -1 is negative; the first iteration is 0"):
+        policy(t)
+
+
+@every_policy
+@pytest.mark.parametrize("t", [True, 1.0, np.float64(1), None, "1", [1, 2]], ids=repr)
+def test_other_types_of_iteration_are_refused(policy, t):
+    with pytest.raises(TypeError, match="give an int, 0 or more"):
+        policy(t)
+
+
+@pytest.mark.parametrize("t", [np.array([True]), np.array([1.0]), torch.tensor([1.0]), torch.tensor(True)], ids=repr)
+def test_other_types_of_iteration_arrays_are_refused(t):
+    with pytest.raises(TypeError, match="give an array of integers, 0 or more"):
+        Fixed(1)(t)
+
+
+def test_cycle_ends_are_where_the_rate_is_back_at_its_minimum():
+    policy = Triangular(B, M, 10)
+    assert [policy.cycle_end_at_or_after(t) for t in (0, 1, 19, 20, 21, 40)] == [20, 20, 20, 20, 40, 40]
+    assert policy(policy.cycle_end_at_or_after(21)) == B
+
+
+def test_epochs_to_iterations_rounds():
+    assert epochs_to_iterations(8, 500) == 4000
+    assert epochs_to_iterations(0.5, 391) == 196
+
+
+def test_a_new_policy_takes_two_lines():
+    class Square(Cyclical):
+        def window(self, rise):
+            return rise**2
+
+    assert isinstance(Square(0, 1, 2), Policy)
+    assert Square(0, 1, 2)(1) == 0.25
+
+
+def test_a_rise_from_zero_keeps_every_digit_however_long_the_cycle():
+    for s in (3999, 100_000, 1_000_000):
+        assert Triangular(0.0, 1.0, s)(1) == pytest.approx(1 / s, rel=1e-15)
+        assert LinearDecay(1.0, 0.0, s)(s - 1) == pytest.approx(1 / s, rel=1e-15)
+
+
+@pytest.mark.parametrize("number", [10**400, 2**62])
+def test_numbers_too_large_for_64_bits_are_refused(number):
+    with pytest.raises(ValueError, match="step_size is"):
+        Triangular(0.1, 0.2, number)
+
+
+def test_milestones_that_are_no_tuple_are_refused():
+    with pytest.raises(TypeError, match="milestones is 5; give a tuple of iterations"):
+        MultiStep(0.1, 5)
+
+
+@pytest.mark.parametrize(("cycle", "growth"), [(1, 1), (7, 1), (400, 1), (1, 2), (10, 2), (3, 3)])
+def test_warm_restarts_agree_with_torch(cycle: int, growth: int) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=M)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, cycle, growth, eta_min=B)
+    policy = WarmRestarts(B, M, cycle, growth)
+    for t in range(500):
+        assert policy(t) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9), t
+        optimizer.step()
+        theirs.step()
+
+
+def test_one_cycle_of_warm_restarts_is_torchs_cosine_annealing() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=M)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 200, eta_min=0.0)
+    for t in range(200):
+        assert WarmRestarts(0.0, M, 200)(t) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9), t
+        optimizer.step()
+        theirs.step()
+
+
+def test_growing_cycles_restart_where_the_geometric_series_says() -> None:
+    """Starts at cycle * (growth**k - 1) / (growth - 1); an array gives what single iterations give."""
+    policy = WarmRestarts(0.0, 1.0, cycle=5, growth=2)
+    starts = [5 * (2**k - 1) for k in range(55)]
+    assert [policy(t) for t in starts] == [1.0] * len(starts)
+    assert [policy(t - 1) < 0.1 for t in starts[1:]] == [True] * (len(starts) - 1)
+    far = np.array([starts[40], starts[20] - 1, 0, starts[54]])
+    np.testing.assert_array_equal(policy(far), [policy(int(t)) for t in far])
+
+
+def test_three_phase_one_cycle_with_straight_lines_is_torchs() -> None:
+    """The knots of OneCycleLR: up to 0.3 * total - 1, down as long, and the rest to the end."""
+    optimizer, total = torch.optim.SGD([torch.zeros(1)], lr=M), 100
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, M, total, pct_start=0.3, anneal_strategy="linear", cycle_momentum=False, three_phase=True
+    )
+    low, end = M / 25, M / 25 / 1e4
+    ours = PiecewiseLinear(((0, low), (29, M), (58, low), (99, end)))
+    for t in range(total):
+        assert ours(t) == pytest.approx(theirs.get_last_lr()[0], rel=1e-9), t
+        optimizer.step()
+        if t < total - 1:
+            theirs.step()
+
+
+def test_piecewise_linear_meets_its_knots_and_stays_at_the_last() -> None:
+    knots = ((0, 0.0), (3, 0.3), (4, 0.1), (10, 0.4))
+    policy = PiecewiseLinear(knots)
+    assert [policy(t) for t, _ in knots] == [lr for _, lr in knots]
+    assert policy(1) == pytest.approx(0.1) and policy(7) == pytest.approx(0.25)
+    assert policy(11) == policy(10**12) == 0.4
+    assert PiecewiseLinear(((0, 0.2),))(5) == 0.2
+    assert PiecewiseLinear([[0, 0.0], [3, 1]]) == PiecewiseLinear(((0, 0.0), (3, 1.0)))  # as JSON has it
+
+
+@pytest.mark.parametrize(
+    ("knots", "message"),
+    [
+        ((), "must begin at iteration 0 and rise"),
+        (((1, 0.1),), "must begin at iteration 0 and rise"),
+        (((0, 0.1), (5, 0.2), (5, 0.3)), "must begin at iteration 0 and rise"),
+        (((0, 0.1), (9, 0.2), (5, 0.3)), "must begin at iteration 0 and rise"),
+        (((0, -0.1),), r"rate of knots\[0\] is -0.1; a learning rate must be 0 or more"),
+        (((0, 0.1), (2.5, 0.1)), r"iteration of knots\[1\] is 2.5; give a whole number of iterations, 0 or more"),
+        (((0, math.nan),), r"rate of knots\[0\] is nan; give a finite number"),
+    ],
+)
+def test_knots_that_make_no_curve_are_refused(knots: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PiecewiseLinear(knots)
+
+
+@pytest.mark.parametrize("knots", [0.1, "knots", (0.1, 0.2), ((0, 0.1, 0.2),), {0: 0.1}])
+def test_knots_that_are_no_pairs_are_refused(knots: object) -> None:
+    with pytest.raises(TypeError, match=r"knots is .*; give pairs \(iteration, rate\)"):
+        PiecewiseLinear(knots)
+
+
+@pytest.mark.parametrize(("cycle", "growth"), [(0, 1), (2.5, 1), (10, 0), (10, 1.5)])
+def test_warm_restarts_refuse_cycles_that_are_not_whole(cycle: float, growth: float) -> None:
+    with pytest.raises(ValueError, match="give a whole number of iterations, 1 or more"):
+        WarmRestarts(B, M, cycle, growth)

@@ -1,0 +1,265 @@
+"""The original CIFAR-10: nothing unchecked is opened, nothing in a pickle runs, no network is waited for."""
+
+import hashlib
+import io
+import os
+import pickle
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+import network
+import numpy as np
+import pytest
+import torchvision
+
+from lab.data import cifar_archive
+from lab.data.cifar_archive import Unpickler, download, read_archive, read_folder
+from lab.data.download import Unavailable
+from lab.data.folders import DataError
+
+TRAIN = [f"data_batch_{k}" for k in range(1, 6)]
+
+
+def batch(k: int, count: int = 2) -> bytes:
+    """A pickled batch of the original's shape; every byte of an image is its batch's number."""
+    return pickle.dumps({"data": np.full((count, 3072), k, np.uint8), "labels": [k] * count}, protocol=2)
+
+
+def batches() -> dict[str, bytes]:
+    return {name: batch(k) for k, name in enumerate([*TRAIN, "test_batch"])}
+
+
+def write_archive(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in reversed(files.items()):
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def trust(monkeypatch: pytest.MonkeyPatch, archive: Path | None = None, files: dict[str, bytes] | None = None) -> None:
+    """Pin the checksums of made-up data in place of the original's."""
+    if archive:
+        monkeypatch.setattr(cifar_archive, "SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
+        monkeypatch.setattr(cifar_archive, "SIZE", archive.stat().st_size)
+    if files:
+        known = [[name, hashlib.md5(content).hexdigest()] for name, content in files.items()]
+        monkeypatch.setattr(torchvision.datasets.CIFAR10, "train_list", known[:5])
+        monkeypatch.setattr(torchvision.datasets.CIFAR10, "test_list", known[5:])
+
+
+def never_unpickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*_: object) -> None:
+        raise AssertionError("unpickled")
+
+    monkeypatch.setattr(cifar_archive, "_batch", opened)
+
+
+@pytest.mark.parametrize("kind", ["archive", "folder"])
+def test_batches_are_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    files = batches()
+    if kind == "archive":
+        source = write_archive(tmp_path / cifar_archive.ARCHIVE, files)
+        trust(monkeypatch, archive=source)
+        arrays = read_archive(source)
+    else:
+        trust(monkeypatch, files=files)
+        arrays = read_folder(write_folder(tmp_path / cifar_archive.FOLDER, files))
+    assert arrays.train_images.shape == (10, 3, 32, 32) and arrays.train_images.dtype == np.uint8
+    assert arrays.train_images[:, 2, 31, 31].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert arrays.train_labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and arrays.train_labels.dtype == np.int64
+    assert arrays.test_images[:, 0, 0, 0].tolist() == arrays.test_labels.tolist() == [5, 5]
+    assert (len(arrays.classes), arrays.encoding) == (10, "original")
+
+
+def test_pinned_checksums_are_the_originals() -> None:
+    assert cifar_archive.SHA256 == "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+    assert torchvision.datasets.CIFAR10.train_list[0] == ["data_batch_1", "c99cafc152244af753f735de768cd75f"]
+
+
+def test_archive_with_another_checksum_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_archive(tmp_path / cifar_archive.ARCHIVE, batches())
+    never_unpickle(monkeypatch)
+    with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz has SHA-256 [0-9a-f]{64}, not 6d958be0"):
+        read_archive(source)
+
+
+def test_truncated_archive_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_archive(tmp_path / cifar_archive.ARCHIVE, batches())
+    trust(monkeypatch, archive=source)
+    source.write_bytes(source.read_bytes()[:-50])
+    never_unpickle(monkeypatch)
+    with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz has SHA-256"):
+        read_archive(source)
+
+
+def test_archive_without_a_batch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = batches()
+    del files["data_batch_3"]
+    source = write_archive(tmp_path / cifar_archive.ARCHIVE, files)
+    trust(monkeypatch, archive=source)
+    with pytest.raises(DataError, match="has no cifar-10-batches-py/data_batch_3"):
+        read_archive(source)
+
+
+def test_folder_with_a_changed_batch_is_refused_before_unpickling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = batches()
+    trust(monkeypatch, files=files)
+    folder = write_folder(tmp_path / cifar_archive.FOLDER, files | {"data_batch_1": batch(9)})
+    never_unpickle(monkeypatch)
+    with pytest.raises(DataError, match="data_batch_1 has MD5"):
+        read_folder(folder)
+
+
+def test_folder_without_a_batch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = batches()
+    trust(monkeypatch, files=files)
+    folder = write_folder(tmp_path / cifar_archive.FOLDER, files)
+    (folder / "test_batch").unlink()
+    with pytest.raises(DataError, match="test_batch cannot be read"):
+        read_folder(folder)
+
+
+# --- the unpickler -------------------------------------------------------------------------------------------------
+
+
+class Payload:
+    """Runs a command when an ordinary unpickler reads it."""
+
+    def __init__(self, run: Callable[..., Any], *args: Any) -> None:
+        self.call = run, args
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.call
+
+
+def test_os_system_payload_is_refused(tmp_path: Path) -> None:
+    proof = tmp_path / "ran"
+    payload = pickle.dumps({"data": Payload(os.system, f"touch {proof}"), "labels": []}, protocol=2)
+    with pytest.raises(DataError, match=r"test_batch is not a batch of CIFAR-10 \(it asks for (posix|nt)\.system\)"):
+        cifar_archive._batch("test_batch", payload)
+    assert not proof.exists()
+    pickle.loads(payload)  # noqa: S301  the payload is live: an ordinary unpickler runs it
+    assert proof.exists()
+
+
+@pytest.mark.parametrize(
+    "payload", [Payload(eval, "1"), Payload(getattr, "x", "y"), Payload(np.load, "x"), Payload(__import__, "os")]
+)
+def test_only_names_on_the_list_are_found(payload: Payload) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="it asks for"):
+        Unpickler(io.BytesIO(pickle.dumps(payload))).load()
+
+
+def python_2_batch(labels: bytes, data: bytes) -> bytes:
+    """A batch as Python 2 wrote it in 2009: byte strings, numpy.core, numbers for booleans."""
+
+    def string(value: bytes) -> bytes:
+        return b"T" + len(value).to_bytes(4, "little") + value
+
+    count = len(labels)
+    dtype = b"cnumpy\ndtype\n" + string(b"u1") + b"K\x00K\x01\x87R(K\x03" + string(b"|") + b"NNN"
+    dtype += b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + string(b"b") + b"\x87R"
+    array += b"(K\x01K" + bytes([count]) + b"M\x00\x0c\x86" + dtype + b"\x89" + string(data) + b"tb"
+    numbers = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
+    return b"\x80\x02}(" + string(b"labels") + numbers + string(b"data") + array + b"u."
+
+
+def test_batch_as_python_2_wrote_it_is_read() -> None:
+    data = np.random.default_rng(0).integers(0, 256, (3, 3072), np.uint8)
+    images, labels = cifar_archive._batch("a batch", python_2_batch(bytes([3, 1, 9]), data.tobytes()))
+    assert np.array_equal(images, data.reshape(3, 3, 32, 32))
+    assert labels.tolist() == [3, 1, 9]
+
+
+@pytest.mark.parametrize("spelling", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
+def test_both_spellings_of_numpy_are_read(spelling: bytes) -> None:
+    pickled = batch(3)
+    written = b"cnumpy._core.multiarray\n" if b"cnumpy._core" in pickled else b"cnumpy.core.multiarray\n"
+    assert written in pickled
+    images, _ = cifar_archive._batch("a batch", pickled.replace(written, b"c" + spelling + b"\n"))
+    assert images.shape == (2, 3, 32, 32) and (images == 3).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"data": np.zeros((2, 3072), np.uint8), "labels": [1]},
+        {"data": np.zeros((2, 3072), np.float32), "labels": [1, 1]},
+        {"data": np.zeros((2, 100), np.uint8), "labels": [1, 1]},
+        {"data": [1, 2], "labels": [1, 1]},
+        {"labels": [1, 1]},
+        [1, 2, 3],
+    ],
+)
+def test_pickle_of_another_shape_is_refused_by_name(content: object) -> None:
+    with pytest.raises(DataError, match="data_batch_2"):
+        cifar_archive._batch("data_batch_2", pickle.dumps(content, protocol=2))
+
+
+def test_cut_pickle_is_refused_by_name() -> None:
+    with pytest.raises(DataError, match="data_batch_2 is not a batch"):
+        cifar_archive._batch("data_batch_2", batch(1)[:-10])
+
+
+# --- the download --------------------------------------------------------------------------------------------------
+
+
+def test_download_is_checked_and_named_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = write_archive(tmp_path / "made.tar.gz", batches())
+    trust(monkeypatch, archive=made)
+    asked = network.sends(monkeypatch, made.read_bytes())
+    folder = tmp_path / "new" / "data"
+    assert download(folder) == folder / cifar_archive.ARCHIVE
+    assert [path.name for path in folder.iterdir()] == [cifar_archive.ARCHIVE]
+    assert len(read_archive(folder / cifar_archive.ARCHIVE).test_labels) == 2
+    assert asked == [torchvision.datasets.CIFAR10.url], "its authors first"
+
+
+def test_another_file_from_every_place_is_refused_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = network.sends(monkeypatch, b"<html>Please log in to the hotel's network</html>")
+    with pytest.raises(DataError, match=r"the download https://\S+ has 49 bytes, not 170498071"):
+        download(tmp_path)
+    assert asked == [torchvision.datasets.CIFAR10.url, *cifar_archive.MIRRORS]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (URLError("Name or service not known"), "no network: .*Name or service"),
+        (URLError(OSError(-2, "Name or service not known")), "^no network: Name or service not known$"),
+        (TimeoutError("timed out"), "^nothing came for 20 s$"),
+        (ConnectionResetError("reset"), "no network: reset"),
+        (HTTPError("https://x", 404, "Not Found", None, None), "^HTTP Error 404: Not Found"),  # type: ignore[arg-type]
+        (OSError(28, "No space left on device"), "^No space left on device$"),
+    ],
+)
+def test_failed_download_says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    network.sends(monkeypatch, error)
+    with pytest.raises(Unavailable, match=reason):
+        download(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_into_a_place_that_is_no_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network.sends(monkeypatch, b"")
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(Unavailable, match="File exists"):
+        download(tmp_path / "data")

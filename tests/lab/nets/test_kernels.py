@@ -1,0 +1,151 @@
+"""The compiled kernels: where they are used, how they are made, and what happens where they cannot be."""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lab.files import sealed, unsealed
+from lab.nets import kernels
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing is compiled yet, and nothing that is compiled here stays."""
+    monkeypatch.setattr(kernels, "BUILD", tmp_path)
+    return tmp_path / "kernels"
+
+
+compiled = pytest.mark.skipif(
+    shutil.which(kernels._compiler()[0]) is None, reason="no C++ compiler: only torch's operations are here"
+)
+
+
+def channels_last(*shape: int) -> torch.Tensor:
+    return torch.zeros(*shape).to(memory_format=torch.channels_last)
+
+
+@compiled
+def test_they_take_what_they_were_written_for_and_nothing_else() -> None:
+    assert kernels.fit(channels_last(2, 32, 8, 8)) and kernels.fit(channels_last(2, 32, 8, 8).bfloat16())
+    assert not kernels.fit(channels_last(2, 32, 8, 8).double())
+    assert not kernels.fit(torch.zeros(2, 32, 8, 8))
+    assert not kernels.fit(channels_last(2, 24, 8, 8))
+    assert not kernels.fit(channels_last(2, 32, 7, 8)) and not kernels.fit(channels_last(2, 32, 8, 7))
+    assert not kernels.fit(channels_last(2, 32, 8, 8).to("meta"))
+
+
+def test_the_choice_is_named_and_a_wrong_one_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLRLIB_KERNELS", "torch")
+    assert kernels.name() == "torch" and not kernels.fit(channels_last(2, 32, 8, 8))
+    monkeypatch.setenv("CLRLIB_KERNELS", "fast")
+    with pytest.raises(ValueError, match="CLRLIB_KERNELS is 'fast'; set it to"):
+        kernels.name()
+
+
+def compiler(folder: Path, script: str) -> str:
+    """A compiler that does what the script says."""
+    path = folder / "compiler"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "no C++ compiler 'no-such-compiler' for the CPU kernels (install g++, or name one with CXX)"),
+        ("echo 'error: out of luck' >&2; exit 1", "could not compile caffe.cpp (error: out of luck)"),
+        ("exit 1", "could not compile caffe.cpp (it gave no reason)"),
+        ('for last; do :; done; echo "no library" > "$last"', "the CPU kernels could not be loaded ("),
+    ],
+)
+def test_where_they_cannot_be_had_it_says_so_and_goes_on_with_torch(
+    script: str | None,
+    said: str,
+    elsewhere: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler" if script is None else compiler(tmp_path, script))
+    assert not kernels.load.__wrapped__()
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert said in last and last.endswith("; torch's own layers do the same, more slowly")
+    assert not elsewhere.exists() or not list(elsewhere.iterdir()), "nothing half made stays"
+
+
+def test_a_folder_that_cannot_be_written_is_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(kernels, "BUILD", tmp_path / "file")
+    assert not kernels.load.__wrapped__()
+    assert "the CPU kernels could not be loaded (" in capfd.readouterr().err
+
+
+WHOLE = sealed(io.BytesIO(bytes(range(256)) * 40))
+
+
+@pytest.mark.parametrize("left", [WHOLE[: int(share * len(WHOLE))] for share in (0, 0.05, 0.3, 0.6, 0.999)], ids=len)
+def test_what_a_power_cut_left_of_a_library_is_compiled_again_and_not_loaded(
+    left: bytes, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Half of a real one ends the process with a bus error."""
+    loaded: list[bytes] = []
+    monkeypatch.setattr(kernels, "obstacle", lambda: None)
+    monkeypatch.setattr(kernels, "_run", lambda *command: Path(command[-1]).write_bytes(b"compiled"))
+    monkeypatch.setattr(torch.ops, "load_library", lambda file: loaded.append(Path(file).read_bytes()))
+    elsewhere.mkdir()
+    kernels.library().write_bytes(left)
+    assert kernels.problem() is None and loaded == [b"compiled"]
+    damaged, compiling = capfd.readouterr().err.splitlines()
+    assert damaged.endswith(f"{kernels.library().name} are cut off or changed") and compiling.startswith("compiling")
+    assert unsealed(kernels.library().read_bytes()) == b"compiled"
+    assert kernels.problem() is None and loaded[1:] == [kernels.library().read_bytes()]
+    assert not capfd.readouterr().err, "nothing is compiled a second time"
+
+
+def test_who_asks_for_them_by_name_is_not_given_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "load", lambda: False)
+    assert kernels.name() == "torch"
+    monkeypatch.setenv("CLRLIB_KERNELS", "fused")
+    with pytest.raises(RuntimeError, match="CLRLIB_KERNELS is 'fused', but the kernels cannot be had here"):
+        kernels.name()
+
+
+@compiled
+def test_a_compiler_may_come_with_options(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "g++ -no-such-option")
+    problem = kernels.problem()
+    assert (
+        problem is not None and problem.startswith("g++ could not compile caffe.cpp (") and "no-such-option" in problem
+    )
+
+
+def test_another_processor_or_torch_gets_a_library_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = kernels.library()
+    monkeypatch.setattr(torch, "__version__", "0.0")
+    other_torch = kernels.library()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    other_processor = kernels.library()
+    monkeypatch.setenv("CXX", "clang++")
+    assert len({here, other_torch, other_processor, kernels.library()}) == 4
+
+
+@compiled
+def test_a_second_openmp_is_not_brought_along() -> None:
+    code = (
+        "from lab.nets import kernels; assert kernels.load()\n"
+        "maps = open('/proc/self/maps').read().split()\n"
+        "print(len({m for m in maps if 'gomp' in m or 'libomp' in m}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == "1"

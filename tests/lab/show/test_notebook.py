@@ -1,0 +1,105 @@
+"""What a notebook opens with, on records made up for the purpose."""
+
+from pathlib import Path
+
+import pytest
+from records import record, seeds
+
+from lab.claims import CLAIMS
+from lab.experiments import DECAY_4000, EXP, FIXED, HANN
+from lab.records import store
+from lab.records.record import Record
+from lab.show import notebook
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a notebook says, with folders of its own for published records."""
+    found: list[str] = []
+    monkeypatch.setattr(notebook, "say", found.append)
+    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    return found
+
+
+def published(*records: Record, profile: str = "published") -> None:
+    for made in records:
+        store.save(made, store.folder(profile))
+
+
+def test_published_records_are_those_of_the_rows_and_nothing_trains(said: list[str]) -> None:
+    published(*seeds(FIXED, 80.0, 81.0), record(EXP))
+    published(record(FIXED, profile="quick"), profile="published quick")
+    assert [(r.run.experiment, r.run.seed) for r in notebook.collect("published", FIXED)] == [
+        ("fixed", 0),
+        ("fixed", 1),
+    ]
+    assert notebook.collect("published", DECAY_4000) == []
+    with pytest.raises(ValueError, match="profile is 'huge'; give one of published, smoke, quick, paper"):
+        notebook.collect("huge", FIXED)
+
+
+def test_other_profiles_train_what_is_missing_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BUILD", tmp_path)
+    monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
+    monkeypatch.setenv("CLRLIB_TRAINING", "off")
+    assert notebook.collect("smoke", HANN) == []
+    monkeypatch.delenv("CLRLIB_TRAINING")
+    (trained,) = notebook.collect("smoke", HANN)
+    assert (trained.run.experiment, trained.run.profile, trained.run.data) == ("hann", "smoke", "digits")
+    assert trained.curves["iteration"][-1] == trained.run.iterations
+    monkeypatch.setattr(store, "train", None)  # whoever called it would fail
+    assert notebook.collect("smoke", HANN) == [trained]
+
+
+def test_short_trainings_stand_in_only_where_there_is_nothing_and_say_so(said: list[str]) -> None:
+    short = record(EXP, profile="quick")
+    published(short, record(FIXED, profile="quick"), profile="published quick")
+    whole = [record(FIXED), record(DECAY_4000)]
+    assert notebook.or_short(whole, FIXED, EXP) == [whole[0]] and not said
+    assert notebook.or_short(whole, EXP) == [short]
+    assert len(said) == 1 and "profile `quick`" in said[0]
+
+
+def test_a_long_table_of_claims_is_folded(said: list[str]) -> None:
+    notebook.claims([])
+    notebook.claims([], only="03")
+    whole, some = said
+    assert whole.startswith("<details><summary>") and whole.endswith("\n\n</details>")
+    assert f"<summary>{len(CLAIMS)} claims about accuracy, and the range test, one by one</summary>" in whole
+    assert whole.count(chr(10)) - 5 == len(CLAIMS) + 1
+    assert some.startswith("| claim |")
+
+
+def test_many_records_are_folded(said: list[str]) -> None:
+    for count, folded in ((12, False), (13, True)):
+        notebook.provenance(seeds(FIXED, *[80.0] * count))
+        assert said[-2].startswith("<details>") == folded
+        assert said[-2].count("fixed-multistep-seed") == count
+
+
+def test_no_records_are_said_and_leave_no_empty_table(said: list[str]) -> None:
+    notebook.provenance([])
+    assert said == ["Nothing was trained yet, so there is no record."]
+
+
+def test_a_record_stands_once_and_the_time_of_all_is_added_up(said: list[str]) -> None:
+    records = seeds(FIXED, 80.0, 81.0)
+    notebook.provenance([*records, records[0]])
+    table, time = said
+    assert table.count("fixed-multistep-seed") == 2
+    assert time.startswith("They trained for 2 min in all")
+
+
+def test_the_sentence_on_short_trainings_may_come_after_another(said: list[str]) -> None:
+    published(record(EXP, profile="quick"), profile="published quick")
+    shown = notebook.or_short([], EXP, say_so=False)
+    assert shown and not said
+    notebook.say_if_short(shown, shown)
+    assert not said
+    notebook.say_if_short(shown, [])
+    assert "profile `quick`" in said[0]
+
+
+def test_a_solution_is_folded(said: list[str]) -> None:
+    notebook.solution("42.")
+    assert said == ["<details><summary>Solution</summary>\n\n42.\n\n</details>"]

@@ -1,0 +1,163 @@
+"""The bar of a sweep on a terminal, and that a log has none."""
+
+import io
+import os
+import pty
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from joblib.externals.loky import get_reusable_executor
+from tqdm import tqdm
+
+from clrlib.schedules import Fixed
+from lab.bench import costs
+from lab.bench.costs import weight
+from lab.experiments.run import Run
+from lab.records import store
+from lab.records.record import Record
+from lab.sweep import progress, sweep, total
+from lab.sweep.total import Bar, Counts, Lines
+
+RUNS = [
+    Run("fixed", Fixed(0.001), iterations, seed, profile="smoke", data="digits", batch=5, evaluate_every=2)
+    for seed, iterations in enumerate((6, 4))
+]
+END = b"\0"
+CLEARED = "\r\x1b[K"
+
+
+@contextmanager
+def a_terminal() -> Iterator[bytearray]:
+    """Both outputs, here and in the processes that are started, are a terminal; what it is sent, whole at the end."""
+    ours, theirs = pty.openpty()
+    sent = bytearray()
+
+    def read() -> None:
+        while not sent.endswith(END):
+            sent.extend(os.read(ours, 4096))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    try:
+        for number, _ in kept:
+            os.dup2(theirs, number)
+        os.close(theirs)
+        with (
+            open(1, "w", closefd=False) as out,
+            open(2, "w", closefd=False) as err,
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            yield sent
+    finally:
+        os.write(1, END)  # nor would it be closed: joblib starts a process that stays
+        for number, original in kept:
+            os.dup2(original, number)
+            os.close(original)
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        reader.join()
+        os.close(ours)
+
+
+def test_a_terminal_shows_one_line_a_run_and_a_bar_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"CUDA_VISIBLE_DEVICES": "", "CLRLIB_DEVICE": "cpu", "CLRLIB_KERNELS": "torch"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 1)
+    with a_terminal() as received:
+        sweep.train_missing(RUNS, tmp_path / "results", jobs=2)
+    sent = received.removesuffix(END).decode()
+    assert len(store.load_all(tmp_path / "results")) == 2
+    first, *lines = sent.split("\r\n")
+    assert first == "0 of 2 runs are done, 2 to train, 2 at a time"
+    told = [line.rpartition(CLEARED)[2] for line in lines if " it  " in line]
+    assert sorted(re.sub(r"\d+\.\d %  done in [\dhmins ]+$", "", line) for line in told) == [
+        f"fixed            seed {seed}  {iterations:>6}/{iterations} it   " for seed, iterations in ((0, 6), (1, 4))
+    ]
+    bars = [part for part in sent.split("\r") if part.startswith("total:")]
+    assert bars[0].startswith("total:   0 %|") and "| 0/10 iterations, 0 of 2 runs, ? left" in bars[0]
+    assert bars[-1].startswith("total: 100 %|") and "| 10/10 iterations, 2 of 2 runs, 0 s left" in bars[-1]
+    assert sent.endswith("left\r\n"), "what comes next begins a line"
+
+
+def record(run: Run, diverged_at: int | None = None) -> Record:
+    return SimpleNamespace(run=run, diverged_at=diverged_at)  # type: ignore[return-value]
+
+
+def test_the_time_left_is_by_what_this_sitting_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by the net: an iteration of a large one is not one of a small one."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(total, "time", clock)
+    monkeypatch.setattr(total, "weight", lambda run: 5.0 if run.seed else 1.0)
+    counts = Counts(RUNS, np.zeros((2, 2), np.int64))
+    assert counts.left() == "?", "nothing is done yet"
+    clock.now = 20.0
+    counts.of(RUNS[0])[:] = 4, 2  # two were done before
+    assert (counts.done(), counts.left()) == (4, progress.duration((2 + 4 * 5) * 10))
+    counts.ended(record(RUNS[0], diverged_at=4))
+    assert (counts.done(), counts.left()) == (6, progress.duration(4 * 5 * 10)), "what it left out was no work"
+    counts.ended(record(RUNS[1]))
+    assert (counts.done(), counts.left()) == (10, "0 s")
+
+
+def test_an_iteration_weighs_as_much_as_it_was_measured_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    caffe, googlenet = (
+        Run("a", Fixed(0.1), 1, net=net, data=data)
+        for net, data in (("caffe_cifar10_full", "cifar10"), ("googlenet", "imagenet"))
+    )
+    assert weight(googlenet) > 50 * weight(caffe) > 0
+    assert weight(replace(caffe, batch=2 * caffe.batch)) == 2 * weight(caffe)
+    assert weight(replace(caffe, net="one's own")) == weight(caffe)
+    monkeypatch.setattr(costs, "_published", lambda folder: {})
+    assert weight(googlenet) == 1
+
+
+def test_the_bar_moves_with_the_runs() -> None:
+    drawn, counts = io.StringIO(), np.zeros((2, 2), np.int64)
+    with tqdm(total=10, bar_format=total.FORM, file=drawn) as inner:
+        bar = Bar(Counts(RUNS, counts), inner)
+        counts[:, 0] = 2, 2  # as the processes do that train
+        bar.show()
+        assert "| 4/10 iterations, 0 of 2 runs, " in drawn.getvalue()
+        bar.ended(record(RUNS[0]))
+        assert "| 8/10 iterations, 1 of 2 runs, " in drawn.getvalue()
+
+
+def test_two_threads_do_not_count_the_same_iterations_twice() -> None:
+    """The bar's own thread and the one whose run has ended; of more than the total tqdm could draw nothing."""
+    with tqdm(total=100, bar_format=total.FORM, file=io.StringIO()) as inner:
+        counts = np.zeros((2, 2), np.int64)
+        bar = Bar(Counts(RUNS, counts), inner)
+        both, update, counts[0, 0] = threading.Barrier(2), inner.update, 10
+
+        def late(new: int) -> None:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.2)
+            update(new)
+
+        inner.update = late
+        threads = [threading.Thread(target=bar.show) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert inner.n == 10
+
+
+@pytest.mark.parametrize(("out", "err"), [(True, True), (True, False), (False, True)])
+def test_only_where_all_goes_to_a_terminal(monkeypatch: pytest.MonkeyPatch, out: bool, err: bool) -> None:
+    for name, is_terminal in (("stdout", out), ("stderr", err)):
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setattr(sys, name, stream)
+    with total.total(RUNS) as shown:
+        assert isinstance(shown, Bar if out and err else Lines)

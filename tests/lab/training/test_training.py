@@ -1,0 +1,595 @@
+"""The loop that every curve comes from: it learns, repeats itself, survives being killed and admits divergence."""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hardware import WHERE_BFLOAT16_IS_THERE
+from torch import Tensor, nn
+
+from clrlib.schedules import Fixed, Stages, Triangular
+from lab import files
+from lab.data import image_sets, order
+from lab.data.image_sets import ImageSet
+from lab.experiments.run import Run
+from lab.nets import build, kernels
+from lab.nets.caffe_cifar10 import CaffeCifar10Full
+from lab.records import checkpoints, provenance
+from lab.records.record import Record
+from lab.training import loop
+from lab.training.loop import CURVES, Training, accuracy_and_loss, predict, train
+
+RUN = Run("made", Triangular(0.001, 0.003, step_size=20), 60, data="made", batch=10, evaluate_every=20)
+SHORT = replace(RUN, iterations=13, batch=8, evaluate_every=4)  # evaluates after 4, 8, 12 and 13
+
+Weights = dict[str, Tensor]
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a training is saved, here after every evaluation, as if all were trained with one commit."""
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(provenance, "git", lambda: {"commit": "a" * 40, "dirty": False})
+    return tmp_path / "run.pt"
+
+
+@pytest.fixture(scope="module")
+def learned(images: ImageSet) -> Iterator[tuple[Record, Weights]]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield trained(RUN, images)
+    torch.set_num_threads(threads)
+
+
+def trained(run: Run, images: ImageSet) -> tuple[Record, Weights]:
+    """The record, and the weights at the last evaluation."""
+    weights: Weights = {}
+    record = train(run, images, report=lambda t: weights.update({k: v.clone() for k, v in t.net.state_dict().items()}))
+    return record, weights
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal bit for bit, however nested."""
+    if isinstance(one, Tensor):
+        return torch.equal(one, other) and one.dtype == other.dtype
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def test_it_learns(learned: tuple[Record, Weights]) -> None:
+    record, _ = learned
+    assert record.diverged_at is None
+    assert record.accuracy > 0.9  # chance is 0.25
+    assert record.curves["train_loss"][0] > 1 and record.curves["train_loss"][-1] < 0.5
+    assert record.curves["test_loss"][-1] < 0.5
+
+
+def test_the_rates_in_the_record_are_the_policys(learned: tuple[Record, Weights]) -> None:
+    curves = learned[0].curves
+    assert tuple(curves) == CURVES
+    assert curves["iteration"] == [20, 40, 60]
+    assert curves["lr"] == [RUN.policy(t - 1) for t in (20, 40, 60)]
+    assert len({len(values) for values in curves.values()}) == 1
+
+
+def test_the_record_says_what_ran_where(learned: tuple[Record, Weights], images: ImageSet) -> None:
+    record, _ = learned
+    assert record.run == RUN
+    assert record.data == {"name": "made", "label": "made for the tests", "sha256": images.sha256}
+    assert record.iterations_per_second is not None
+    assert record.seconds == pytest.approx(60 / record.iterations_per_second, abs=0.06)  # a tenth, rounded
+    assert record.machine["device"] == "cpu" and record.machine["threads"] == 1
+    assert record.machine["kernels"] == kernels.name()
+    assert record.versions["torch"] == version("torch")
+    assert len(record.commits) == 1
+    assert record == Record.from_json(json.loads(files.to_json(record.to_json())))
+
+
+def test_the_last_evaluation_is_at_the_end_even_off_the_beat(few: ImageSet) -> None:
+    assert train(SHORT, few).curves["iteration"] == [4, 8, 12, 13]
+
+
+def test_evaluating_more_often_changes_nothing_and_train_loss_is_the_mean_since_the_last(few: ImageSet) -> None:
+    (often, often_weights), (rarely, weights) = (trained(replace(SHORT, evaluate_every=n), few) for n in (1, 4))
+    losses = often.curves["train_loss"]
+    means = [sum(losses[a:b]) / (b - a) for a, b in ((0, 4), (4, 8), (8, 12), (12, 13))]
+    assert rarely.curves["train_loss"] == pytest.approx(means, rel=1e-6)
+    assert rarely.curves["test_loss"] == [often.curves["test_loss"][t - 1] for t in (4, 8, 12, 13)]
+    assert same(weights, often_weights)
+
+
+def test_the_same_seed_twice_is_the_same_bit_for_bit(images: ImageSet, learned: tuple[Record, Weights]) -> None:
+    torch.manual_seed(123)  # of no consequence
+    record, weights = trained(RUN, images)
+    assert record.curves == learned[0].curves
+    assert same(weights, learned[1])
+
+
+def test_another_seed_is_another_training(few: ImageSet) -> None:
+    (one, weights), (other, other_weights) = (trained(replace(SHORT, seed=seed), few) for seed in (0, 1))
+    assert one.curves["train_loss"] != other.curves["train_loss"]
+    assert not torch.equal(weights["ip1.weight"], other_weights["ip1.weight"])
+
+
+def spied(run: Run, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> tuple[Weights, list[Tensor], set[bool]]:
+    """The weights at the start, the training batches as the net saw them, and whether it was in training mode
+    when gradients were not wanted."""
+    starts: list[Weights] = []
+    batches: list[Tensor] = []
+    modes: set[bool] = set()
+
+    class Spied(CaffeCifar10Full):
+        def forward(self, pictures: Tensor) -> Tensor:
+            if not starts:
+                starts.append({name: value.clone() for name, value in self.state_dict().items()})
+            if torch.is_grad_enabled():
+                assert self.training
+                batches.append(pictures.clone())
+            else:
+                modes.add(self.training)
+            return super().forward(pictures)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(build.CAFFE_CIFAR10, run.net, Spied)
+        train(run, images)
+    return starts[0], batches, modes
+
+
+@pytest.mark.parametrize("order", ["file", "once", "epoch"])
+def test_two_policies_of_a_seed_are_paired(few: ImageSet, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+    run = replace(SHORT, iterations=6, batch=20, evaluate_every=3, order=order)  # 2.4 epochs
+    start, batches, modes = spied(run, few, monkeypatch)
+    other_start, other_batches, _ = spied(replace(run, policy=Fixed(0.003), momentum=0.5), few, monkeypatch)
+    assert same(start, other_start)
+    assert len(batches) == 6 and same(batches, other_batches)
+    assert modes == {False}, "evaluated in eval mode"
+    epoch = torch.cat(batches)[:50].flatten(1).numpy()
+    assert sorted(map(bytes, epoch)) == sorted(map(bytes, few.train_images.flatten(1).numpy()))
+
+
+def test_the_net_starts_from_its_own_generator_and_the_training_sets_mean(few: ImageSet) -> None:
+    begun = Training(SHORT, few)
+    mean_image = few.train_images.numpy().mean(0, dtype=np.float64)
+    np.testing.assert_allclose(begun.net.state_dict()["mean_image"].numpy(), mean_image, rtol=1e-5)
+    twin = CaffeCifar10Full(begun.net.get_buffer("mean_image"), order.generator(SHORT.seed, "init"), classes=4)
+    assert same(dict(begun.net.state_dict()), dict(twin.state_dict()))
+
+
+def test_the_optimizer_gets_the_runs_numbers(few: ImageSet) -> None:
+    optimizer = Training(replace(SHORT, momentum=0.7, weight_decay=0.01), few).optimizer
+    assert [group["momentum"] for group in optimizer.param_groups] == [0.7] * 4
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.01, 2.5, 0.0]
+    assert [group["lr"] for group in optimizer.param_groups] == [0.001, 0.002, 0.001, 0.002]
+
+
+def kill_in(monkeypatch: pytest.MonkeyPatch, iteration: int) -> None:
+    """The next training that comes to this iteration dies there."""
+    step = Training.step
+
+    def dying(self: Training, *batch: Tensor) -> Tensor:
+        if self.schedule.last_epoch == iteration:
+            monkeypatch.setattr(Training, "step", step)
+            raise KeyboardInterrupt
+        return step(self, *batch)
+
+    monkeypatch.setattr(Training, "step", dying)
+
+
+def kill_after(evaluation: int) -> Callable[[Training], None]:
+    def report(training: Training) -> None:
+        if len(training.curves["iteration"]) == evaluation:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def apart_from_timings(path: Path) -> dict[str, Any]:
+    content = checkpoints.read(path, torch.device("cpu"))
+    assert content.pop("seconds") > 0
+    return dict(content)
+
+
+@pytest.fixture
+def whole(kind: str, few: ImageSet, checkpoint: Path) -> tuple[Run, dict[str, list[float]], dict[str, Any]]:
+    """A run of the kind, its curves where nothing happens to it, and its last checkpoint apart from timings."""
+    if kind not in UNINTERRUPTED:
+        run, path = replace(SHORT, **KINDS[kind]), checkpoint.with_name("whole.pt")
+        UNINTERRUPTED[kind] = run, train(run, few, path).curves, apart_from_timings(path)
+    return UNINTERRUPTED[kind]
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "usual": {},
+    "each epoch": {"order": "epoch"},  # 50 images: the second epoch begins within a batch
+    "momentum": {"momentum": Triangular(0.8, 0.95, step_size=5)},
+    "snapshots": {"snapshots": (4, 12)},
+    "schedule-free": {"optimizer": "schedule_free_sgd"},
+    "validation": {"test_on": "validation"},
+    "sigmoid": {"net": "caffe_cifar10_sigmoid_bn"},
+}
+UNINTERRUPTED: dict[str, tuple[Run, dict[str, list[float]], dict[str, Any]]] = {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("evaluation", [1, 3, 4])
+def test_killed_and_resumed_equals_uninterrupted(
+    few: ImageSet, checkpoint: Path, evaluation: int, whole: tuple[Run, dict[str, list[float]], dict[str, Any]]
+) -> None:
+    run, curves, end = whole
+    with pytest.raises(KeyboardInterrupt):
+        train(run, few, checkpoint, kill_after(evaluation))
+    torch.manual_seed(99)  # of no consequence
+    resumed = train(run, few, checkpoint)
+    assert resumed.curves == curves
+    assert same(apart_from_timings(checkpoint), end)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("iteration", [0, 2, 4, 11])
+def test_killed_between_two_evaluations_and_resumed_equals_uninterrupted(
+    few: ImageSet,
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    iteration: int,
+    whole: tuple[Run, dict[str, list[float]], dict[str, Any]],
+) -> None:
+    run, curves, end = whole
+    kill_in(monkeypatch, iteration)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, few, checkpoint)
+    assert checkpoint.exists() == (iteration > 0), "saved after every iteration"
+    assert train(run, few, checkpoint).curves == curves
+    assert same(apart_from_timings(checkpoint), end)
+
+
+def test_taken_up_with_as_many_threads_as_it_had(few: ImageSet, checkpoint: Path) -> None:
+    """Sums are taken in another order by another number; whoever calls keeps theirs."""
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(2))
+    torch.set_num_threads(2)  # the fixture puts it back
+    seen = set()
+    record = train(SHORT, few, checkpoint, lambda _: seen.add(torch.get_num_threads()))
+    assert seen == {1} and record.machine["threads"] == 1
+    assert torch.get_num_threads() == 2
+
+
+def test_taken_up_with_the_kernels_it_had_or_not_at_all(
+    few: ImageSet, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older clrlib's checkpoint does not tell which these were."""
+    had = kernels.name()
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(2))
+    content = checkpoints.read(checkpoint, few.device)
+    monkeypatch.setattr(kernels, "name", lambda: "others")
+    with pytest.raises(ValueError, match=rf"CPU kernels '{had}', not 'others'; set CLRLIB_KERNELS={had}, or delete it"):
+        train(SHORT, few, checkpoint)
+    assert content.pop("kernels") == had
+    checkpoint.write_bytes(checkpoints.encoded(content))
+    assert train(SHORT, few, checkpoint).curves["iteration"][-1] == SHORT.iterations
+
+
+def test_resuming_trains_only_what_is_missing(few: ImageSet, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(2))
+    step, taken = Training.step, []
+    monkeypatch.setattr(
+        Training, "step", lambda self, *batch: (taken.append(self.schedule.last_epoch), step(self, *batch))[1]
+    )
+    train(SHORT, few, checkpoint)
+    assert taken == [8, 9, 10, 11, 12]
+
+
+def test_checkpoints_are_written_now_and_then_only(
+    few: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 1000)
+    train(SHORT, few, tmp_path / "run.pt")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_checkpoint_of_another_run_or_other_data_is_refused(few: ImageSet, checkpoint: Path) -> None:
+    train(SHORT, few, checkpoint)
+    before = checkpoint.read_bytes()
+    for run, pictures in ((replace(SHORT, seed=1), few), (SHORT, replace(few, sha256="f" * 64))):
+        with pytest.raises(ValueError, match=r"run\.pt is of another run or other data; delete it"):
+            train(run, pictures, checkpoint)
+    assert checkpoint.read_bytes() == before
+
+
+def test_a_checkpoint_holds_the_random_state(few: ImageSet, checkpoint: Path) -> None:
+    """No net here draws while it trains; one with dropout will."""
+    with torch.random.fork_rng():
+        begun = Training(SHORT, few)
+        torch.rand(5)
+        checkpoints.save(checkpoint, begun)
+        expected = torch.rand(5)
+        checkpoints.load(checkpoint, Training(SHORT, few))
+        assert torch.equal(torch.rand(5), expected)
+
+
+def test_the_record_names_each_commit_that_it_was_trained_with(
+    few: ImageSet, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sitting, commit in enumerate("aabc", start=1):
+        monkeypatch.setattr(provenance, "git", lambda commit=commit: {"commit": commit, "dirty": False})
+        if sitting < 4:
+            with pytest.raises(KeyboardInterrupt):
+                train(SHORT, few, checkpoint, kill_after(sitting))
+    record = train(SHORT, few, checkpoint)
+    assert [entry["commit"] for entry in record.commits] == ["a", "b", "c"]
+
+
+def test_momentum_follows_its_policy(few: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, step, seen = Triangular(0.8, 0.95, step_size=5), Training.step, []
+
+    def noting(self: Training, *batch: Tensor) -> Tensor:
+        seen.append({group["momentum"] for group in self.optimizer.param_groups})
+        return step(self, *batch)
+
+    monkeypatch.setattr(Training, "step", noting)
+    train(replace(SHORT, momentum=policy), few)
+    assert seen == [{policy(t)} for t in range(13)]
+
+
+def test_validation_images_are_held_out_of_the_training(few: ImageSet) -> None:
+    training = Training(replace(SHORT, test_on="validation"), few)
+    split = training.images
+    assert len(split.train_labels) == 45 and len(split.test_labels) == 5
+    seen = torch.cat([training.order(t) for t in range(50)])
+    assert seen.min() == 0 and seen.max() == 44
+    assert torch.equal(training.net.mean_image, split.mean_image()), "the mean of what it trains on"
+    with pytest.raises(ValueError, match='test_on is \'train\'; give "test" or "validation"'):
+        Training(replace(SHORT, test_on="train"), few)
+
+
+def test_schedule_free_is_measured_at_its_average(few: ImageSet) -> None:
+    """Its weights in training are others than those that it stands for."""
+    training = Training(replace(SHORT, optimizer="schedule_free_sgd", policy=Fixed(0.01)), few)
+    training.advance(4)
+    at_evaluation = [w.clone() for w in training.net.parameters()]
+    loss = accuracy_and_loss(predict(training.net, few.test_images), few.test_labels)[1]
+    assert loss == training.curves["test_loss"][-1]
+    training.set_mode(training=True)
+    assert not all(map(torch.equal, at_evaluation, training.net.parameters()))
+    training.set_mode(training=False)
+    torch.testing.assert_close(at_evaluation, list(training.net.parameters()))
+
+
+def test_snapshots_are_taken_where_the_run_says(few: ImageSet) -> None:
+    curves = train(replace(SHORT, snapshots=(4, 12)), few).curves
+    assert curves["snapshot_iteration"] == [4, 12]
+    assert curves["ensemble_accuracy"][0] == curves["average_accuracy"][0] == curves["test_accuracy"][0], (
+        "one net alone"
+    )
+    usual = train(SHORT, few).curves
+    assert {name: curves[name] for name in usual} == usual, "keeping nets changes nothing"
+    for missed in ((5,), (4, 16)):
+        with pytest.raises(ValueError, match=f"snapshot at {missed[-1]} is no evaluation; give multiples of 4"):
+            train(replace(SHORT, snapshots=missed), few)
+
+
+def exploding(jump: int, rate: float = 1e30, **changes: Any) -> Run:
+    """A run whose rate becomes absurd in iteration `jump`; with 1e30 the loss of the next one overflows."""
+    return replace(SHORT, policy=Stages((jump, Fixed(0.001)), (1, Fixed(rate))), **changes)
+
+
+@pytest.mark.parametrize("evaluate_every", [1, 2, 4, 13])
+@pytest.mark.parametrize("jump", [0, 3, 5, 12])
+def test_a_diverging_run_stops_and_says_where(few: ImageSet, jump: int, evaluate_every: int) -> None:
+    run = exploding(max(jump, 1), evaluate_every=evaluate_every)
+    if jump == 0:
+        run = replace(run, policy=Fixed(1e30))
+    record = train(run, few)
+    assert record.diverged_at == jump + 1
+    assert record.curves["iteration"] == [t for t in range(1, 14) if t % evaluate_every == 0 and t <= jump]
+    assert {len(values) for values in record.curves.values()} == {len(record.curves["iteration"])}
+    assert all(np.isfinite(values).all() for values in record.curves.values())
+    assert np.isnan(record.accuracy)
+    assert Record.from_json(json.loads(files.to_json(record.to_json()), parse_constant=strict)) == record
+
+
+def strict(constant: str) -> float:
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def test_a_run_that_diverges_slowly_does_so_however_often_it_is_evaluated(few: ImageSet) -> None:
+    records = [train(exploding(3, rate=1e6, evaluate_every=every), few) for every in (1, 4)]
+    assert records[0].diverged_at == records[1].diverged_at
+    assert 5 < records[0].diverged_at < 13
+    assert all(np.isfinite(values).all() for record in records for values in record.curves.values())
+
+
+@pytest.mark.parametrize("jump", [4, 5])
+def test_a_diverged_run_killed_before_its_record_diverges_there_again(
+    few: ImageSet, checkpoint: Path, jump: int
+) -> None:
+    def report(training: Training) -> None:
+        if training.diverged_at is not None:
+            raise KeyboardInterrupt
+
+    run = exploding(jump)
+    whole = train(run, few)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, few, checkpoint, report)
+    resumed = train(run, few, checkpoint)
+    assert (resumed.diverged_at, resumed.curves) == (whole.diverged_at, whole.curves) == (jump + 1, resumed.curves)
+
+
+def test_images_of_another_name_are_refused(images: ImageSet) -> None:
+    with pytest.raises(ValueError, match="the run is for data 'cifar10', the images are 'made'; load the run's data"):
+        train(replace(SHORT, data="cifar10"), images)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_global_generators_are_as_they_were(few: ImageSet, killed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def states() -> tuple[Any, ...]:
+        return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist()
+
+    torch.manual_seed(20260101)  # not what a training before this one may have left
+    before = states()
+    if killed:
+        kill_in(monkeypatch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(SHORT, few)
+    else:
+        train(SHORT, few)
+    assert states() == before
+
+
+@pytest.mark.parametrize(("count", "batch"), [(62, 20), (62, 62), (62, 1000), (558, None)])
+def test_evaluation_uses_the_whole_test_set(images: ImageSet, count: int, batch: int | None) -> None:
+    """558 images are one batch of the usual 500, and a last one of 58."""
+    repeats = count // 62
+    many = replace(
+        images, test_images=images.test_images.repeat(repeats, 1, 1, 1), test_labels=images.test_labels.repeat(repeats)
+    )
+    many.test_images[-1] = 0  # the last image and its label count too
+    net = Means()
+    scores = predict(net, many.test_images, **({} if batch is None else {"batch": batch}))
+    accuracy, loss = accuracy_and_loss(scores, many.test_labels)
+    scores = many.test_images.numpy().astype(np.float64).mean((2, 3)) @ net.weight.numpy()
+    labels = many.test_labels.numpy()
+    assert accuracy == (scores.argmax(1) == labels).mean() and 0.2 < accuracy < 1
+    log_sum = np.log(np.exp(scores - scores.max(1, keepdims=True)).sum(1)) + scores.max(1)
+    assert loss == pytest.approx((log_sum - scores[np.arange(count), labels]).mean(), rel=1e-5)
+    assert net.seen == count and not net.training
+
+
+class Means(nn.Module):
+    """Scores from an image's mean colour."""
+
+    weight = torch.tensor([[0.0, 0.1, 0.0, 0.0], [0.2, 0.1, 0.0, 0.1], [0.0, 0.1, 0.2, 0.1]])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        assert not torch.is_grad_enabled()
+        self.seen += len(pictures)
+        return pictures.float().mean((2, 3)) @ self.weight
+
+
+def test_bfloat16_starts_out_like_float32_and_keeps_its_weights_in_float32(images: ImageSet) -> None:
+    run = replace(RUN, iterations=20, evaluate_every=5)
+    full, _ = trained(run, images)
+    half, weights = trained(replace(run, precision="bfloat16"), images)
+    assert half.curves["train_loss"] != full.curves["train_loss"], "not the same numbers, so bfloat16 it was"
+    assert half.curves["train_loss"] == pytest.approx(full.curves["train_loss"], rel=0.01)
+    assert half.curves["test_loss"] == pytest.approx(full.curves["test_loss"], rel=0.01)
+    assert {value.dtype for value in weights.values()} == {torch.float32}
+
+
+def test_another_precision_is_refused(few: ImageSet) -> None:
+    with pytest.raises(ValueError, match='precision is \'bf16\'; give "float32" or "bfloat16"'):
+        train(replace(SHORT, precision="bf16"), few)
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, flip_a_bit, lambda _: b"", lambda _: bytes(9999)])
+@pytest.mark.parametrize("how_many", [1, 2])
+def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(
+    few: ImageSet,
+    checkpoint: Path,
+    damage: Callable[[bytes], bytes],
+    how_many: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = train(SHORT, few)
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(3))
+    damaged = [checkpoint, checkpoints.before(checkpoint)][:how_many]
+    for path in damaged:
+        path.write_bytes(damage(path.read_bytes()))
+    assert train(SHORT, few, checkpoint).curves == whole.curves
+    out = capsys.readouterr().out
+    for path in damaged:
+        assert f"{path.name} is cut off or changed: set aside as {path.name}.damaged" in out
+        assert path.with_name(f"{path.name}.damaged").exists()
+    assert ("goes on from iteration" in out) == (how_many == 1)
+
+
+def test_a_checkpoint_of_a_killed_write_is_the_one_before(few: ImageSet, checkpoint: Path) -> None:
+    """Killed after the last one was moved out of the way, before the new one had its name."""
+    whole = train(SHORT, few)
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, few, checkpoint, kill_after(3))
+    checkpoint.unlink()
+    assert train(SHORT, few, checkpoint).curves == whole.curves
+
+
+@cache
+def first_losses(precision: str, way: str, moved: float = 0.0) -> Tensor:
+    """The first 100 losses on the digits; moved: how far, relatively, each first weight is off at most."""
+    digits = image_sets.load("digits")
+    run = Run("paths", Fixed(0.001), 100, data=digits.name, batch=25, precision=precision)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLRLIB_KERNELS", way)
+        training = Training(run, digits)
+        with torch.no_grad():
+            for weight in training.net.parameters():
+                weight.mul_(1 + moved * torch.empty_like(weight).uniform_(-1, 1, generator=order.generator(0, "moved")))
+        losses = []
+        for batch in digits.batches(training.order, 0, run.iterations):
+            losses.append(training.step(*batch))
+            training.schedule.step()
+    return torch.stack(losses)
+
+
+@pytest.mark.parametrize(
+    ("precision", "way"),
+    [
+        ("float32", "fused"),
+        pytest.param("bfloat16", "torch", marks=WHERE_BFLOAT16_IS_THERE),
+        pytest.param("bfloat16", "fused", marks=WHERE_BFLOAT16_IS_THERE),
+    ],
+)
+def test_each_fast_path_follows_the_plain_one(precision: str, way: str) -> None:
+    """Training magnifies rounding. So the plain float32 path is also started from weights that are off by half a unit
+    in the last place of float32 (2**-24) or of bfloat16 (2**-9): a path may leave it a few times as far as that.
+    """
+    plain = first_losses("float32", "torch")
+    assert plain[0] > 2.2 and plain[-10:].mean() < 0.6  # the losses that are compared fall by far more
+    tolerance = {
+        name: 5 * (first_losses("float32", "torch", moved=half_a_unit) - plain).abs().max()
+        for name, half_a_unit in (("float32", 2**-24), ("bfloat16", 2**-9))
+    }
+    assert 0 < tolerance["float32"] < tolerance["bfloat16"] < 0.5
+    assert (first_losses(precision, way) - plain).abs().max() < tolerance[precision]
+
+
+def test_out_of_time_it_saves_and_goes_on_later_to_the_same_end(images: ImageSet, tmp_path: Path) -> None:
+    whole = train(SHORT, images)
+    path = tmp_path / "run.pt"
+    with pytest.raises(loop.OutOfTime, match=r"stopped after 1 of 13 iterations"):
+        train(SHORT, images, path, until=0.0)
+    with pytest.raises(loop.OutOfTime, match=r"stopped after 2 of 13 iterations"):
+        train(SHORT, images, path, until=0.0)
+    later = train(SHORT, images, path, until=time.monotonic() + 600)
+    assert later.curves == whole.curves
+
+
+def test_what_ends_by_itself_is_not_stopped(images: ImageSet) -> None:
+    run = replace(SHORT, iterations=1, evaluate_every=1)
+    assert train(run, images, until=0.0).curves["iteration"] == [1]
