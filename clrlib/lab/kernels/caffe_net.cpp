@@ -140,8 +140,10 @@ void forward(const Batch& b, const Weights& w, Scratch& s, int64_t first) {
     else
       std::memset(s.input, 0, sizeof s.input);
     first_tiles(s.input, s.tiles_1[n]);
-    first_forward(s.tiles_1[n], w.first, w.bias_1, s.first);
-    max_pool_relu(s.first, s.pooled_1[n], s.place[n]);
+    for (int row = 0; row < 8; ++row) {  // each pooled while it is in the first-level cache
+      first_forward(s.tiles_1[n], w.first, w.bias_1, s.first, row);
+      max_pool_relu(s.first, s.pooled_1[n], s.place[n], row == 0 ? 0 : 2 * row - 1, row == 7 ? 16 : 2 * row + 1);
+    }
     if (b.alpha != 0)
       normalise<16>(s.pooled_1[n], b.alpha, s.root_1[n], s.padded_2);
     else
@@ -304,6 +306,13 @@ void finish_piece(const Batch& b, const Workspace& space, int piece) {
 
 extern "C" {
 
+// Makes new memory fit to work in.
+void prepare_workspace(void* memory, int64_t threads) {
+  Workspace& space = *static_cast<Workspace*>(memory);
+  std::memset(&space.weights, 0, sizeof space.weights);
+  for (int64_t n = 0; n < threads; ++n) clear_borders(space.scratch[n]);
+}
+
 // Mean loss of a batch; the gradients of all parameters go where these say.
 double loss_and_gradients(const Batch* batch, void* memory) {
   const Batch& b = *batch;
@@ -311,7 +320,6 @@ double loss_and_gradients(const Batch* batch, void* memory) {
 #pragma omp parallel num_threads(int(b.threads))
   {
     Scratch& s = space.scratch[omp_get_thread_num()];
-    clear_borders(s);
 #pragma omp for schedule(static)
     for (int piece = 0; piece < PREPARED; ++piece) prepare_piece(b, space.weights, piece);
 #pragma omp for schedule(dynamic)
@@ -331,7 +339,6 @@ void scores(const Batch* batch, void* memory) {
 #pragma omp parallel num_threads(int(b.threads))
   {
     Scratch& s = space.scratch[omp_get_thread_num()];
-    clear_borders(s);
 #pragma omp for schedule(static)
     for (int piece = 0; piece < PREPARED; ++piece) prepare_piece(b, space.weights, piece);
 #pragma omp for schedule(static)
