@@ -36,7 +36,7 @@ def _load(file: Path) -> Any:
     return library
 
 
-LIBRARY = Library(("caffe_net.cpp", "layers.h", "winograd.h"), _load)
+LIBRARY = Library(("caffe_net.cpp", "parameters.h", "workspace.h", "layers.h", "winograd.h"), _load)
 _library = cache(LIBRARY.get)
 
 
