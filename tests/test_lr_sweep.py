@@ -11,8 +11,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from clrlib import ScheduleLR, Triangular, lr_sweep
-from clrlib.sweep import rising_rates
-from clrlib.untouched import untouched
+from clrlib._range_test import rising_rates
+from clrlib._untouched import untouched
 
 
 def sweep(step, **options):

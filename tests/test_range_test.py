@@ -12,8 +12,7 @@ from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, TensorDataset, WeightedRandomSampler
 
 from clrlib import ScheduleLR, Triangular, lr_range_test
-from clrlib.range_test import range_test_policy
-from clrlib.untouched import untouched
+from clrlib._untouched import untouched
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -104,15 +103,6 @@ def test_the_sweep_is_linear_from_exactly_0_and_records_the_rate_used():
     assert test.stopped is None
 
 
-@pytest.mark.parametrize(("start", "end"), [(0.0, 0.02), (0.001, 0.065), (1e-7, 10.0), (0.1, 0.7)])
-def test_range_test_policy_ends_at_the_ends(start, end):
-    policy = range_test_policy(start, end, 2000)
-    assert policy == Triangular(start, end, step_size=1999)
-    assert policy(0) == start
-    assert policy(1999) == pytest.approx(end, rel=1e-15)
-    np.testing.assert_allclose(policy(np.arange(2000)), np.linspace(start, end, 2000), rtol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("iterations", "every", "expected"),
     [
@@ -125,7 +115,7 @@ def test_range_test_policy_ends_at_the_ends(start, end):
 )
 def test_accuracy_is_measured_at_first_at_last_and_every_so_often_between(iterations, every, expected):
     test = run(iterations=iterations, evaluate_every=every)
-    np.testing.assert_array_equal(test.lr, range_test_policy(0.0, 1.0, iterations)(np.array(expected)))
+    np.testing.assert_array_equal(test.lr, Triangular(0.0, 1.0, iterations - 1)(np.array(expected)))
     assert test.accuracy.shape == test.lr.shape
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clrlib import Bounds, RangeTest
-from clrlib.reading import by_factors
+from clrlib._reading import by_factors
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

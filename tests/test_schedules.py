@@ -374,7 +374,7 @@ def test_other_types_of_iteration_are_refused(policy, t):
 
 @pytest.mark.parametrize("t", [np.array([True]), np.array([1.0]), torch.tensor([1.0]), torch.tensor(True)], ids=repr)
 def test_other_types_of_iteration_arrays_are_refused(t):
-    with pytest.raises(TypeError, match="give an array of integers, 0 or more"):
+    with pytest.raises(TypeError, match="give an int, 0 or more, or an array of them"):
         Fixed(1)(t)
 
 

@@ -5,14 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from clrlib.lab import experiments, files, paper, plots
-from clrlib.lab.claims import GUIDANCE, comparable, main_group, measured_range_tests, read_range_test
-from clrlib.lab.experiments import Experiment
-from clrlib.lab.experiments.imagenet import Net
-from clrlib.lab.experiments.residual import Family
-from clrlib.lab.runs import Record
-from clrlib.policy import Policy
-from clrlib.schedules import (
+from clrlib import (
     Exponential,
     ExpRange,
     Fixed,
@@ -22,6 +15,7 @@ from clrlib.schedules import (
     MultiStep,
     OneCycle,
     PiecewiseLinear,
+    Policy,
     Stages,
     Triangular,
     Triangular2,
@@ -29,6 +23,12 @@ from clrlib.schedules import (
     WarmRestarts,
     Welch,
 )
+from clrlib.lab import experiments, files, paper, plots
+from clrlib.lab.claims import GUIDANCE, comparable, main_group, measured_range_tests, read_range_test
+from clrlib.lab.experiments import Experiment
+from clrlib.lab.experiments.imagenet import Net
+from clrlib.lab.experiments.residual import Family
+from clrlib.lab.runs import Record
 
 Drawn = tuple[Figure, str]  # a figure and its alt text
 NOTHING = "nothing was run yet"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from clrlib import Bounds, ExpRange
 from clrlib.lab.claims import (
     ARCHITECTURES,
     AS_GOOD,
@@ -40,8 +41,6 @@ from clrlib.lab.experiments import (
 from clrlib.lab.experiments.residual import Family
 from clrlib.lab.runs import Record
 from clrlib.lab.tables import NO_VERDICT, ONE_SEED, PAPER_BOUNDS, counted, kind, verdict
-from clrlib.range_test import Bounds
-from clrlib.schedules import ExpRange
 
 EXP_SAID = {
     EXP.name: "exp",

@@ -9,14 +9,13 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from clrlib import ExpRange, Hann, Policy, Triangular, Triangular2, Welch
 from clrlib.lab import notebook, plots, store
 from clrlib.lab.claims import Summary, by_seed, main_group, read_bounds, read_range_test
 from clrlib.lab.experiments import RANGE_TEST
 from clrlib.lab.experiments.cycle import AS_FOUND, BASE_QUARTER, BASE_TENTH, BASE_THIRD, BOUNDS_DOUBLE, BOUNDS_HALF
 from clrlib.lab.figures import Drawn
 from clrlib.lab.runs import Record
-from clrlib.policy import Policy
-from clrlib.schedules import ExpRange, Hann, Triangular, Triangular2, Welch
 
 ITERATIONS = 16_000
 HIGHEST = 0.01  # learning rate

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clrlib import Policy, ScheduleLR
 from clrlib.lab import checkpoints, distributed, provenance
 from clrlib.lab.data import Images
 from clrlib.lab.device import keep_freed_memory, threads_put_back
@@ -18,8 +19,6 @@ from clrlib.lab.optimizers import OPTIMIZERS
 from clrlib.lab.order import BatchOrder, generator
 from clrlib.lab.runs import CURVES, OF_SNAPSHOTS, Record, Run
 from clrlib.lab.snapshots import Snapshots
-from clrlib.policy import Policy
-from clrlib.scheduler import ScheduleLR
 
 Report = Callable[["Training"], None]
 SECONDS_BETWEEN_CHECKPOINTS = 30.0

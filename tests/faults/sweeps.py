@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 import papermill
 
+from clrlib import Fixed, Triangular, Triangular2
 from clrlib.lab import (
     checkpoints,
     experiments,
@@ -33,7 +34,6 @@ from clrlib.lab import (
 from clrlib.lab.__main__ import main
 from clrlib.lab.progress import Progress
 from clrlib.lab.runs import Record, Run
-from clrlib.schedules import Fixed, Triangular, Triangular2
 
 SERVER = multiprocessing.get_context("forkserver")  # imports torch and the lab once, for all processes
 SERVER.set_forkserver_preload(["sweeps", "torch._dynamo", "sklearn.datasets", "scipy.stats", "seaborn", "torchvision"])

@@ -10,6 +10,7 @@ import pytest
 from records import record, seeds
 from scipy import stats
 
+from clrlib import Bounds
 from clrlib.lab import claims
 from clrlib.lab.claims import (
     ARCHITECTURES,
@@ -41,7 +42,6 @@ from clrlib.lab.experiments import (
     Experiment,
 )
 from clrlib.lab.runs import Record
-from clrlib.range_test import Bounds
 
 REACHES = Claim("The fixed schedule reaches 81.4 %", FIXED, "03")
 

@@ -9,7 +9,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clrlib import Policy
+from clrlib import (
+    Exponential,
+    ExpRange,
+    Fixed,
+    Hann,
+    LinearDecay,
+    MultiStep,
+    PiecewiseLinear,
+    Policy,
+    Stages,
+    Triangular,
+    WarmRestarts,
+    Welch,
+)
 from clrlib.lab import experiments, store
 from clrlib.lab.data import ImageSet
 from clrlib.lab.experiments import (
@@ -35,20 +48,6 @@ from clrlib.lab.experiments import (
 from clrlib.lab.experiments.beyond import tuning
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
-from clrlib.range_test import range_test_policy
-from clrlib.schedules import (
-    Exponential,
-    ExpRange,
-    Fixed,
-    Hann,
-    LinearDecay,
-    MultiStep,
-    PiecewiseLinear,
-    Stages,
-    Triangular,
-    WarmRestarts,
-    Welch,
-)
 
 PROFILES = ("paper", "quick", "smoke")
 EVERY_KIND = dict.fromkeys(("cifar10", "cifar100", "imagenette", "imagenet"), "digits")
@@ -216,7 +215,7 @@ def test_the_paper_profile_is_the_papers_size_with_caffes_solver(row: Experiment
 def test_the_sigmoid_net_is_trained_as_caffes_file_says_and_with_our_bounds() -> None:
     rows = {row.name: (row.policy, row.iterations, row.paper) for row in SIGMOID_ROWS}
     assert rows == {
-        "sigmoid-range-test": (range_test_policy(0.0, 0.1, 4000), 4000, None),
+        "sigmoid-range-test": (Triangular(0.0, 0.1, 3999), 4000, None),
         "sigmoid-fixed": (Fixed(0.001), 60_000, 60.8),
         "sigmoid-clr": (Triangular(0.0025, 0.05, 2000), 60_000, 72.2),
         "sigmoid-fixed-at-base": (Fixed(0.0025), 60_000, None),
@@ -338,7 +337,7 @@ def test_shortened_keeps_the_shape_of_every_entry(row: Experiment, profile: str)
     by, run = row.shorter[profile], row.run(profile, 0, "digits", "float32")
     assert run.iterations * by == row.iterations, "a whole number of iterations"
     if row in (RANGE_TEST, SIGMOID_RANGE_TEST):  # from its first to its last iteration, whatever their number
-        assert run.policy == range_test_policy(0.0, 0.02 if row is RANGE_TEST else 0.1, run.iterations)
+        assert run.policy == Triangular(0.0, 0.02 if row is RANGE_TEST else 0.1, run.iterations - 1)
         return
     if row is ONE_CYCLE:  # its knots are cut to whole iterations, by less than one
         t = np.arange(run.iterations)

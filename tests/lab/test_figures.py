@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from records import all_rows, seeds
 
-from clrlib import schedules
+from clrlib import Policy, schedules
 from clrlib.lab import experiments, figures, plots, store, training
 from clrlib.lab.claims import GUIDANCE
 from clrlib.lab.experiments import (
@@ -29,7 +29,6 @@ from clrlib.lab.experiments import (
 )
 from clrlib.lab.figures import FIGURES
 from clrlib.lab.runs import Record
-from clrlib.policy import Policy
 
 TRAINING = {"03_fixed_vs_cyclical": FIXED, "04_decay_only": DECAY_4000}
 ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from clrlib import MultiStep, Triangular, Triangular2
 from clrlib.lab import data, store
 from clrlib.lab.claims import read_bounds
 from clrlib.lab.data import ImageSet
@@ -27,8 +28,6 @@ from clrlib.lab.experiments.residual import Family
 from clrlib.lab.experiments.tuned import Contest
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
-from clrlib.range_test import range_test_policy
-from clrlib.schedules import MultiStep, Triangular, Triangular2
 
 EACH = pytest.mark.parametrize("row", OTHER_NETS, ids=lambda row: row.name)
 EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -160,7 +159,7 @@ def test_the_range_tests_are_figure_7s_and_11s(net: object) -> None:
     row = net.range_test_row()
     run = row.run("paper", 0, "imagenette-128", "float32")
     first, last = (0.0, 0.04) if net is ALEXNET else (0.001, 0.065)
-    assert run.policy == range_test_policy(first, last, run.iterations)
+    assert run.policy == Triangular(first, last, run.iterations - 1)
 
 
 @EACH_CONTEST

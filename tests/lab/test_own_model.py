@@ -14,10 +14,9 @@ from PIL import Image
 from refusals import Lab
 from torch import nn
 
-from clrlib import lr_range_test
+from clrlib import Fixed, lr_range_test
 from clrlib.lab import kernels, own_model, plots
 from clrlib.lab.data import DataError, ImageSet
-from clrlib.schedules import Fixed
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "12_your_own_model.ipynb"
 

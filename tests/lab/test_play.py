@@ -10,6 +10,7 @@ from records import record, seeds
 from refusals import Lab
 from traitlets import TraitError
 
+from clrlib import ExpRange, Triangular
 from clrlib.lab import notebook, play, plots, store
 from clrlib.lab.experiments import (
     AS_FOUND,
@@ -21,7 +22,6 @@ from clrlib.lab.experiments import (
     Experiment,
 )
 from clrlib.lab.runs import Record
-from clrlib.schedules import ExpRange, Triangular
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clrlib import Fixed
 from clrlib.lab import progress
 from clrlib.lab.progress import Progress, duration
 from clrlib.lab.runs import Run
-from clrlib.schedules import Fixed
 
 
 class Clock:

@@ -28,13 +28,13 @@ from hardware import HAS_BFLOAT16, WHERE_BFLOAT16_IS_THERE
 from PIL import Image
 from torch import Tensor, multiprocessing, nn
 
+from clrlib import Fixed, Stages, Triangular
 from clrlib.lab import checkpoints, data, device, distributed, experiments, paths, store, streamed, sweep, training
 from clrlib.lab.data import ImageSet
 from clrlib.lab.order import BatchOrder
 from clrlib.lab.runs import Record, Run
 from clrlib.lab.streamed import StreamedImages
 from clrlib.lab.training import OutOfTime, Training, train
-from clrlib.schedules import Fixed, Stages, Triangular
 
 POLICY = Triangular(0.0005, 0.002, step_size=2)
 LARGE = Run("made", POLICY, 5, data="made", batch=8, evaluate_every=1, flip=True, shift=2, crop=60, weight_decay=5e-4)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from clrlib import Fixed, Triangular
 from clrlib.lab import paths, store
 from clrlib.lab.data import ImageSet
 from clrlib.lab.runs import Record, Run
-from clrlib.schedules import Fixed, Triangular
 
 RUN = Run("made", Triangular(0.001, 0.003, step_size=2), 4, data="made", batch=8, evaluate_every=2)
 

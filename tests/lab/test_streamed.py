@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from clrlib import Fixed
 from clrlib.lab import checkpoints, data, notebook, paths, progress, store, streamed, training
 from clrlib.lab.data import DataError, ImageSet
 from clrlib.lab.models.inputs import mean_colour, per_pixel
@@ -21,7 +22,6 @@ from clrlib.lab.progress import Progress
 from clrlib.lab.runs import Run
 from clrlib.lab.streamed import SIDE, StreamedImages, decode
 from clrlib.lab.training import Training, train
-from clrlib.schedules import Fixed
 
 CLASSES = ("n01", "n02", "n03")
 TRAIN, VAL = 5, 2  # images of a class

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from clrlib import schedules
+from clrlib import Policy, schedules
 from clrlib.lab.style import PAPER_STYLE, STYLE
-from clrlib.policy import Policy
 
 # Machado, Oliveira, Fernandes (2009), A Physiologically-based Model for Simulation of Color Vision Deficiency, table 1,
 # severity 1; on linear RGB. Grey: WCAG's relative luminance.

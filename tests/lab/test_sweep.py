@@ -10,10 +10,10 @@ import pytest
 import torch
 from joblib.externals.loky import get_reusable_executor
 
+from clrlib import Fixed, Triangular
 from clrlib.lab import store, sweep
 from clrlib.lab.runs import Record, Run
 from clrlib.lab.sweep import default_jobs, train_missing
-from clrlib.schedules import Fixed, Triangular
 
 RUNS = [
     Run("fixed", Fixed(0.001), 3, seed=0, profile="smoke", data="digits", batch=5, evaluate_every=2),

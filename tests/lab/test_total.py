@@ -17,12 +17,12 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
+from clrlib import Fixed
 from clrlib.lab import progress, store, sweep, total
 from clrlib.lab.bench import costs
 from clrlib.lab.bench.costs import weight
 from clrlib.lab.runs import Record, Run
 from clrlib.lab.total import Bar, Counts, Lines
-from clrlib.schedules import Fixed
 
 RUNS = [
     Run("fixed", Fixed(0.001), iterations, seed, profile="smoke", data="digits", batch=5, evaluate_every=2)

@@ -16,12 +16,12 @@ import torch
 from hardware import WHERE_BFLOAT16_IS_THERE
 from torch import Tensor, nn
 
+from clrlib import Fixed, Stages, Triangular
 from clrlib.lab import checkpoints, data, files, kernels, models, order, provenance, training
 from clrlib.lab.data import ImageSet
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
 from clrlib.lab.runs import Record, Run
 from clrlib.lab.training import CURVES, Training, accuracy_and_loss, predict, train
-from clrlib.schedules import Fixed, Stages, Triangular
 
 RUN = Run("made", Triangular(0.001, 0.003, step_size=20), 60, data="made", batch=10, evaluate_every=20)
 SHORT = replace(RUN, iterations=13, batch=8, evaluate_every=4)  # evaluates after 4, 8, 12 and 13

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from clrlib import Triangular2
 from clrlib.lab.data import ImageSet
 from clrlib.lab.device import keep_freed_memory, pick_device
 from clrlib.lab.runs import Run
 from clrlib.lab.training import Training
-from clrlib.schedules import Triangular2
 
 Iteration = Callable[[int], None]
 TRAIN, TEST = 50_000, 10_000

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from clrlib import Bounds, RangeTest
 from clrlib.lab.experiments import RANGE_TEST, Experiment
 from clrlib.lab.paper import FIGURE_3_BOUNDS
 from clrlib.lab.runs import Record
-from clrlib.range_test import Bounds, RangeTest
 
 
 def measured_range_tests(records: Iterable[Record], row: Experiment = RANGE_TEST) -> list[Record]:

@@ -12,10 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from clrlib import PiecewiseLinear, Policy, Triangular, Triangular2, WarmRestarts
 from clrlib.lab.experiments.experiment import Experiment
 from clrlib.lab.experiments.table_1 import FIXED
-from clrlib.policy import Policy
-from clrlib.schedules import PiecewiseLinear, Triangular, Triangular2, WarmRestarts
 
 BUDGET = 2_000
 RATES = (0.002, 0.004, 0.008)  # the largest rate of a schedule; of schedule-free a tenth of it

@@ -5,9 +5,8 @@ at which a training ends decides much of its accuracy: they all, and AS_FOUND th
 1,000 iterations at 0.0001.
 """
 
+from clrlib import Fixed, Hann, Policy, Stages, Triangular, Welch
 from clrlib.lab.experiments.experiment import Experiment
-from clrlib.policy import Policy
-from clrlib.schedules import Fixed, Hann, Stages, Triangular, Welch
 
 TWO_CYCLES = 8_000
 

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clrlib.lab.runs import Run
-from clrlib.policy import Policy
-from clrlib.schedules import (
+from clrlib import (
     Cyclical,
     Exponential,
     ExpRange,
     LinearDecay,
     MultiStep,
     PiecewiseLinear,
+    Policy,
     Stages,
     WarmRestarts,
 )
+from clrlib.lab.runs import Run
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from clrlib import Exponential, ExpRange, MultiStep, Policy, Stages, Triangular, Triangular2
 from clrlib.lab.experiments.experiment import QUARTER, Experiment, shortened
-from clrlib.policy import Policy
-from clrlib.range_test import range_test_policy
-from clrlib.schedules import Exponential, ExpRange, MultiStep, Stages, Triangular2
 
 IN_SMOKE = ("range-test", "fixed", "triangular2")  # the other rows train nothing that these do not
 FEWER = 34  # 400,000 iterations of 256 on ImageNet are 80 epochs; 11,764 of 64 on Imagenette are too
@@ -111,7 +109,7 @@ class Net:
         """
         first, last = self.range_test
         iterations = self.iterations // FEWER // QUARTER
-        policy = range_test_policy(first, last, iterations)
+        policy = Triangular(first, last, step_size=iterations - 1)
         every = iterations // self.quick // 20
         row = self._imagenette(
             "range-test", f"LR range test, {told(self.range_test)}", policy, iterations, self.quick, 150, every

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clrlib import Fixed, MultiStep, Policy, Stages, Triangular
 from clrlib.lab.experiments.experiment import NOT_IN_SMOKE, VERY_LONG, Experiment
-from clrlib.policy import Policy
-from clrlib.schedules import Fixed, MultiStep, Stages, Triangular
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ the last tenth. The best of each side is trained whole, at every size, and measu
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from clrlib import Policy
 from clrlib.lab.experiments.experiment import QUARTER, Experiment, shortened
 from clrlib.lab.experiments.imagenet import ALEXNET, FEWER, GOOGLENET, Net
 from clrlib.lab.experiments.residual import DENSENET, RESNET, STOCHASTIC_DEPTH, Family
-from clrlib.policy import Policy
 
 Bounds = tuple[float, float]
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from clrlib import Fixed
 from clrlib.lab.data import ImageSet
 from clrlib.lab.models import build, compiles
 from clrlib.lab.models.caffe_cifar10 import CaffeCifar10Full
@@ -14,7 +15,6 @@ from clrlib.lab.models.imagenet import AlexNet, GoogLeNet
 from clrlib.lab.models.inputs import FromImages, mean_colour, per_channel, per_pixel, per_pixel_one_std
 from clrlib.lab.models.resnet import ResNet
 from clrlib.lab.runs import Run
-from clrlib.schedules import Fixed
 
 CAFFE = {
     "caffe_cifar10_full": CaffeCifar10Full,

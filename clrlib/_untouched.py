@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -30,18 +29,22 @@ def untouched(*things: Any) -> Iterator[None]:
     >>> model.weight.item() == before
     True
     """
-    modules = [module for thing in things if isinstance(thing, nn.Module) for module in thing.modules()]
-    modes = [module.training for module in modules]
-    contents = _Contents([part for thing in things for part in _parts(thing)])
+    modes = [
+        (module, module.training) for model in things if isinstance(model, nn.Module) for module in model.modules()
+    ]
     workers = [(loader, loader._iterator) for loader in things if isinstance(loader, DataLoader)]
+    random_states = [*_random_states(things)]
+    saved: dict[int, tuple[Any, ...]] = {}
+    for thing in things:
+        if isinstance(thing, nn.Module) or hasattr(thing, "state_dict"):
+            _save(thing, saved)
     for loader, _ in workers:
         loader._iterator = None  # persistent workers carry their own random states on; inside, use others
-    random_states = [*_random_states(things)]
     try:
         yield
     finally:
-        contents.put_back()
-        for module, training in zip(modules, modes, strict=True):
+        _restore(saved)
+        for module, training in modes:
             module.training = training
         for loader, iterator in workers:
             loader._iterator = iterator
@@ -49,57 +52,47 @@ def untouched(*things: Any) -> Iterator[None]:
             put_back(state)
 
 
-def _parts(thing: Any) -> list[Any]:
-    """The lists, dicts and sets in which a thing keeps what is put back."""
-    if isinstance(thing, nn.Module):
-        names = ("_parameters", "_buffers", "_non_persistent_buffers_set")
-        return [getattr(module, name) for module in thing.modules() for name in names]
-    if isinstance(thing, Optimizer):
-        return [thing.state, thing.param_groups]
-    return [vars(thing)] if hasattr(thing, "state_dict") else []
-
-
-class _Contents:
-    """What is in lists, dicts, sets and tensors, however nested, to be put back into these very objects.
+def _save(value: Any, saved: dict[int, tuple[Any, ...]]) -> None:
+    """Copy the tensors, lists, dicts and sets in a thing, however nested, beside the objects themselves.
 
     (`load_state_dict` would not do: it makes new objects and may cast them.)
     """
+    parts: Iterable[Any] = ()
+    if id(value) in saved:
+        return
+    if isinstance(value, Tensor):
+        grad = value.grad if value.is_leaf else None
+        saved[id(value)] = value, value.detach().clone(), grad
+        parts = (grad,)
+    elif isinstance(value, (dict, list, set)):
+        saved[id(value)] = value, value.copy()
+        parts = value.values() if isinstance(value, dict) else value
+    elif isinstance(value, tuple):
+        parts = value
+    elif isinstance(value, nn.Module):
+        names = ("_parameters", "_buffers", "_non_persistent_buffers_set")
+        parts = [getattr(module, name) for module in value.modules() for name in names]
+    elif isinstance(value, Optimizer):
+        inner = [part for part in vars(value).values() if hasattr(part, "state_dict")]  # of an optimizer around another
+        parts = (value.state, value.param_groups, getattr(value, "_clrlib_steps", None), inner)
+    elif hasattr(value, "state_dict"):
+        parts = (vars(value),)
+    for part in parts:
+        _save(part, saved)
 
-    def __init__(self, root: list[Any]) -> None:
-        self.kept: dict[int, tuple[Any, Any]] = {}
-        self._keep(root)
 
-    def _keep(self, value: Any) -> None:
-        if id(value) in self.kept:
-            return
+@torch.no_grad()
+def _restore(saved: dict[int, tuple[Any, ...]]) -> None:
+    for value, content, *grad in saved.values():
         if isinstance(value, Tensor):
-            grad = value.grad if value.is_leaf else None
-            self.kept[id(value)] = value, (value.detach().clone(), grad)
-            self._keep(grad)
-        elif isinstance(value, tuple):
-            for part in value:
-                self._keep(part)
-        elif isinstance(value, Optimizer):  # within something that wraps it
-            self._keep([value.state, value.param_groups])
-        elif isinstance(value, (dict, list, set)):
-            self.kept[id(value)] = value, value.copy()
-            for part in value.values() if isinstance(value, dict) else value:
-                self._keep(part)
-        elif is_dataclass(value):  # such as what a schedule remembers
-            self._keep(vars(value))
-
-    @torch.no_grad()
-    def put_back(self) -> None:
-        for value, content in self.kept.values():
-            if isinstance(value, Tensor):
-                value.copy_(content[0])
-                if value.is_leaf:
-                    value.grad = content[1]
-            elif isinstance(value, list):
-                value[:] = content
-            else:
-                value.clear()
-                value.update(content)
+            value.copy_(content)
+            if value.is_leaf:
+                value.grad = grad[0]
+        elif isinstance(value, list):
+            value[:] = content
+        else:
+            value.clear()
+            value.update(content)
 
 
 def _random_states(things: Iterable[Any]) -> Iterator[tuple[Callable[[Any], Any], Any]]:

@@ -11,6 +11,7 @@ LEAST_RISE = 0.01  # accuracy, or share of another metric's size; a net that doe
 CLEAR_RISE = 6.0  # times the noise; of curves that are noise alone about 1 in 100 reach it
 CLEAR_KNEE = 0.1  # height above the straight line, as a share of the rise...
 KNEE_NOISE = 3.0  # ... and in times the noise
+DARK = "0.15"  # drawn over the curve: grey, so that no colour tells base_lr from max_lr
 STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
 
 
@@ -35,6 +36,19 @@ class Bounds:
             return self.reason
         base = f"{'at or below ' if self.at_first_rate else ''}{self.base_lr:.3g}"
         return f"base_lr {base}, max_lr {self.max_lr:.3g}: {self.reason}"
+
+    def draw(self, axes: Any, color: str = DARK) -> None:
+        """Draw the bounds onto matplotlib's axes, each named at its foot: base_lr solid, max_lr dashed, to tell apart.
+
+        base_lr has a "≤" where it is the lowest rate that could be found.
+        """
+        base_lr = f"base_lr {'≤ ' if self.at_first_rate else ''}"
+        for name, rate, dash, height in ((base_lr, self.base_lr, "-", 0.02), ("max_lr ", self.max_lr, "--", 0.09)):
+            if rate is not None:
+                axes.axvline(rate, color=color, linestyle=dash, linewidth=1.2)
+                at = {"xycoords": ("data", "axes fraction"), "xytext": (5, 0), "textcoords": "offset points"}
+                blank = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # other lines may stand behind it
+                axes.annotate(f"{name}{rate:.2g}", (rate, height), fontsize=8.5, bbox=blank, **at)
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
