@@ -101,6 +101,7 @@ Milestones = tuple[int, ...]
 Knots = tuple[tuple[int, float], ...]
 KINDS: dict[str, Callable[[str, Any], Any]] = {
     "Number": number,
+    "Number | None": lambda name, value: None if value is None else number(name, value),
     "Rate": learning_rate,
     "Factor": factor,
     "Count": count,

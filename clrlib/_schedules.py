@@ -253,12 +253,12 @@ class OneCycle(Policy):
     final_lr: Rate
     peak: Number
     end: Number
-    back: float | None = None
+    back: Number | None = None
     anneal: str = "cos"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        turns = [self.peak] if self.back is None else [self.peak, checks.number("back", self.back)]
+        turns = [self.peak] if self.back is None else [self.peak, self.back]
         if not 0 <= turns[0] <= turns[-1] < self.end:
             raise ValueError(f"the turns at {turns} do not lie in order between 0 and the end, {self.end}; move them")
         if self.anneal not in ("cos", "linear"):

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,44 +29,36 @@ def untouched(*things: Any) -> Iterator[None]:
     >>> model.weight.item() == before
     True
     """
-    modes = [
-        (module, module.training) for model in things if isinstance(model, nn.Module) for module in model.modules()
-    ]
-    workers = [(loader, loader._iterator) for loader in things if isinstance(loader, DataLoader)]
-    random_states = [*_random_states(things)]
-    saved: dict[int, tuple[Any, ...]] = {}
-    for thing in things:
-        if isinstance(thing, nn.Module) or hasattr(thing, "state_dict"):
-            _save(thing, saved)
-    for loader, _ in workers:
-        loader._iterator = None  # persistent workers carry their own random states on; inside, use others
-    try:
+    with ExitStack() as undo:
+        for put_back, state in _random_states(things):
+            undo.callback(put_back, state)
+        seen: set[int] = set()
+        for thing in things:
+            if isinstance(thing, DataLoader):  # persistent workers carry their own random states on; inside, use others
+                undo.callback(setattr, thing, "_iterator", thing._iterator)
+                thing._iterator = None
+            for module in thing.modules() if isinstance(thing, nn.Module) else ():
+                undo.callback(setattr, module, "training", module.training)
+            if hasattr(thing, "state_dict"):
+                _save(thing, undo, seen)
         yield
-    finally:
-        _restore(saved)
-        for module, training in modes:
-            module.training = training
-        for loader, iterator in workers:
-            loader._iterator = iterator
-        for put_back, state in random_states:
-            put_back(state)
 
 
-def _save(value: Any, saved: dict[int, tuple[Any, ...]]) -> None:
-    """Copy the tensors, lists, dicts and sets in a thing, however nested, beside the objects themselves.
+def _save(value: Any, undo: ExitStack, seen: set[int]) -> None:
+    """Copy the tensors, lists, dicts and sets in a thing, however nested, to be put back into these very objects.
 
     (`load_state_dict` would not do: it makes new objects and may cast them.)
     """
     parts: Iterable[Any] = ()
-    if id(value) in saved:
+    if id(value) in seen:
         return
     if isinstance(value, Tensor):
         grad = value.grad if value.is_leaf else None
-        saved[id(value)] = value, value.detach().clone(), grad
         parts = (grad,)
+        undo.callback(_put_back, value, value.detach().clone(), grad)
     elif isinstance(value, (dict, list, set)):
-        saved[id(value)] = value, value.copy()
         parts = value.values() if isinstance(value, dict) else value
+        undo.callback(_put_back, value, value.copy())
     elif isinstance(value, tuple):
         parts = value
     elif isinstance(value, nn.Module):
@@ -77,22 +69,20 @@ def _save(value: Any, saved: dict[int, tuple[Any, ...]]) -> None:
         parts = (value.state, value.param_groups, getattr(value, "_clrlib_steps", None), inner)
     elif hasattr(value, "state_dict"):
         parts = (vars(value),)
+    seen.add(id(value))  # which stays its own: `undo`, or what it holds, keeps the object
     for part in parts:
-        _save(part, saved)
+        _save(part, undo, seen)
 
 
 @torch.no_grad()
-def _restore(saved: dict[int, tuple[Any, ...]]) -> None:
-    for value, content, *grad in saved.values():
-        if isinstance(value, Tensor):
-            value.copy_(content)
-            if value.is_leaf:
-                value.grad = grad[0]
-        elif isinstance(value, list):
-            value[:] = content
-        else:
-            value.clear()
-            value.update(content)
+def _put_back(value: Any, content: Any, grad: Tensor | None = None) -> None:
+    if isinstance(value, Tensor):
+        value.copy_(content)
+        if value.is_leaf:
+            value.grad = grad
+    else:
+        value.clear()
+        value.extend(content) if isinstance(value, list) else value.update(content)
 
 
 def _random_states(things: Iterable[Any]) -> Iterator[tuple[Callable[[Any], Any], Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from clrlib import CyclicLR, Fixed, ScheduleLR, Stages, Triangular
 from clrlib._scheduler import MANY
@@ -36,13 +36,6 @@ def test_a_training_that_stops_in_mid_cycle_is_told_of_before_it_begins() -> Non
     assert len(warned) == 1 and warned[0].filename == __file__
     with pytest.warns(UserWarning, match=message):
         CyclicLR(sgd(), 0.1, 0.3, 4, total_iterations=20)
-
-
-def test_groups_that_stop_in_mid_cycle_alike_are_told_of_once() -> None:
-    optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(2))]} for _ in range(3)], lr=0.5)
-    with pytest.warns(UserWarning, match="stop at 24") as warned:
-        ScheduleLR(optimizer, [POLICY] * 3, total_iterations=20)
-    assert len(warned) == 1
 
 
 @pytest.mark.parametrize("policy", [POLICY, Fixed(0.1), Stages((11, POLICY), (1, Triangular(0.1, 0.2, 13)))], ids=repr)
@@ -129,16 +122,6 @@ def test_another_schedule_that_writes_the_rate_is_told_of_once() -> None:
             train(optimizer, schedule, 1)
             optimizer.param_groups[0]["lr"] = 0.7
     assert len(warned) == 1 and warned[0].filename == __file__
-
-
-def test_a_rate_set_by_hand_or_by_a_plateau_is_told_of() -> None:
-    optimizer = sgd()
-    schedule, plateau = ScheduleLR(optimizer, POLICY), ReduceLROnPlateau(optimizer, patience=0)
-    train(optimizer, schedule, 2)
-    plateau.step(1.0)
-    plateau.step(1.0)
-    with pytest.warns(UserWarning, match="let one schedule set them"):
-        train(optimizer, schedule, 1)
 
 
 def test_a_schedule_that_takes_over_is_no_mistake() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+import clrlib
 from clrlib import (
     Cyclical,
     Exponential,
@@ -27,7 +28,6 @@ from clrlib import (
     UpDown,
     WarmRestarts,
     Welch,
-    schedules,
 )
 from clrlib.lab.files import to_json
 from clrlib.lab.runs import Record, Run, policy_from_json, policy_to_json
@@ -124,7 +124,7 @@ def test_defaults_are_caffes_solver() -> None:
 
 def concrete(kind: type[Policy]) -> Iterator[type[Policy]]:
     for child in kind.__subclasses__():
-        if vars(schedules).get(child.__name__) is child:
+        if vars(clrlib).get(child.__name__) is child:
             yield child
             yield from concrete(child)
 
