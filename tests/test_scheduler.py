@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LinearLR, SequentialLR, StepLR
 
-from clrlib import Fixed, Function, Policy, ScheduleLR, Triangular, Triangular2
+from clrlib import Fixed, Function, Policy, ScheduleLR, Stages, Triangular, Triangular2
 
 POLICY = Triangular(base_lr=0.1, max_lr=0.3, step_size=4)
 
