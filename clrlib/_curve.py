@@ -67,7 +67,7 @@ class RangeTest:
 
     @property
     def values(self) -> np.ndarray:
-        """What was measured, (n,) or (seeds, n): `accuracy`, by a name that fits every metric."""
+        """The measured metric, (n,) or (seeds, n): `accuracy`, by a name that fits every metric."""
         return self.accuracy
 
     @property
@@ -120,7 +120,7 @@ class RangeTest:
         return "\n".join(lines)
 
     def plot(self, axes: Any = None) -> Any:
-        """Draw the seeds, the smoothed curve and the bounds as found; returns matplotlib's figure, for `savefig`.
+        """Draw the seeds, the smoothed curve and its bounds; returns matplotlib's figure, for `savefig`.
 
         axes: matplotlib's axes to draw on; without any a new figure, which needs no display.
         Raises ImportError where matplotlib is not installed.

@@ -107,8 +107,8 @@ def lr_sweep(
 def _keepable(thing: Any) -> Any:
     if isinstance(thing, (DataLoader, Generator)) or callable(getattr(thing, "state_dict", None)):
         return thing
-    told = f"keep holds a {type(thing).__name__}, which cannot be put back"
-    raise TypeError(f"{told}; name models, optimizers, loaders, scalers and generators one by one")
+    kind = f"keep holds a {type(thing).__name__}, which cannot be put back"
+    raise TypeError(f"{kind}; name models, optimizers, loaders, scalers and generators one by one")
 
 
 def _number(name: str, value: Any) -> float:
@@ -208,7 +208,7 @@ def lr_range_test(
 
 
 def _keep_ratios(optimizer: Optimizer) -> None:
-    """Where no group has an "lr_mult", give each group its share of the highest rate."""
+    """Give each group its share of the highest rate as "lr_mult", unless a group has one."""
     highest = max(float(group["lr"]) for group in optimizer.param_groups)
     if highest > 0 and not any("lr_mult" in group for group in optimizer.param_groups):
         for group in optimizer.param_groups:
@@ -238,12 +238,12 @@ def _mean(measure: Callable[[Any, Any], Any], model: nn.Module, batches: Iterabl
     model.eval()
     with torch.no_grad():
         pairs = (_pair("heldout_batches", batch, device) for batch in batches)
-        found = [(len(targets), float(measure(model(inputs), targets))) for inputs, targets in pairs]
+        values = [(len(targets), float(measure(model(inputs), targets))) for inputs, targets in pairs]
     for module, training in modes:
         module.training = training
-    if not found:
+    if not values:
         raise ValueError(f"heldout_batches gave no batch; {REUSABLE}")
-    return sum(n * value for n, value in found) / sum(n for n, _ in found)
+    return sum(n * value for n, value in values) / sum(n for n, _ in values)
 
 
 def _accuracy(scores: Tensor, targets: Tensor) -> float:

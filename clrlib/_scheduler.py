@@ -23,16 +23,17 @@ class ScheduleLR(LRScheduler):
     """Set the rate of every parameter group from a policy; call `step()` after each `optimizer.step()`.
 
     lr of a group = policy(t) * group.get("lr_mult", 1.0), t = iterations done ("lr_mult": Caffe's multiplier).
-    policy: one for all groups, or a list with one for each. iteration: iterations already done, so that this number
-    alone resumes a schedule. momentum: a policy (or list) for the momentum (Adam's beta1), by the same t; without one
-    momentum is never touched. total_iterations: of the training; warns where it stops in mid-cycle.
+    policy: one for all groups, or a list with one for each; any function of the iteration will do, see `Function`.
+    iteration: iterations already done; this number alone resumes a schedule. momentum: a policy (or list) for the
+    momentum (Adam's beta1), by the same t; without one momentum is never touched. total_iterations: of the training;
+    warns where it stops in mid-cycle.
 
-    The state is plain JSON: that number, and the policy in words. It is loaded before or after the optimizer's own
+    The state is plain JSON: that number, and the policy in words. It is loaded before or after the optimizer's
     state of the same checkpoint. The state of another policy is refused; {"last_epoch": n} alone, loaded after the
     optimizer's, goes on with a new one. To put policies in a row use `Stages`; in torch's SequentialLR it works too,
     but for a momentum policy, which is in force from the start; what a ChainedScheduler multiplies is overruled.
-    A group added later has its own rate up to the next `step()`. Warns once where something else sets the rate, and
-    once where it seems to be stepped after each epoch.
+    A group added later has its own rate up to the next `step()`. Warns where it seems to be stepped after each epoch,
+    and once where something else sets a rate (except one that is a tensor).
 
     Raises TypeError for something that is not an optimizer or not a policy, ValueError for a negative iteration, and
     either for a bad "lr_mult" or a momentum policy where the optimizer has no momentum or the value is not below 1.
@@ -52,7 +53,7 @@ class ScheduleLR(LRScheduler):
     {'last_epoch': 3, 'policy': 'Triangular(base_lr=0.001, max_lr=0.006, step_size=2)'}
     """
 
-    _told = False  # of other hands on the rates
+    _warned = False  # of other hands on the rates
 
     def __init__(
         self,
@@ -127,8 +128,10 @@ class ScheduleLR(LRScheduler):
             came = f"schedule.step() came after {self._steps - before} optimizer steps, for the second time in a row"
             warnings.warn(f"{came}; call it after each optimizer.step(), not after each epoch", stacklevel=4)
         now = [group["lr"] for group in groups[: len(self._written)]]
-        if now != self._written and not self._told:  # a tensor is the same object, whatever it holds: no GPU is awaited
-            self._told = True
+        if (
+            now != self._written and not self._warned
+        ):  # a tensor is the same object, whatever it holds: no GPU is awaited
+            self._warned = True
             rates = f"the optimizer's rates are {now}, not {self._written} as set"
             warnings.warn(f"{rates}; let one schedule set them (they are overwritten now)", stacklevel=4)
 

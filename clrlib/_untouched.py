@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 @contextmanager
 def untouched(*things: Any) -> Iterator[None]:
-    """Whatever happens inside, Ctrl-C included, is undone at the end, bit for bit and in the same objects.
+    """Undo whatever happens inside, Ctrl-C included, bit for bit and in the same objects.
 
     Put back: the random states of Python, numpy and torch; and of `things` the parameters, buffers, gradients and the
     train or eval mode of each module, the optimizers' states and groups, the random states of DataLoaders and their
@@ -69,7 +69,7 @@ def _save(value: Any, undo: ExitStack, seen: set[int]) -> None:
         parts = (value.state, value.param_groups, getattr(value, "_clrlib_steps", None), inner)
     elif hasattr(value, "state_dict"):
         parts = (vars(value),)
-    seen.add(id(value))  # which stays its own: `undo`, or what it holds, keeps the object
+    seen.add(id(value))  # no other object gets this id: the copies in `undo` keep this one alive
     for part in parts:
         _save(part, undo, seen)
 

@@ -64,23 +64,6 @@ def test_a_schedule_stepped_after_each_epoch_is_told_of_once(resumed: bool) -> N
     assert len(warned) == 1 and warned[0].filename == __file__
 
 
-def test_one_long_pause_or_few_steps_between_are_no_mistake() -> None:
-    optimizer = sgd()
-    schedule = ScheduleLR(optimizer, POLICY)
-    for _ in range(3):
-        train(optimizer, schedule, 1, optimizer_steps=100)  # a warm-up at a fixed rate, a phase without the schedule
-        train(optimizer, schedule, 5)
-    train(optimizer, schedule, 20, optimizer_steps=MANY - 1)
-
-
-def test_steps_under_earlier_schedules_do_not_count() -> None:
-    optimizer = sgd()
-    for _ in range(3):
-        schedule = ScheduleLR(optimizer, POLICY)
-        train(optimizer, schedule, 30)
-    assert len(optimizer._optimizer_step_post_hooks) == 1
-
-
 def test_the_count_works_with_copies_and_with_optimizers_that_are_not_quite() -> None:
     optimizer = sgd()
     schedule = ScheduleLR(optimizer, POLICY)
@@ -124,14 +107,6 @@ def test_another_schedule_that_writes_the_rate_is_told_of_once() -> None:
     assert len(warned) == 1 and warned[0].filename == __file__
 
 
-def test_a_schedule_that_takes_over_is_no_mistake() -> None:
-    optimizer = sgd()
-    before, schedule = CosineAnnealingLR(optimizer, 10), ScheduleLR(optimizer, POLICY)
-    train(optimizer, before, 10)
-    train(optimizer, schedule, 10)
-    assert optimizer.param_groups[0]["lr"] == POLICY(10)
-
-
 def test_an_optimizer_loaded_with_the_rates_of_another_policy_is_told_of() -> None:
     old = sgd()
     ScheduleLR(old, Fixed(0.7), iteration=3)
@@ -152,3 +127,14 @@ def test_groups_added_and_rates_that_are_tensors_are_no_mistake(lr: Any) -> None
     train(optimizer, schedule, 3)
     optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     train(optimizer, schedule, 3)
+
+
+def test_pauses_and_earlier_schedules_are_no_mistake() -> None:
+    optimizer = sgd()
+    for schedule in (CosineAnnealingLR(optimizer, 10), ScheduleLR(optimizer, POLICY), ScheduleLR(optimizer, POLICY)):
+        for _ in range(3):
+            train(optimizer, schedule, 1, optimizer_steps=100)  # a warm-up at a fixed rate
+            train(optimizer, schedule, 5)
+        train(optimizer, schedule, 20, optimizer_steps=MANY - 1)
+    assert len(optimizer._optimizer_step_post_hooks) == 1
+    assert optimizer.param_groups[0]["lr"] == POLICY(38)

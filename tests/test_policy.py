@@ -60,10 +60,7 @@ def test_repeat_begins_again() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: UP.then(0.1, after=4), TypeError, "stage 1 is (1, 0.1); give a pair (iterations, policy)"),
-        (lambda: UP.then(UP, after=0), ValueError, "iterations of stage 0 is 0; give a whole number of iterations"),
         (lambda: UP.repeat(every=0), ValueError, "every is 0; give a whole number of iterations, 1 or more"),
-        (lambda: UP.repeat(every=2.5), ValueError, "every is 2.5; give a whole number of iterations, 1 or more"),
         (lambda: Repeat(0.1, 3), TypeError, "policy is 0.1; give a clrlib policy, such as Triangular"),
         (lambda: Function(0.1), TypeError, "function is 0.1; give a function of the iteration"),
         (

@@ -216,19 +216,6 @@ def test_each_group_may_have_a_policy_of_its_own():
     assert again.get_last_lr() == [POLICY(9), 0.4]
 
 
-def test_policies_that_are_not_one_for_each_group_are_refused():
-    for policy, momentum, name in (([POLICY] * 2, None, "policy"), (POLICY, [Fixed(0.5)] * 2, "momentum")):
-        optimizer = sgd(momentum=0.9)
-        message = f"{name} gives 2 values for 1 parameter groups; give one for each, or one"
-        with pytest.raises(ValueError, match=message):
-            ScheduleLR(optimizer, policy, momentum=momentum)
-        assert optimizer.param_groups[0]["lr"] == 0.5
-    with pytest.raises(TypeError, match=r"policy\[1\] is 0.1; give a clrlib policy"):
-        ScheduleLR(sgd(), [POLICY, 0.1])
-    with pytest.raises(TypeError, match=r"policy is \[\]; give a clrlib policy"):
-        ScheduleLR(sgd(), [])
-
-
 def test_a_tensor_rate_is_filled_in_place():
     tensor = torch.tensor(0.5, dtype=torch.float64)
     optimizer = torch.optim.Adam(weights(), lr=tensor)
@@ -260,23 +247,6 @@ def test_a_bad_state_is_refused_and_changes_nothing(state, error, message):
     assert snapshot(optimizer, schedule) == before
 
 
-@pytest.mark.parametrize(
-    ("lr_mult", "error", "message"),
-    [
-        (-1.0, ValueError, "lr_mult of group 1 is -1.0; a learning rate must be 0 or more"),
-        (float("nan"), ValueError, "lr_mult of group 1 is nan; give a finite number"),
-        ("2", TypeError, "lr_mult of group 1 must be a number, not '2'"),
-    ],
-)
-def test_a_bad_lr_mult_is_refused_before_anything_changes(lr_mult, error, message):
-    a, b = weights(2)
-    optimizer = torch.optim.SGD([{"params": [a]}, {"params": [b], "lr_mult": lr_mult}], lr=0.5)
-    with pytest.raises(error, match=re.escape(message)):
-        ScheduleLR(optimizer, POLICY)
-    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]
-    assert all("initial_lr" not in group for group in optimizer.param_groups)
-
-
 def test_a_policy_that_gives_no_rate_is_refused_and_changes_nothing():
     class Bad(Policy):
         def rate(self, t):
@@ -292,19 +262,6 @@ def test_a_policy_that_gives_no_rate_is_refused_and_changes_nothing():
     with pytest.raises(ValueError, match="the policy gives the rate"):
         schedule.load_state_dict({"last_epoch": 7})
     assert (schedule.last_epoch, optimizer.param_groups[0]["lr"]) == (1, 0.1)
-
-
-def test_what_is_no_optimizer_no_policy_or_no_iteration_is_refused():
-    with pytest.raises(TypeError, match=r"optimizer is 'sgd'; give a torch\.optim optimizer"):
-        ScheduleLR("sgd", POLICY)
-    with pytest.raises(
-        TypeError, match=r"policy is 0.1; give a clrlib policy, such as Triangular\(0.001, 0.006, 2000\)"
-    ):
-        ScheduleLR(sgd(), 0.1)
-    with pytest.raises(TypeError, match=r"policy is <class .*Triangular'>; give a clrlib policy"):
-        ScheduleLR(sgd(), Triangular)
-    with pytest.raises(ValueError, match="iteration -1 is negative"):
-        ScheduleLR(sgd(), POLICY, iteration=-1)
 
 
 def test_it_is_freed_without_the_garbage_collector():
@@ -368,12 +325,35 @@ def test_momentum_follows_a_policy_of_its_own(make: Any) -> None:
     assert (group["momentum"] if "momentum" in group else group["betas"][0]) == UP_DOWN(3)
 
 
-def test_momentum_where_there_is_none_is_refused_before_anything_changes() -> None:
-    optimizer = torch.optim.Adagrad([torch.zeros(1, requires_grad=True)], lr=0.5)
-    with pytest.raises(ValueError, match="group 0 of Adagrad has neither momentum nor betas; leave the momentum"):
-        ScheduleLR(optimizer, Fixed(0.1), momentum=UP_DOWN)
-    assert optimizer.param_groups[0]["lr"] == 0.5
-    with pytest.raises(TypeError, match=r"momentum is 0.9; give a clrlib policy"):
-        ScheduleLR(sgd(), Fixed(0.1), momentum=0.9)
-    with pytest.raises(ValueError, match=r"momentum is 1.0; give a policy whose values are 0 or more and below 1"):
-        ScheduleLR(sgd(), Fixed(0.1), momentum=Fixed(1.0))
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"optimizer": "sgd"}, TypeError, "optimizer is 'sgd'; give a torch.optim optimizer"),
+        ({"policy": 0.1}, TypeError, "policy is 0.1; give a clrlib policy, such as Triangular(0.001, 0.006, 2000)"),
+        ({"policy": Triangular}, TypeError, "Triangular'>; give a clrlib policy"),
+        ({"policy": [POLICY, 0.1]}, TypeError, "policy[1] is 0.1; give a clrlib policy"),
+        ({"policy": []}, TypeError, "policy is []; give a clrlib policy"),
+        (
+            {"policy": [POLICY] * 3},
+            ValueError,
+            "policy gives 3 values for 2 parameter groups; give one for each, or one",
+        ),
+        ({"iteration": -1}, ValueError, "iteration -1 is negative"),
+        ({"momentum": 0.9}, TypeError, "momentum is 0.9; give a clrlib policy"),
+        ({"momentum": Fixed(1.0)}, ValueError, "momentum is 1.0; give a policy whose values are 0 or more and below 1"),
+        ({"momentum": [Fixed(0.5)]}, ValueError, "momentum gives 1 values for 2 parameter groups"),
+        ({"kind": "Adagrad", "momentum": UP_DOWN}, ValueError, "group 0 of Adagrad has neither momentum nor betas"),
+        ({"lr_mult": -1.0}, ValueError, "lr_mult of group 1 is -1.0; a learning rate must be 0 or more"),
+        ({"lr_mult": float("nan")}, ValueError, "lr_mult of group 1 is nan; give a finite number"),
+        ({"lr_mult": "2"}, TypeError, "lr_mult of group 1 must be a number, not '2'"),
+    ],
+    ids=repr,
+)
+def test_what_makes_no_schedule_is_refused_before_anything_changes(arguments, error, message) -> None:
+    arguments = {"policy": POLICY, **arguments}
+    groups = [{"params": weights()}, {"params": weights(), "lr_mult": arguments.pop("lr_mult", 1.0)}]
+    made = getattr(torch.optim, arguments.pop("kind", "SGD"))(groups, lr=0.5)
+    before = repr(made.param_groups)
+    with pytest.raises(error, match=re.escape(message)):
+        ScheduleLR(**{"optimizer": made, **arguments})
+    assert repr(made.param_groups) == before
