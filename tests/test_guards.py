@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from clrlib import CyclicLR, Fixed, ScheduleLR, Stages, Triangular
+from clrlib import CyclicLR, Fixed, ScheduleLR, Stages, Triangular, lr_sweep
 from clrlib._scheduler import MANY
 
 POLICY = Triangular(base_lr=0.1, max_lr=0.3, step_size=4)
@@ -138,3 +138,11 @@ def test_pauses_and_earlier_schedules_are_no_mistake() -> None:
         train(optimizer, schedule, 20, optimizer_steps=MANY - 1)
     assert len(optimizer._optimizer_step_post_hooks) == 1
     assert optimizer.param_groups[0]["lr"] == POLICY(38)
+
+
+def test_range_tests_between_two_steps_are_no_mistake() -> None:
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    for _ in range(3):
+        lr_sweep(lambda lr: optimizer.step() or 1.0, end_lr=1.0, iterations=2 * MANY, keep=[optimizer])
+        train(optimizer, schedule, 1)
