@@ -14,55 +14,28 @@
 [0.0035]
 """
 
-from clrlib.cyclic_lr import CyclicLR
-from clrlib.policy import Policy
-from clrlib.range_test import Bounds, RangeTest, lr_range_test, lr_sweep
-from clrlib.scheduler import ScheduleLR
-from clrlib.schedules import (
-    Cyclical,
-    Exponential,
-    ExpRange,
-    Fixed,
-    Function,
-    Hann,
-    LinearDecay,
-    MultiStep,
-    OneCycle,
-    PiecewiseLinear,
-    Repeat,
-    Stages,
-    Triangular,
-    Triangular2,
-    UpDown,
-    WarmRestarts,
-    Welch,
-    epochs_to_iterations,
-)
-
-__all__ = [
-    "Bounds",
-    "CyclicLR",
-    "Cyclical",
-    "ExpRange",
-    "Exponential",
-    "Fixed",
-    "Function",
-    "Hann",
-    "LinearDecay",
-    "MultiStep",
-    "OneCycle",
-    "PiecewiseLinear",
-    "Policy",
-    "RangeTest",
-    "Repeat",
-    "ScheduleLR",
-    "Stages",
-    "Triangular",
-    "Triangular2",
-    "UpDown",
-    "WarmRestarts",
-    "Welch",
-    "epochs_to_iterations",
-    "lr_range_test",
-    "lr_sweep",
-]
+from clrlib._curve import RangeTest as RangeTest
+from clrlib._cyclic_lr import CyclicLR as CyclicLR
+from clrlib._policy import Function as Function
+from clrlib._policy import Policy as Policy
+from clrlib._policy import Repeat as Repeat
+from clrlib._policy import Stages as Stages
+from clrlib._range_test import lr_range_test as lr_range_test
+from clrlib._range_test import lr_sweep as lr_sweep
+from clrlib._reading import Bounds as Bounds
+from clrlib._scheduler import ScheduleLR as ScheduleLR
+from clrlib._schedules import Cyclical as Cyclical
+from clrlib._schedules import Exponential as Exponential
+from clrlib._schedules import ExpRange as ExpRange
+from clrlib._schedules import Fixed as Fixed
+from clrlib._schedules import Hann as Hann
+from clrlib._schedules import LinearDecay as LinearDecay
+from clrlib._schedules import MultiStep as MultiStep
+from clrlib._schedules import OneCycle as OneCycle
+from clrlib._schedules import PiecewiseLinear as PiecewiseLinear
+from clrlib._schedules import Triangular as Triangular
+from clrlib._schedules import Triangular2 as Triangular2
+from clrlib._schedules import UpDown as UpDown
+from clrlib._schedules import WarmRestarts as WarmRestarts
+from clrlib._schedules import Welch as Welch
+from clrlib._schedules import epochs_to_iterations as epochs_to_iterations

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from clrlib.schedules import Triangular2
+from clrlib import Triangular2
 from lab.data.image_sets import ImageSet
 from lab.experiments.run import Run
 from lab.training.device import keep_freed_memory, pick_device

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from clrlib.range_test import Bounds, RangeTest
+from clrlib import Bounds, RangeTest
 from lab.claims.traced import FIGURE_3_BOUNDS
 from lab.experiments import RANGE_TEST, Experiment
 from lab.records.record import Record

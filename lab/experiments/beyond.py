@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from clrlib.policy import Policy
-from clrlib.schedules import PiecewiseLinear, Triangular, Triangular2, WarmRestarts
+from clrlib import PiecewiseLinear, Policy, Triangular, Triangular2, WarmRestarts
 from lab.experiments.experiment import Experiment
 from lab.experiments.table_1 import FIXED
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from clrlib.policy import Policy
-from clrlib.schedules import MultiStep, Stages, Triangular2
+from clrlib import MultiStep, Policy, Stages, Triangular2
 from lab.experiments import choices
 from lab.experiments.experiment import Experiment
 from lab.experiments.table_1 import TABLE_2

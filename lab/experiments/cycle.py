@@ -5,8 +5,7 @@ at which a training ends decides much of its accuracy: they all, and AS_FOUND th
 1,000 iterations at 0.0001.
 """
 
-from clrlib.policy import Policy
-from clrlib.schedules import Fixed, Hann, Stages, Triangular, Welch
+from clrlib import Fixed, Hann, Policy, Stages, Triangular, Welch
 from lab.experiments.experiment import Experiment
 
 TWO_CYCLES = 8_000

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clrlib.policy import Policy
-from clrlib.schedules import (
+from clrlib import (
     Cyclical,
     Exponential,
     ExpRange,
     LinearDecay,
     MultiStep,
     PiecewiseLinear,
+    Policy,
     Stages,
     WarmRestarts,
 )

@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clrlib.policy import Policy
-from clrlib.range_test import range_test_policy
-from clrlib.schedules import Exponential, ExpRange, MultiStep, Stages, Triangular2
+from clrlib import Exponential, ExpRange, MultiStep, Policy, Stages, Triangular, Triangular2
 from lab.experiments.experiment import QUARTER, Experiment, shortened
 
 IN_SMOKE = ("range-test", "fixed", "triangular2")  # the other rows train nothing that these do not
@@ -112,7 +110,7 @@ class Net:
         """
         first, last = self.range_test
         iterations = self.iterations // FEWER // QUARTER
-        policy = range_test_policy(first, last, iterations)
+        policy = Triangular(first, last, step_size=iterations - 1)
         every = iterations // self.quick // 20
         row = self._imagenette(
             "range-test", f"LR range test, {told(self.range_test)}", policy, iterations, self.quick, 150, every

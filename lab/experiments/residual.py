@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clrlib.policy import Policy
-from clrlib.range_test import range_test_policy
-from clrlib.schedules import MultiStep, Stages, Triangular
+from clrlib import MultiStep, Policy, Stages, Triangular
 from lab.experiments.experiment import QUARTER, Experiment
 
 TRAINING: dict[str, Any] = {
@@ -82,7 +80,7 @@ class Family:
         return Experiment(
             f"{self.name}-range-test",
             f"{self.title}: LR range test, 0-1.5",
-            range_test_policy(0.0, 1.5, iterations),
+            Triangular(0.0, 1.5, step_size=iterations - 1),
             iterations,
             evaluate_every={"paper": iterations // 40, "quick": quick // 20, "smoke": 10},
             shorter={"paper": 1, "quick": 6, "smoke": 75},

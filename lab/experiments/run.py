@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from clrlib import schedules
-from clrlib.policy import Policy
-from clrlib.schedules import Stages
+from clrlib import Policy, Stages
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,11 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
 
     Raises TypeError for a Function, whose code no record could hold.
 
-    >>> policy_to_json(schedules.Fixed(0.1))
+    >>> policy_to_json(clrlib.Fixed(0.1))
     {'name': 'Fixed', 'lr': 0.1}
     """
     name = {"name": type(policy).__name__}
-    if isinstance(policy, schedules.Function):
+    if isinstance(policy, Function):
         raise TypeError(f"{policy} cannot be written into a record; give a policy that is made of numbers")
     if isinstance(policy, Stages):
         on = {} if policy.restart else {"restart": False}
@@ -104,11 +102,11 @@ def _plain(value: Any) -> Any:
 
 
 def policy_from_json(content: dict[str, Any]) -> Policy:
-    """The inverse of policy_to_json; only classes of clrlib.schedules are made."""
+    """The inverse of policy_to_json; only policies of clrlib are made."""
     name, numbers = content["name"], {k: v for k, v in content.items() if k != "name"}
-    kind = getattr(schedules, name, None)
+    kind = getattr(clrlib, name, None)
     if not (isinstance(kind, type) and issubclass(kind, Policy)):
-        raise ValueError(f"policy {name!r} is not one of clrlib.schedules; was the record made by a newer clrlib?")
+        raise ValueError(f"policy {name!r} is not one of clrlib; was the record made by a newer clrlib?")
     if kind is Stages:
         return Stages(*((n, policy_from_json(p)) for n, p in numbers["stages"]), restart=numbers.get("restart", True))
     return kind(**{k: policy_from_json(v) if isinstance(v, dict) else v for k, v in numbers.items()})

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from clrlib.range_test import range_test_policy
-from clrlib.schedules import Fixed, Triangular
+from clrlib import Fixed, Triangular
 from lab.experiments.experiment import Experiment
 
 NET: dict[str, Any] = {"net": "caffe_cifar10_sigmoid_bn", "weight_decay": 0.0}  # Caffe's solver has none for it
@@ -11,7 +10,7 @@ NET: dict[str, Any] = {"net": "caffe_cifar10_sigmoid_bn", "weight_decay": 0.0}  
 SIGMOID_RANGE_TEST = Experiment(
     "sigmoid-range-test",
     "sigmoid net: LR range test, 0-0.1 over 8 epochs",
-    range_test_policy(0.0, 0.1, 4000),
+    Triangular(0.0, 0.1, step_size=4000 - 1),
     4000,
     evaluate_every={"paper": 100, "quick": 50, "smoke": 10},
     shorter={"paper": 1, "quick": 4, "smoke": 50},

@@ -1,7 +1,6 @@
 """Tables 1 and 2 and figures 1, 3 and 4: the Caffe net with SGD."""
 
-from clrlib.range_test import range_test_policy
-from clrlib.schedules import Exponential, ExpRange, LinearDecay, MultiStep, Stages, Triangular, Triangular2
+from clrlib import Exponential, ExpRange, LinearDecay, MultiStep, Stages, Triangular, Triangular2
 from lab.experiments.experiment import LONG, Experiment
 
 TABLE_2 = Stages(
@@ -54,7 +53,7 @@ DECAY_2000 = Experiment("decay-2000", "decay 0.007-0.001 over 2,000", LinearDeca
 RANGE_TEST = Experiment(
     "range-test",
     "LR range test, 0-0.02 over 8 epochs",
-    range_test_policy(0.0, 0.02, 4000),
+    Triangular(0.0, 0.02, step_size=4000 - 1),
     4000,
     source="Figure 3",
     seeds=3,

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clrlib.policy import Policy
-from clrlib.schedules import Fixed, MultiStep, Stages, Triangular
+from clrlib import Fixed, MultiStep, Policy, Stages, Triangular
 from lab.experiments.experiment import NOT_IN_SMOKE, VERY_LONG, Experiment
 
 

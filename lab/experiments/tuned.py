@@ -8,7 +8,7 @@ the last tenth. The best of each side is trained whole, at every size, and measu
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from clrlib.policy import Policy
+from clrlib import Policy
 from lab.experiments.experiment import QUARTER, Experiment, shortened
 from lab.experiments.imagenet import ALEXNET, FEWER, GOOGLENET, Net
 from lab.experiments.residual import DENSENET, RESNET, STOCHASTIC_DEPTH, Family

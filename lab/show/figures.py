@@ -5,8 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from clrlib.policy import Policy
-from clrlib.schedules import (
+from clrlib import (
     Exponential,
     ExpRange,
     Fixed,
@@ -16,6 +15,7 @@ from clrlib.schedules import (
     MultiStep,
     OneCycle,
     PiecewiseLinear,
+    Policy,
     Stages,
     Triangular,
     Triangular2,

@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from clrlib.range_test import Bounds
-from clrlib.schedules import ExpRange
+from clrlib import Bounds, ExpRange
 from lab.claims import (
     ARCHITECTURES,
     AS_GOOD,

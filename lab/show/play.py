@@ -9,8 +9,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from clrlib.policy import Policy
-from clrlib.schedules import ExpRange, Hann, Triangular, Triangular2, Welch
+from clrlib import ExpRange, Hann, Policy, Triangular, Triangular2, Welch
 from lab.claims import Summary, by_seed, main_group, read_bounds, read_range_test
 from lab.experiments import RANGE_TEST
 from lab.experiments.cycle import AS_FOUND, BASE_QUARTER, BASE_TENTH, BASE_THIRD, BOUNDS_DOUBLE, BOUNDS_HALF

@@ -11,9 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from clrlib.curve import mark_bounds
-from clrlib.policy import Policy
-from clrlib.schedules import Triangular
+from clrlib import Policy, Triangular
 from lab.claims import CHANCE, TOLERANCE, Claim, read_range_test, traced
 from lab.experiments import RANGE_TEST, Experiment
 from lab.records.record import Record
@@ -187,7 +185,7 @@ def draw_range_test(records: Sequence[Record], beside_paper: bool, row: Experime
         text = f"  paper: {low:g} and {high:g}"
         axes.annotate(text, (high, 0.99), xycoords=("data", "axes fraction"), fontsize=8.5, va="top", color="0.35")
     _band(axes, lr, 100 * accuracy, f"ours (n = {len(accuracy)})", STYLE[Triangular])
-    mark_bounds(axes, test.bounds(), STYLE[Triangular]["color"])
+    test.bounds().draw(axes, STYLE[Triangular]["color"])
     if test.stopped:
         axes.annotate(f"{test.stopped} ", (1, 0.02), xycoords="axes fraction", fontsize=8.5, ha="right")
     axes.set(xlabel="learning rate", ylabel=f"{records[0].run.test_on} accuracy (%)")

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clrlib.policy import Policy
-from clrlib.scheduler import ScheduleLR
+from clrlib import Policy, ScheduleLR
 from lab.data.image_sets import Images
 from lab.data.order import BatchOrder, check_order, generator
 from lab.experiments.run import Run

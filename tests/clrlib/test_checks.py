@@ -1,108 +1,69 @@
+"""Every check of an argument: what it gives back, and what it refuses in which words."""
+
+import math
 import re
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from clrlib import checks
+from clrlib import _checks as checks
 
-NOT_NUMBERS = (True, np.True_, "0.1", None, 1j)
+RATE, FACTOR = "a learning rate must be 0 or more", "give a factor above 0 and up to 1"
+WHOLE = "give a whole number of iterations, 1 or more"
+REFUSED = [
+    (checks.learning_rate, -0.1, RATE),
+    *((checks.factor, value, FACTOR) for value in (0, -0.5, 1.0001)),
+    *((checks.divisor, value, "give a number above 0") for value in (0, -1)),
+    *((checks.count, value, WHOLE) for value in (2.5, 0, -3, 2**53)),
+    *((check, v, "give a finite number") for check in (checks.number, checks.count) for v in (math.nan, math.inf)),
+    (checks.number, 10**400, "give a finite number"),
+]
 
 
-@pytest.mark.parametrize("value", [0, 0.5, -2, np.float32(0.5), np.int64(3)])
-def test_real_gives_a_plain_float(value):
-    assert type(checks.real("x", value)) is float
-    assert checks.real("x", value) == value
+@pytest.mark.parametrize("value", [1, np.float32(1), np.int64(1), 1.0])
+def test_numbers_of_any_type_become_plain_ones(value):
+    for check in (checks.number, checks.learning_rate, checks.factor, checks.divisor):
+        assert (type(check("x", value)), check("x", value)) == (float, 1.0)
+    assert (type(checks.count("x", value)), checks.count("x", value)) == (int, 1)
 
 
-@pytest.mark.parametrize("check", [checks.real, checks.rate, checks.factor, checks.count])
-@pytest.mark.parametrize("value", NOT_NUMBERS)
-def test_what_is_not_a_number_is_refused(check, value):
-    with pytest.raises(TypeError, match=re.escape(f"x must be a number, not {value!r}; give it as a float")):
+@pytest.mark.parametrize(("check", "value", "advice"), REFUSED)
+def test_other_numbers_are_refused_in_one_sentence(check, value, advice):
+    with pytest.raises(ValueError, match=re.escape(f"x is {value!r}; {advice}")):
         check("x", value)
 
 
-@pytest.mark.parametrize("check", [checks.real, checks.rate, checks.factor, checks.count])
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_what_is_not_finite_is_refused(check, value):
-    with pytest.raises(ValueError, match=f"x is {value!r}; give a finite number"):
-        check("x", value)
+@pytest.mark.parametrize("value", [True, np.True_, "0.1", None, 1j])
+def test_what_is_not_a_number_is_refused(value):
+    for check in (checks.number, checks.learning_rate, checks.factor, checks.count):
+        with pytest.raises(TypeError, match=re.escape(f"x must be a number, not {value!r}; give it as a float")):
+            check("x", value)
 
 
-def test_rate_refuses_negative_numbers():
-    assert checks.rate("x", 0) == 0.0
-    with pytest.raises(ValueError, match=r"x is -0\.1; a learning rate must be 0 or more"):
-        checks.rate("x", -0.1)
-
-
-@pytest.mark.parametrize("value", [0, -0.5, 1.0001])
-def test_factor_lies_above_0_and_up_to_1(value):
-    assert checks.factor("x", 1) == 1.0
-    with pytest.raises(ValueError, match="give a factor above 0 and up to 1"):
-        checks.factor("x", value)
-
-
-@pytest.mark.parametrize("value", [2000, 2000.0, np.int32(2000), np.float64(2000)])
-def test_count_takes_whole_numbers_of_any_type(value):
-    assert type(checks.count("x", value)) is int
-    assert checks.count("x", value) == 2000
-
-
-@pytest.mark.parametrize("value", [2.5, 0, -3])
-def test_count_refuses_fractions_and_less_than_the_least(value):
-    with pytest.raises(ValueError, match=f"x is {value}; give a whole number of iterations, 1 or more"):
-        checks.count("x", value)
+def test_a_count_may_have_another_least_and_bounds_may_be_equal():
     with pytest.raises(ValueError, match="x is 1; give a whole number of iterations, 2 or more"):
         checks.count("x", 1, least=2)
-
-
-def test_bounds_in_the_wrong_order_are_refused():
-    checks.bounds(0.1, 0.1)
+    checks.ordered(0.1, 0.1)
     with pytest.raises(ValueError, match=r"base_lr 0\.006 is above max_lr 0\.001; give the lower bound as base_lr"):
-        checks.bounds(0.006, 0.001)
+        checks.ordered(0.006, 0.001)
 
 
-def test_clean_replaces_fields_of_a_frozen_dataclass():
-    @dataclass(frozen=True)
-    class Value:
-        lr: float
-
-        def __post_init__(self):
-            checks.clean(self, lr=checks.rate)
-
-    assert type(Value(np.float32(1)).lr) is float
+@pytest.mark.parametrize("kind", [int, np.uint8, np.int32, np.uint64])
+def test_iterations_are_an_int_or_an_array_of_int64(kind):
+    assert type(checks.iterations(kind(7))) is int
+    assert checks.iterations(2**63 - 1) == 2**63 - 1
+    assert checks.iterations(np.array([0, 200], dtype=kind)).dtype == np.int64
+    assert checks.iterations(np.empty((2, 0), dtype=kind)).shape == (2, 0)
 
 
-@pytest.mark.parametrize("t", [0, 7, 2**63 - 1, np.uint8(7), np.int64(7)])
-def test_iteration_gives_a_plain_int(t):
-    assert type(checks.iteration(t)) is int
-    assert checks.iteration(t) == t
+@pytest.mark.parametrize("t", [True, np.False_, 1.0, "1", None, np.zeros(3), np.zeros(3, dtype=bool)], ids=repr)
+def test_what_is_no_iteration_is_refused(t):
+    with pytest.raises(TypeError, match=r"iteration .* is a .*; give an int, 0 or more, or an array of them"):
+        checks.iterations(t)
 
 
-@pytest.mark.parametrize("t", [True, np.False_, 1.0, "1", None])
-def test_iteration_refuses_other_types(t):
-    with pytest.raises(TypeError, match="give an int, 0 or more"):
-        checks.iteration(t)
-
-
-def test_an_iteration_and_an_array_of_them_are_refused_in_the_same_words():
-    with pytest.raises(ValueError, match="iteration -1 is negative; the first iteration is 0"):
-        checks.iteration(-1)
-    with pytest.raises(ValueError, match="iteration -1 is negative; the first iteration is 0"):
-        checks.iteration_array(np.array([3, -1]))
-    with pytest.raises(ValueError, match=f"iteration {2**63} does not fit 64 bits; give a smaller one"):
-        checks.iteration(2**63)
-    with pytest.raises(ValueError, match=f"iteration {2**63} does not fit 64 bits; give a smaller one"):
-        checks.iteration_array(np.array([2**63], dtype=np.uint64))
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
-def test_iteration_array_gives_int64(dtype):
-    assert checks.iteration_array(np.array([0, 200], dtype=dtype)).dtype == np.int64
-    assert checks.iteration_array(np.empty((2, 0), dtype=dtype)).shape == (2, 0)
-
-
-@pytest.mark.parametrize("dtype", [bool, np.float64])
-def test_iteration_array_refuses_other_types(dtype):
-    with pytest.raises(TypeError, match=r"iterations of dtype .*; give an array of integers, 0 or more"):
-        checks.iteration_array(np.zeros(3, dtype=dtype))
+@pytest.mark.parametrize(("t", "why"), [(-1, "is negative; the first iteration is 0"), (2**63, "does not fit 64 bits")])
+def test_an_iteration_and_an_array_of_them_are_refused_in_the_same_words(t, why):
+    for given in (t, np.array([3, t])[1:] if t < 0 else np.array([t], dtype=np.uint64)):
+        with pytest.raises(ValueError, match=f"iteration {t} {why}"):
+            checks.iterations(given)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from clrlib import CyclicLR, Fixed, ScheduleLR, Stages, Triangular
-from clrlib.guards import MANY
+from clrlib import CyclicLR, Fixed, ScheduleLR, Stages, Triangular, lr_sweep
+from clrlib._scheduler import MANY
 
 POLICY = Triangular(base_lr=0.1, max_lr=0.3, step_size=4)
 
@@ -38,13 +38,6 @@ def test_a_training_that_stops_in_mid_cycle_is_told_of_before_it_begins() -> Non
         CyclicLR(sgd(), 0.1, 0.3, 4, total_iterations=20)
 
 
-def test_groups_that_stop_in_mid_cycle_alike_are_told_of_once() -> None:
-    optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(2))]} for _ in range(3)], lr=0.5)
-    with pytest.warns(UserWarning, match="stop at 24") as warned:
-        ScheduleLR(optimizer, [POLICY] * 3, total_iterations=20)
-    assert len(warned) == 1
-
-
 @pytest.mark.parametrize("policy", [POLICY, Fixed(0.1), Stages((11, POLICY), (1, Triangular(0.1, 0.2, 13)))], ids=repr)
 @pytest.mark.parametrize("total", [8, 24])
 def test_a_training_that_stops_at_the_end_of_a_cycle_is_not(policy: Any, total: int) -> None:
@@ -69,23 +62,6 @@ def test_a_schedule_stepped_after_each_epoch_is_told_of_once(resumed: bool) -> N
     with pytest.warns(UserWarning, match=message) as warned:
         train(optimizer, schedule, 20, optimizer_steps=MANY)
     assert len(warned) == 1 and warned[0].filename == __file__
-
-
-def test_one_long_pause_or_few_steps_between_are_no_mistake() -> None:
-    optimizer = sgd()
-    schedule = ScheduleLR(optimizer, POLICY)
-    for _ in range(3):
-        train(optimizer, schedule, 1, optimizer_steps=100)  # a warm-up at a fixed rate, a phase without the schedule
-        train(optimizer, schedule, 5)
-    train(optimizer, schedule, 20, optimizer_steps=MANY - 1)
-
-
-def test_steps_under_earlier_schedules_do_not_count() -> None:
-    optimizer = sgd()
-    for _ in range(3):
-        schedule = ScheduleLR(optimizer, POLICY)
-        train(optimizer, schedule, 30)
-    assert len(optimizer._optimizer_step_post_hooks) == 1
 
 
 def test_the_count_works_with_copies_and_with_optimizers_that_are_not_quite() -> None:
@@ -131,25 +107,6 @@ def test_another_schedule_that_writes_the_rate_is_told_of_once() -> None:
     assert len(warned) == 1 and warned[0].filename == __file__
 
 
-@pytest.mark.parametrize("lr", [0.5, torch.tensor(0.5)], ids=["float", "tensor"])
-def test_a_rate_set_by_hand_or_by_a_plateau_is_told_of(lr: Any) -> None:
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(2))], lr=copy.deepcopy(lr))
-    schedule, plateau = ScheduleLR(optimizer, POLICY), ReduceLROnPlateau(optimizer, patience=0)
-    train(optimizer, schedule, 2)
-    plateau.step(1.0)
-    plateau.step(1.0)
-    with pytest.warns(UserWarning, match="let one schedule set them"):
-        train(optimizer, schedule, 1)
-
-
-def test_a_schedule_that_takes_over_is_no_mistake() -> None:
-    optimizer = sgd()
-    before, schedule = CosineAnnealingLR(optimizer, 10), ScheduleLR(optimizer, POLICY)
-    train(optimizer, before, 10)
-    train(optimizer, schedule, 10)
-    assert optimizer.param_groups[0]["lr"] == POLICY(10)
-
-
 def test_an_optimizer_loaded_with_the_rates_of_another_policy_is_told_of() -> None:
     old = sgd()
     ScheduleLR(old, Fixed(0.7), iteration=3)
@@ -170,3 +127,22 @@ def test_groups_added_and_rates_that_are_tensors_are_no_mistake(lr: Any) -> None
     train(optimizer, schedule, 3)
     optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     train(optimizer, schedule, 3)
+
+
+def test_pauses_and_earlier_schedules_are_no_mistake() -> None:
+    optimizer = sgd()
+    for schedule in (CosineAnnealingLR(optimizer, 10), ScheduleLR(optimizer, POLICY), ScheduleLR(optimizer, POLICY)):
+        for _ in range(3):
+            train(optimizer, schedule, 1, optimizer_steps=100)  # a warm-up at a fixed rate
+            train(optimizer, schedule, 5)
+        train(optimizer, schedule, 20, optimizer_steps=MANY - 1)
+    assert len(optimizer._optimizer_step_post_hooks) == 1
+    assert optimizer.param_groups[0]["lr"] == POLICY(38)
+
+
+def test_range_tests_between_two_steps_are_no_mistake() -> None:
+    optimizer = sgd()
+    schedule = ScheduleLR(optimizer, POLICY)
+    for _ in range(3):
+        lr_sweep(lambda lr: optimizer.step() or 1.0, end_lr=1.0, iterations=2 * MANY, keep=[optimizer])
+        train(optimizer, schedule, 1)

@@ -79,19 +79,11 @@ def test_smiths_form_is_straight_lines_and_its_momentum_rests_at_the_end() -> No
     assert over(policy.momentum(), 120) == pytest.approx(over(momentum, 120), rel=1e-12)
 
 
-def test_the_turns_are_met_exactly() -> None:
-    policy = OneCycle(0.1, 0.7, 1e-7, peak=30, back=60, end=99)
-    assert [policy(t) for t in (0, 30, 60, 99)] == [0.1, 0.7, 0.1, 1e-7]
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: OneCycle(0.1, 0.2, 0.0, peak=-1, end=9), "the turns at [-1.0] do not lie in order between 0 and the"),
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=9, end=9), "the turns at [9.0] do not lie in order"),
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=4, end=9, back=3), "the turns at [4.0, 3.0] do not lie in order"),
-        (lambda: OneCycle(0.1, 0.2, -0.1, peak=4, end=9), "final_lr is -0.1; a learning rate must be 0 or more"),
-        (lambda: OneCycle(0.1, 0.2, 0.0, peak=math.nan, end=9), "peak is nan; give a finite number"),
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=4, end=9, anneal="cats"), 'anneal is \'cats\'; give "cos" or "linear"'),
         (lambda: OneCycle.torch(0.1, 1), "iterations is 1; give a whole number of iterations, 2 or more"),
         (lambda: OneCycle.torch(0.1, 10, pct_start=1.0), "the turns at [9.0] do not lie in order"),

@@ -129,11 +129,6 @@ def test_bounds_are_kept(policy: Cyclical | UpDown, t: int) -> None:
     assert (0 if both_shrink else policy.base_lr) <= policy(t) <= policy.max_lr * (1 + 1e-15)
 
 
-@given(one_cycles(), iterations)
-def test_one_cycle_keeps_its_bounds(policy: OneCycle, t: int) -> None:
-    assert policy.final_lr <= policy(t) <= policy.max_lr * (1 + 1e-15)
-
-
 @given(cyclical() | updowns(), st.integers(0, 500), st.integers(1, 10**12))
 def test_the_period_is_a_cycle_and_the_height_shrinks_by_its_factor(policy: Any, t: int, cycles: int) -> None:
     later = policy(t + cycles * sum(halves(policy)))
@@ -153,28 +148,6 @@ def test_cycles_begin_at_the_lower_bound_and_turn_at_the_upper(policy: Any, cycl
     assert turn == max(policy(t) for t in range(start, start + sum(halves(policy))))
 
 
-@given(cyclical() | updowns(), st.integers(0, 10**12), st.data())
-def test_rise_and_fall_are_mirror_images(policy: Any, cycle: int, data: Any) -> None:
-    up, down = halves(policy)
-    assume(shrink(policy) and up == down)
-    middle = cycle * 2 * up + up
-    away = data.draw(st.integers(0, up))
-    assert policy(middle - away) == policy(middle + away) or away == up  # there the next cycle begins
-
-
-@given(cyclical() | updowns(), iterations)
-def test_no_step_is_longer_than_its_share_of_the_way(policy: Any, t: int) -> None:
-    steepest = 2.0 if isinstance(policy, Welch) else np.pi / 2 if isinstance(policy, Hann) else 1.0
-    shrinking = 0.1 * policy.max_lr if isinstance(policy, (ExpRange, UpDown)) else 0.0  # 1 - the least factor tried
-    longest = (policy.max_lr - policy.base_lr) * steepest / min(halves(policy)) + shrinking
-    assert abs(policy(t + 1) - policy(t)) <= longest + 1e-12 * policy.max_lr
-
-
-@given(one_cycles(), iterations)
-def test_one_cycle_stays_at_its_end(policy: OneCycle, past: int) -> None:
-    assert policy(int(policy.end) + past) == policy.final_lr
-
-
 @given(plain(), plain(), sizes, iterations)
 def test_put_together_policies_give_their_own_rates(first: Policy, second: Policy, n: int, t: int) -> None:
     assert first.then(second, after=n)(t) == (first(t) if t < n else second(t - n))
@@ -183,30 +156,7 @@ def test_put_together_policies_give_their_own_rates(first: Policy, second: Polic
     assert counted_on(t) == (first if t < n else second)(t)
 
 
-@given(policies(), st.integers(0, 1000))
-def test_a_cycle_that_has_ended_ends_there(policy: Policy, t: int) -> None:
-    end = policy.cycle_end_at_or_after(t)
-    assert end >= t
-    assert policy.cycle_end_at_or_after(end) == end
-    assert all(policy.cycle_end_at_or_after(s) == end for s in range(t, end))
-
-
 # One rate, whoever asks
-
-
-@given(policies(), st.lists(st.integers(0, 2**40), max_size=8))
-def test_number_array_and_tensor_agree(policy: Policy, ts: list[int]) -> None:
-    expected = [policy(t) for t in ts]
-    np.testing.assert_allclose(policy(np.array(ts, dtype=np.int64)), expected, rtol=1e-12, atol=1e-300)
-    np.testing.assert_allclose(policy(torch.tensor(ts, dtype=torch.int64)).numpy(), expected, rtol=1e-12, atol=1e-300)
-
-
-@settings(max_examples=30)
-@given(policies(), st.integers(0, 10**6))
-def test_the_schedule_gives_the_policys_rates_from_any_iteration(policy: Policy, start: int) -> None:
-    optimizer = sgd()
-    schedule = ScheduleLR(optimizer, policy, iteration=start)
-    assert used(optimizer, schedule, 20) == [policy(t) for t in range(start, start + 20)]
 
 
 @settings(max_examples=30)
@@ -244,17 +194,3 @@ def test_it_resumes_at_any_iteration_whatever_is_loaded_first(policy: Policy, st
             again.load_state_dict({"last_epoch": stopped} if load == "number" else state)
     assert used(resumed, again, 20) == [policy(t) for t in range(stopped, stopped + 20)]
     assert state["last_epoch"] == stopped
-
-
-@settings(max_examples=30)
-@given(policies(), policies(), st.integers(0, 60))
-def test_a_state_is_taken_by_equal_policies_and_refused_by_others(one: Policy, other: Policy, t: int) -> None:
-    state = ScheduleLR(sgd(), one, iteration=t).state_dict()
-    schedule = ScheduleLR(sgd(), other)
-    if one == other:
-        schedule.load_state_dict(state)
-        assert schedule.last_epoch == t
-    else:
-        with pytest.raises(ValueError, match="the state was saved with policy"):
-            schedule.load_state_dict(state)
-        assert (schedule.last_epoch, schedule.get_last_lr()) == (0, [other(0)])

@@ -18,7 +18,7 @@ from typing import Any
 import nbformat
 import papermill
 
-from clrlib.schedules import Fixed, Triangular, Triangular2
+from clrlib import Fixed, Triangular, Triangular2
 from lab import experiments, files, paths
 from lab.cli.__main__ import main
 from lab.experiments.run import Run

@@ -10,7 +10,7 @@ import pytest
 from records import record, seeds
 from scipy import stats
 
-from clrlib.range_test import Bounds
+from clrlib import Bounds
 from lab import claims
 from lab.claims import (
     ARCHITECTURES,

@@ -7,7 +7,7 @@ import pytest
 from records import record, seeds
 from refusals import Lab
 
-from clrlib.schedules import MultiStep
+from clrlib import MultiStep
 from lab.cli import choose
 from lab.cli.choose import best_rate
 from lab.experiments import TUNE_FIXED, choices, named

@@ -26,7 +26,7 @@ from lab.sweep.progress import Progress
 from lab.experiments.run import Run
 from lab.data.imagenet import SIDE, StreamedImages, decode
 from lab.training.loop import Training, train
-from clrlib.schedules import Fixed
+from clrlib import Fixed
 
 CLASSES = ("n01", "n02", "n03")
 TRAIN, VAL = 5, 2  # images of a class

@@ -10,9 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clrlib import Policy
-from clrlib.range_test import range_test_policy
-from clrlib.schedules import (
+from clrlib import (
     Exponential,
     ExpRange,
     Fixed,
@@ -20,6 +18,7 @@ from clrlib.schedules import (
     LinearDecay,
     MultiStep,
     PiecewiseLinear,
+    Policy,
     Stages,
     Triangular,
     WarmRestarts,
@@ -226,7 +225,7 @@ def test_the_paper_profile_is_the_papers_size_with_caffes_solver(row: Experiment
 def test_the_sigmoid_net_is_trained_as_caffes_file_says_and_with_our_bounds() -> None:
     rows = {row.name: (row.policy, row.iterations, row.paper) for row in SIGMOID_ROWS}
     assert rows == {
-        "sigmoid-range-test": (range_test_policy(0.0, 0.1, 4000), 4000, None),
+        "sigmoid-range-test": (Triangular(0.0, 0.1, 3999), 4000, None),
         "sigmoid-fixed": (Fixed(0.001), 60_000, 60.8),
         "sigmoid-clr": (Triangular(0.0025, 0.05, 2000), 60_000, 72.2),
         "sigmoid-fixed-at-base": (Fixed(0.0025), 60_000, None),
@@ -354,7 +353,7 @@ def test_shortened_keeps_the_shape_of_every_entry(row: Experiment, profile: str)
     by, run = row.shorter[profile], row.run(profile, 0, "digits", "float32")
     assert run.iterations * by == row.iterations, "a whole number of iterations"
     if row in (RANGE_TEST, SIGMOID_RANGE_TEST):  # from its first to its last iteration, whatever their number
-        assert run.policy == range_test_policy(0.0, 0.02 if row is RANGE_TEST else 0.1, run.iterations)
+        assert run.policy == Triangular(0.0, 0.02 if row is RANGE_TEST else 0.1, run.iterations - 1)
         return
     if row is ONE_CYCLE:  # its knots are cut to whole iterations, by less than one
         t = np.arange(run.iterations)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from clrlib import Policy, schedules
-from clrlib.schedules import (
+import clrlib
+from clrlib import (
     Cyclical,
     Exponential,
     ExpRange,
@@ -20,6 +20,7 @@ from clrlib.schedules import (
     MultiStep,
     OneCycle,
     PiecewiseLinear,
+    Policy,
     Repeat,
     Stages,
     Triangular,
@@ -144,7 +145,7 @@ def test_defaults_are_caffes_solver() -> None:
 
 def concrete(kind: type[Policy]) -> Iterator[type[Policy]]:
     for child in kind.__subclasses__():
-        if vars(schedules).get(child.__name__) is child:
+        if vars(clrlib).get(child.__name__) is child:
             yield child
             yield from concrete(child)
 
@@ -190,9 +191,7 @@ def test_json_of_a_policy_is_its_class_and_numbers() -> None:
 
 @pytest.mark.parametrize("name", ["Zigzag", "np", "ABC", "pairwise", "__name__", "epochs_to_iterations"])
 def test_a_policy_that_is_none_of_ours_is_refused(name: str) -> None:
-    with pytest.raises(
-        ValueError, match=f"policy '{name}' is not one of clrlib.schedules; was the record made by a newer"
-    ):
+    with pytest.raises(ValueError, match=f"policy '{name}' is not one of clrlib; was the record made by a newer"):
         policy_from_json({"name": name, "lr": 0.1})
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from clrlib.schedules import Fixed
+from clrlib import Fixed
 from lab.data.image_sets import ImageSet
 from lab.experiments.run import Run
 from lab.nets.build import build, compiles

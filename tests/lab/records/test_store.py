@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clrlib.schedules import Fixed, Triangular
+from clrlib import Fixed, Triangular
 from lab import paths
 from lab.data.image_sets import ImageSet
 from lab.experiments.run import Run

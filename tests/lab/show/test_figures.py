@@ -14,8 +14,8 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from records import all_rows, seeds
 
-from clrlib import schedules
-from clrlib.policy import Policy
+import clrlib
+from clrlib import Policy
 from lab import experiments
 from lab.claims import GUIDANCE
 from lab.experiments import CATALOGUE, CLR_TABLE_2, CLR_TRIANGULAR, DECAY_2000, DECAY_4000, FIXED, RANGE_TEST, WELCH
@@ -255,7 +255,7 @@ def test_the_panels_of_the_policies_are_the_policies(draw: Any, drawn: dict[str,
         assert lr[::1000] == pytest.approx([policy(int(i)) for i in t[::1000]])
     for title, policy in drawn.items():
         code, colon, _ = title.partition("): ")
-        same = eval(code + colon[:1], vars(schedules))
+        same = eval(code + colon[:1], vars(clrlib))
         assert repr(same) == repr(policy) and same(5000) == policy(5000)
 
 
@@ -309,8 +309,8 @@ def test_figures_that_would_be_empty_show_the_short_trainings(tmp_path: Path, mo
 
 
 def policies() -> list[type[Policy]]:
-    found = [kind for kind in vars(schedules).values() if isinstance(kind, type) and issubclass(kind, Policy)]
-    return [kind for kind in found if kind not in (Policy, schedules.Cyclical)]
+    found = [kind for kind in vars(clrlib).values() if isinstance(kind, type) and issubclass(kind, Policy)]
+    return [kind for kind in found if kind not in (Policy, clrlib.Cyclical)]
 
 
 def looks(line: Any) -> tuple[str, Any]:

@@ -14,8 +14,7 @@ from PIL import Image
 from refusals import Lab
 from torch import nn
 
-from clrlib import lr_range_test
-from clrlib.schedules import Fixed
+from clrlib import Fixed, lr_range_test
 from lab.data.image_sets import DataError, ImageSet
 from lab.nets import kernels
 from lab.show import own_model, plots

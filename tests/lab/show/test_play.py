@@ -10,7 +10,7 @@ from records import record, seeds
 from refusals import Lab
 from traitlets import TraitError
 
-from clrlib.schedules import ExpRange, Triangular
+from clrlib import ExpRange, Triangular
 from lab.experiments import AS_FOUND, BASE_TENTH, BOUNDS_DOUBLE, BOUNDS_HALF, CLR_TRIANGULAR, RANGE_TEST, Experiment
 from lab.records import store
 from lab.records.record import Record

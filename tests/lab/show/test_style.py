@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from clrlib import schedules
-from clrlib.policy import Policy
+import clrlib
+from clrlib import Policy
 from lab.show.style import PAPER_STYLE, STYLE
 
 # Machado, Oliveira, Fernandes (2009), A Physiologically-based Model for Simulation of Color Vision Deficiency, table 1,
@@ -49,15 +49,15 @@ def test_the_measure_knows_what_it_should() -> None:
 
 
 def test_every_policy_has_a_style() -> None:
-    policies = {kind for kind in vars(schedules).values() if isinstance(kind, type) and issubclass(kind, Policy)}
-    assert set(STYLE) == policies - {Policy, schedules.Cyclical}
+    policies = {kind for kind in vars(clrlib).values() if isinstance(kind, type) and issubclass(kind, Policy)}
+    assert set(STYLE) == policies - {Policy, clrlib.Cyclical}
 
 
 @pytest.mark.parametrize("eyes", SEEN)
 @pytest.mark.parametrize(("one", "two"), [*combinations(STYLE, 2)], ids=lambda kind: kind.__name__)
 def test_any_two_policies_differ_in_dash_or_clearly_in_colour(one: type, two: type, eyes: str) -> None:
     first, second = STYLE[one], STYLE[two]
-    if {one, two} == {schedules.Fixed, schedules.MultiStep}:  # the paper's "fixed" is a MultiStep: one look
+    if {one, two} == {clrlib.Fixed, clrlib.MultiStep}:  # the paper's "fixed" is a MultiStep: one look
         assert first == second
         return
     if first["linestyle"] == second["linestyle"]:

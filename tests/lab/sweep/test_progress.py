@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clrlib.schedules import Fixed
+from clrlib import Fixed
 from lab.experiments.run import Run
 from lab.sweep import progress
 from lab.sweep.progress import Progress, duration

@@ -28,7 +28,7 @@ from hardware import HAS_BFLOAT16, WHERE_BFLOAT16_IS_THERE
 from PIL import Image
 from torch import Tensor, multiprocessing, nn
 
-from clrlib.schedules import Fixed, Stages, Triangular
+from clrlib import Fixed, Stages, Triangular
 from lab import experiments, paths
 from lab.data import image_sets, imagenet
 from lab.data.image_sets import ImageSet

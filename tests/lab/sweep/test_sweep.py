@@ -10,7 +10,7 @@ import pytest
 import torch
 from joblib.externals.loky import get_reusable_executor
 
-from clrlib.schedules import Fixed, Triangular
+from clrlib import Fixed, Triangular
 from lab.experiments.run import Run
 from lab.records import store
 from lab.records.record import Record

@@ -17,7 +17,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
-from clrlib.schedules import Fixed
+from clrlib import Fixed
 from lab.bench import costs
 from lab.bench.costs import weight
 from lab.experiments.run import Run

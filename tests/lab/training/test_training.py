@@ -16,7 +16,7 @@ import torch
 from hardware import WHERE_BFLOAT16_IS_THERE
 from torch import Tensor, nn
 
-from clrlib.schedules import Fixed, Stages, Triangular
+from clrlib import Fixed, Stages, Triangular
 from lab import files
 from lab.data import image_sets, order
 from lab.data.image_sets import ImageSet

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clrlib.reading import Bounds, by_factors, read, smooth
-
-DARK = "0.15"  # what is drawn over the curve: grey, so that no colour tells base_lr from max_lr
+from clrlib._reading import DARK, Bounds, by_factors, read, smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +67,7 @@ class RangeTest:
 
     @property
     def values(self) -> np.ndarray:
-        """What was measured, (n,) or (seeds, n): `accuracy`, by a name that fits every metric."""
+        """The measured metric, (n,) or (seeds, n): `accuracy`, by a name that fits every metric."""
         return self.accuracy
 
     @property
@@ -99,7 +97,7 @@ class RangeTest:
 
         Where a step has no answer, both bounds are None and the reason says why and what to change. Each of several
         seeds is also read alone, see `Bounds`. The paper's rule of thumb for base_lr, a third or a quarter of max_lr,
-        is another choice; clrlib/finders.py has what other libraries would suggest.
+        is another choice.
         """
         seeds, how = np.atleast_2d(self.values), (self.metric, bool(self.lower_is_better), self.stopped is not None)
         alone = tuple(read(self.lr, values, *how) for values in seeds) if len(seeds) > 1 else ()
@@ -122,7 +120,7 @@ class RangeTest:
         return "\n".join(lines)
 
     def plot(self, axes: Any = None) -> Any:
-        """Draw the seeds, the smoothed curve and the bounds as found; returns matplotlib's figure, for `savefig`.
+        """Draw the seeds, the smoothed curve and its bounds; returns matplotlib's figure, for `savefig`.
 
         axes: matplotlib's axes to draw on; without any a new figure, which needs no display.
         Raises ImportError where matplotlib is not installed.
@@ -135,7 +133,7 @@ class RangeTest:
         seeds, smoothed, bounds = np.atleast_2d(self.values), self.smoothed, self.bounds()
         axes.plot(self.lr, seeds.T, color="0.7", linewidth=0.8)
         axes.plot(self.lr, smoothed, color="C0", label=f"smoothed, n = {len(seeds)}")
-        mark_bounds(axes, bounds)
+        bounds.draw(axes)
         for interval in bounds.intervals.values():
             axes.axvspan(*interval, color=DARK, alpha=0.1, linewidth=0)
         if seeds.size and seeds.max() > 2 * smoothed.max() - smoothed.min():  # a loss that explodes
@@ -146,17 +144,3 @@ class RangeTest:
             axes.yaxis.set_major_formatter(import_module("matplotlib.ticker").PercentFormatter(1.0, symbol=None))
         axes.legend(frameon=False)
         return axes.figure
-
-
-def mark_bounds(axes: Any, bounds: Bounds, color: str = DARK) -> None:
-    """Draw bounds onto matplotlib's axes, each named at its foot: base_lr solid and max_lr dashed, to tell them apart.
-
-    base_lr has a "≤" where it is the lowest rate that could be found.
-    """
-    base_lr = f"base_lr {'≤ ' if bounds.at_first_rate else ''}"
-    for name, rate, dash, height in ((base_lr, bounds.base_lr, "-", 0.02), ("max_lr ", bounds.max_lr, "--", 0.09)):
-        if rate is not None:
-            axes.axvline(rate, color=color, linestyle=dash, linewidth=1.2)
-            at = {"xycoords": ("data", "axes fraction"), "xytext": (5, 0), "textcoords": "offset points"}
-            blank = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # other lines may stand behind it
-            axes.annotate(f"{name}{rate:.2g}", (rate, height), fontsize=8.5, bbox=blank, **at)

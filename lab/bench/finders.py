@@ -5,8 +5,8 @@ All of them give one rate, meant for a fixed rate or as the max_lr of one cycle;
 
 import numpy as np
 
-from clrlib.curve import RangeTest
-from clrlib.reading import axis
+from clrlib import RangeTest
+from clrlib._reading import axis
 
 
 def suggestions(test: RangeTest) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""How the curve of an LR range test is read (section 3.3 and figure 3 of arXiv 1506.01186v6)."""
+"""Read the curve of an LR range test (section 3.3 and figure 3 of arXiv 1506.01186v6)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,15 @@ LEAST_RISE = 0.01  # accuracy, or share of another metric's size; a net that doe
 CLEAR_RISE = 6.0  # times the noise; of curves that are noise alone about 1 in 100 reach it
 CLEAR_KNEE = 0.1  # height above the straight line, as a share of the rise...
 KNEE_NOISE = 3.0  # ... and in times the noise
+DARK = "0.15"  # drawn over the curve: grey, so that no colour tells base_lr from max_lr
 STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a range test says: base_lr and max_lr (learning rates), or None for both, and the reason in a sentence.
+    """The answer of a range test: base_lr and max_lr (learning rates), or None for both, and the reason in a sentence.
 
-    by_seed: what each seed's curve says when it is read alone, where there are several.
+    by_seed: the answer of each seed's curve alone, where there are several.
 
     >>> print(Bounds(0.001, 0.006, "accuracy increases from base_lr and starts to fall after max_lr"))
     base_lr 0.001, max_lr 0.006: accuracy increases from base_lr and starts to fall after max_lr
@@ -27,7 +28,7 @@ class Bounds:
     base_lr: float | None
     max_lr: float | None
     reason: str
-    at_first_rate: bool = False  # base_lr is the lowest rate that could be found: it may lie anywhere below
+    at_first_rate: bool = False  # base_lr is the lowest rate that can be read off: it may lie anywhere below
     by_seed: tuple["Bounds", ...] = ()
 
     def __str__(self) -> str:
@@ -36,13 +37,26 @@ class Bounds:
         base = f"{'at or below ' if self.at_first_rate else ''}{self.base_lr:.3g}"
         return f"base_lr {base}, max_lr {self.max_lr:.3g}: {self.reason}"
 
+    def draw(self, axes: Any, color: str = DARK) -> None:
+        """Draw the bounds onto matplotlib's axes, each named at its foot: base_lr solid, max_lr dashed, to tell apart.
+
+        base_lr has a "≤" where it is the lowest rate that can be read off.
+        """
+        base_lr = f"base_lr {'≤ ' if self.at_first_rate else ''}"
+        for name, rate, dash, height in ((base_lr, self.base_lr, "-", 0.02), ("max_lr ", self.max_lr, "--", 0.09)):
+            if rate is not None:
+                axes.axvline(rate, color=color, linestyle=dash, linewidth=1.2)
+                at = {"xycoords": ("data", "axes fraction"), "xytext": (5, 0), "textcoords": "offset points"}
+                blank = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # other lines may stand behind it
+                axes.annotate(f"{name}{rate:.2g}", (rate, height), fontsize=8.5, bbox=blank, **at)
+
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """The lowest and the highest "base_lr" and "max_lr" that one seed alone gives; empty if fewer than two do."""
-        found = [seed for seed in self.by_seed if seed.base_lr is not None]
-        if len(found) < 2:
+        read_alone = [seed for seed in self.by_seed if seed.base_lr is not None]
+        if len(read_alone) < 2:
             return {}
-        alone = {name: [getattr(seed, name) for seed in found] for name in ("base_lr", "max_lr")}
+        alone = {name: [getattr(seed, name) for seed in read_alone] for name in ("base_lr", "max_lr")}
         return {name: (min(rates), max(rates)) for name, rates in alone.items()}
 
 
@@ -116,7 +130,7 @@ def _running(statistic: Callable[[np.ndarray], Any], values: np.ndarray, window:
 
 
 def by_factors(lr: np.ndarray) -> bool:
-    """Whether the rates rise by equal factors rather than equal steps: which mean of the ends is the middle one nearer?
+    """True where the rates rise by equal factors, not equal steps: the middle one is nearer the ends' geometric mean.
 
     >>> by_factors(np.geomspace(0.001, 1, 7)), by_factors(np.linspace(0.001, 1, 7))
     (True, False)
@@ -128,5 +142,5 @@ def by_factors(lr: np.ndarray) -> bool:
 
 
 def axis(lr: np.ndarray) -> np.ndarray:
-    """Where the rates stand on the axis of their test: at log(lr) where they rise by equal factors, else at lr."""
+    """Place the rates on the axis of their test: at log(lr) where they rise by equal factors, else at lr."""
     return np.log(lr) if by_factors(lr) else lr

@@ -1,14 +1,17 @@
-"""Policy: what every learning-rate schedule is; policies put together; any function as a policy."""
+"""Policy, the base of every learning-rate schedule; policies put together; any function as a policy."""
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, overload
 
 import numpy as np
 import torch
 
-from clrlib import checks
+from clrlib import _checks as checks
+from clrlib._checks import Count
 
 
 class Policy(ABC):
@@ -24,9 +27,15 @@ class Policy(ABC):
     (0.025, array([0.1  , 0.05 , 0.025]))
     """
 
+    def __post_init__(self) -> None:
+        """Check each field of a dataclass by its declared kind, such as Rate, and make it a plain Python value."""
+        for name, kind in ((one.name, str(one.type)) for one in fields(self)):  # type: ignore[arg-type]
+            if check := checks.KINDS.get(kind):
+                object.__setattr__(self, name, check(name, getattr(self, name)))
+
     @abstractmethod
-    def rate(self, t: Any) -> Any:
-        """The formula alone, written so that a Python int and an int64 array go through the same lines."""
+    def rate(self, t: int) -> float:
+        """The formula alone, for one iteration, a Python int of 0 or more."""
 
     @overload
     def __call__(self, t: int) -> float: ...
@@ -35,24 +44,25 @@ class Policy(ABC):
     @overload
     def __call__(self, t: torch.Tensor) -> torch.Tensor: ...
     def __call__(self, t: int | np.ndarray | torch.Tensor) -> float | np.ndarray | torch.Tensor:
-        if type(t) is int:  # the scheduler's case, at every step
-            return float(self.rate(checks.iteration(t)))
+        if type(t) is int and 0 <= t <= checks.INT64:
+            return float(self.rate(t))
         if isinstance(t, torch.Tensor):
             return torch.from_numpy(self(t.detach().cpu().numpy())).to(t.device)
-        if isinstance(t, np.ndarray):
-            t = checks.iteration_array(t)
-            return np.array(np.broadcast_to(self.rate(t), t.shape), dtype=np.float64)
-        return float(self.rate(checks.iteration(t)))
+        checked = checks.iterations(t)
+        if isinstance(checked, np.ndarray):
+            values = [self.rate(one) for one in checked.ravel().tolist()]
+            return np.array(values, dtype=np.float64).reshape(checked.shape)
+        return float(self.rate(checked))
 
     def cycle_end_at_or_after(self, t: int) -> int:
         """The first iteration at or after t where no cycle is under way: where to stop. Without cycles t itself."""
-        return checks.iteration(t)
+        return int(checks.iterations(t))
 
-    def then(self, policy: "Policy", after: int) -> "Stages":
+    def then(self, policy: Policy, after: int) -> Stages:
         """This policy for `after` iterations, then another from its own start: Stages((after, self), (1, policy))."""
         return Stages((after, self), (1, policy))
 
-    def repeat(self, every: int) -> "Repeat":
+    def repeat(self, every: int) -> Repeat:
         """The first `every` iterations of this policy, again and again: Repeat(self, every)."""
         return Repeat(self, every)
 
@@ -82,22 +92,20 @@ class Stages(Policy):
         object.__setattr__(self, "restart", bool(restart))
 
     def __repr__(self) -> str:
-        told = [repr(stage) for stage in self.stages] + ([] if self.restart else ["restart=False"])
-        return f"Stages({', '.join(told)})"
+        arguments = [repr(stage) for stage in self.stages] + ([] if self.restart else ["restart=False"])
+        return f"Stages({', '.join(arguments)})"
 
-    def rate(self, t: Any) -> Any:
-        ends = np.cumsum([iterations for iterations, _ in self.stages])
-        starts = (ends - [iterations for iterations, _ in self.stages]) * self.restart
-        k = np.searchsorted(ends[:-1], t, side="right")
-        if np.ndim(t) == 0:
-            return self.stages[k][1].rate(t - int(starts[k]))
-        result = np.empty(np.shape(t))
-        for stage, (start, (_, policy)) in enumerate(zip(starts, self.stages, strict=True)):
-            result[k == stage] = policy.rate(t[k == stage] - start)
-        return result
+    def rate(self, t: int) -> float:
+        start, policy = 0, self.stages[-1][1]
+        for iterations, earlier in self.stages[:-1]:
+            if t < start + iterations:
+                policy = earlier
+                break
+            start += iterations
+        return policy.rate(t - start if self.restart else t)
 
     def cycle_end_at_or_after(self, t: int) -> int:
-        t, start = checks.iteration(t), 0
+        t, start = checks.iterations(t), 0
         for iterations, policy in self.stages[:-1]:
             end, shift = start + iterations, start * self.restart
             if t <= end:
@@ -110,16 +118,16 @@ class Stages(Policy):
 
 
 def _stage(k: int, stage: Any) -> tuple[int, Policy]:
-    if not (isinstance(stage, tuple) and len(stage) == 2 and isinstance(stage[1], Policy)):
+    if not (isinstance(stage, tuple) and len(stage) == 2 and callable(stage[1])):
         raise TypeError(f"stage {k} is {stage!r}; give a pair (iterations, policy)")
-    return checks.count(f"iterations of stage {k}", stage[0]), stage[1]
+    return checks.count(f"iterations of stage {k}", stage[0]), as_policy(f"policy of stage {k}", stage[1])
 
 
 @dataclass(frozen=True)
 class Repeat(Policy):
     """The beginning of a policy, again and again: Repeat(policy, every)(t) = policy(t mod every).
 
-    every: iterations of one round. Raises ValueError for one below 1, TypeError for something that is no policy.
+    every: iterations of one round. Raises ValueError for one below 1, TypeError for something that is not a policy.
 
     >>> from clrlib import Fixed, LinearDecay
     >>> policy = Fixed(0.2).then(LinearDecay(max_lr=0.2, base_lr=0.0, steps=2), after=1).repeat(every=4)
@@ -128,28 +136,24 @@ class Repeat(Policy):
     """
 
     policy: Policy
-    every: int
+    every: Count
 
-    def __post_init__(self) -> None:
-        checks.clean(self, policy=is_policy, every=checks.count)
-
-    def rate(self, t: Any) -> Any:
+    def rate(self, t: int) -> float:
         return self.policy.rate(t % self.every)
 
     def cycle_end_at_or_after(self, t: int) -> int:
         if self.policy.cycle_end_at_or_after(1) == 1:  # no cycles but the rounds
             return next_multiple(t, self.every)
-        start = max(0, checks.iteration(t) - 1) // self.every * self.every
-        return start + min(self.policy.cycle_end_at_or_after(t - start), self.every)
+        start = max(0, checks.iterations(t) - 1) // self.every * self.every
+        return int(start + min(self.policy.cycle_end_at_or_after(t - start), self.every))
 
 
 @dataclass(frozen=True)
 class Function(Policy):
-    """Any function of the iteration as a policy: policy(t) = function(t), asked for one iteration (an int) at a time.
+    """Any function of the iteration as a policy: policy(t) = function(t), called with one iteration (an int) at a time.
 
-    name: what it is called where code cannot be written down, in the repr and in saved states; by default the name
-    that it was defined with, which a lambda, a function within a function and an object with a __call__ do not have.
-    Raises ValueError without a name, and when asked for an iteration where the function gives no rate.
+    name: stands for the function in the repr and in saved states; by default the name that it was defined with.
+    Raises ValueError at an iteration where the function gives a number that is not a rate, TypeError for no number.
 
     >>> policy = Function(lambda t: 0.1 / (1 + t), name="one over t")
     >>> policy, policy(3)
@@ -160,32 +164,28 @@ class Function(Policy):
     name: str = ""
 
     def __post_init__(self) -> None:
-        if not callable(self.function):
+        if not callable(self.function) or isinstance(self.function, type):
             raise TypeError(f"function is {self.function!r}; give a function of the iteration")
-        if not self.name:
-            name = getattr(self.function, "__qualname__", f"<{type(self.function).__name__} object>")
-            if "<" in name:
-                raise ValueError(f'{name} has no name to be saved by; give one: Function(f, name="...")')
-            object.__setattr__(self, "name", name)
+        name = self.name or getattr(self.function, "__qualname__", f"<{type(self.function).__name__} object>")
+        object.__setattr__(self, "name", name)
 
-    def rate(self, t: Any) -> Any:
-        return each(lambda i: checks.rate(f"{self.name} at iteration {i}", self.function(i)), t)
+    def rate(self, t: int) -> float:
+        return checks.learning_rate(f"{self.name} at iteration {t}", self.function(t))
 
 
-def each(function: Callable[[int], float], t: Any) -> Any:
-    """A function of one Python int, for an int or for each of an array."""
-    if np.ndim(t) == 0:
-        return function(int(t))
-    return np.vectorize(lambda i: function(int(i)), otypes=[np.float64])(t)
+def as_policy(name: str, value: Any) -> Policy:
+    """A policy as it is, another callable as a `Function`; a check like those of _checks."""
+    if isinstance(value, Policy):
+        return value
+    if not callable(value) or isinstance(value, type):
+        needed = "give a clrlib policy, such as Triangular(0.001, 0.006, 2000), or a function of the iteration"
+        raise TypeError(f"{name} is {value!r}; {needed}")
+    return Function(value)
 
 
 def next_multiple(t: int, length: int) -> int:
     """The first k * length at or after t, k >= 1."""
-    return max(1, -(-checks.iteration(t) // length)) * length
+    return max(1, -(-int(checks.iterations(t)) // length)) * length
 
 
-def is_policy(name: str, value: Any) -> Policy:
-    """A check like those of clrlib.checks."""
-    if not isinstance(value, Policy):
-        raise TypeError(f"{name} is {value!r}; give a clrlib policy, such as Triangular(0.001, 0.006, 2000)")
-    return value
+checks.KINDS["Policy"] = as_policy

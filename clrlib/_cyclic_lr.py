@@ -1,16 +1,16 @@
 """CyclicLR: torch's class of that name, rate for rate, without its traps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 from torch.optim import Optimizer
 
-from clrlib import checks
-from clrlib.cyclical import UpDown
-from clrlib.policy import Policy, each
-from clrlib.scheduler import ScheduleLR, rates
+from clrlib import _checks as checks
+from clrlib._policy import Policy
+from clrlib._scheduler import ScheduleLR, groups_of
+from clrlib._schedules import UpDown
 
 Numbers = float | Tensor | Sequence[float | Tensor]  # one for all parameter groups, or one for each
 MODES = ("triangular", "triangular2", "exp_range")
@@ -60,68 +60,55 @@ class CyclicLR(ScheduleLR):
             raise ValueError(f"mode is {mode!r}; give one of {MODES}, or a scale_fn")
         if scale_mode not in ("cycle", "iterations"):
             raise ValueError(f'scale_mode is {scale_mode!r}; give "cycle" or "iterations"')
-        down = step_size_up if step_size_down is None else step_size_down
-        factors = (0.5 if mode == "triangular2" else 1.0, gamma if mode == "exp_range" else 1.0)
+        halves = (step_size_up, step_size_up if step_size_down is None else step_size_down)
+        shrink, gamma = 0.5 if mode == "triangular2" else 1.0, gamma if mode == "exp_range" else 1.0
+        kind: Callable[..., Policy] = partial(UpDown, shrink=shrink, gamma=gamma)
+        if scale_fn is not None:
+            kind = partial(_Scaled, scale_fn=scale_fn, scale_mode=scale_mode)
 
-        def cycles(first: float, turn: float) -> Policy:
-            if scale_fn is not None:
-                return _Scaled(UpDown(first, turn, step_size_up, down), scale_fn, scale_mode)
-            return UpDown(first, turn, step_size_up, down, *factors)
+        def cycles(starts: list[float], turns: list[float]) -> Policy | list[Policy]:
+            """One policy where all groups are alike, since it holds for groups added later too; else one for each."""
+            policies = [kind(*pair, *halves) for pair in zip(starts, turns, strict=True)]
+            return policies[0] if len({*policies}) == 1 else policies
 
-        groups = len(rates(optimizer, 0.0))  # refuses what is no optimizer
-        lows, highs = _bounds(groups, "lr", base_lr, max_lr)
+        groups = groups_of(optimizer)
+        lows, highs = _bounds(len(groups), "lr", base_lr, max_lr)
         momentum = None
         if cycle_momentum:  # it falls while the rate rises
-            turns, starts = _bounds(groups, "momentum", base_momentum, max_momentum)
-            momentum = _policies(cycles, starts, turns)
-        settled = ["initial_lr" in group for group in optimizer.param_groups]
-        policy = _policies(cycles, lows, highs)
-        super().__init__(optimizer, policy, last_epoch + 1, momentum, total_iterations=total_iterations)
+            momentum = cycles(*reversed(_bounds(len(groups), "momentum", base_momentum, max_momentum)))
+        fresh = ["initial_lr" not in group for group in groups]
+        super().__init__(optimizer, cycles(lows, highs), last_epoch + 1, momentum, total_iterations=total_iterations)
         self.base_lrs, self.max_lrs = [*lows], highs
-        for group, lr, was_settled in zip(optimizer.param_groups, lows, settled, strict=True):
-            if not was_settled:
+        for group, lr, is_fresh in zip(groups, lows, fresh, strict=True):
+            if is_fresh:
                 group["initial_lr"] = lr  # as torch does: where schedulers that are built later begin
 
 
-def _bounds(groups: int, kind: str, base: Numbers, top: Numbers) -> tuple[list[float], list[float]]:
+def _bounds(groups: int, kind: str, base: Numbers, top: Numbers) -> list[list[float]]:
     """The lower and the upper bound, each for every parameter group."""
     both = []
     for name, given in ((f"base_{kind}", base), (f"max_{kind}", top)):
-        each = given if isinstance(given, (list, tuple)) else [given] * groups
-        if len(each) != groups:
-            raise ValueError(f"{name} has {len(each)} values for {groups} parameter groups; give one for each, or one")
-        both.append([checks.rate(name, value.item() if isinstance(value, Tensor) else value) for value in each])
+        values = given if isinstance(given, (list, tuple)) else [given] * groups
+        if len(values) != groups:
+            raise ValueError(
+                f"{name} has {len(values)} values for {groups} parameter groups; give one for each, or one"
+            )
+        both.append([checks.learning_rate(name, v.item() if isinstance(v, Tensor) else v) for v in values])
     for low, high in zip(*both, strict=True):
-        checks.bounds(low, high, kind)
-    return both[0], both[1]
-
-
-def _policies(make: Callable[[float, float], Policy], firsts: list[float], turns: list[float]) -> Policy | list[Policy]:
-    """One policy where all groups are alike, for it holds for groups that are added later too; else one for each."""
-    pairs = [*zip(firsts, turns, strict=True)]
-    return make(*pairs[0]) if len(set(pairs)) == 1 else [make(*pair) for pair in pairs]
+        checks.ordered(low, high, kind)
+    return both
 
 
 @dataclass(frozen=True)
-class _Scaled(Policy):
+class _Scaled(UpDown):
     """Cycles whose height is a function of the cycle (1, 2 ...) or of the iteration."""
 
-    cycles: UpDown
-    scale_fn: Callable[[int], float]
-    scale_mode: str
+    scale_fn: Callable[[int], float] = float
+    scale_mode: str = "cycle"
 
-    def rate(self, t: Any) -> Any:
-        return each(self._at, t)
+    def height(self, t: int, cycle: int) -> float:
+        return self.scale_fn(cycle + 1 if self.scale_mode == "cycle" else t)
 
-    def _at(self, t: int) -> float:
-        first, turn = self.cycles.base_lr, self.cycles.max_lr
-        share = replace(self.cycles, base_lr=0.0, max_lr=1.0)(t)
-        value = first + (turn - first) * share * self.scale_fn(t // self.cycles.cycle + 1 if self._by_cycle else t)
-        return max(0.0, value) if value > -1e-12 * turn else value  # a sine that should be 0 may be a little less
-
-    @property
-    def _by_cycle(self) -> bool:
-        return self.scale_mode == "cycle"
-
-    def cycle_end_at_or_after(self, t: int) -> int:
-        return self.cycles.cycle_end_at_or_after(t)
+    def rate(self, t: int) -> float:
+        value = super().rate(t)
+        return max(0.0, value) if value > -1e-12 * self.max_lr else value  # a sine that should be 0 may be a bit less

@@ -1,0 +1,244 @@
+"""Drives a torch optimizer with a policy."""
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from clrlib import _checks as checks
+from clrlib._policy import Policy, as_policy
+
+MANY = 10  # optimizer steps between two steps of a schedule: more than an oversight, fewer than an epoch
+Rule = Policy | Callable[[int], float]
+
+
+class ScheduleLR(LRScheduler):
+    """Set the rate of every parameter group from a policy; call `step()` after each `optimizer.step()`.
+
+    lr of a group = policy(t) * group.get("lr_mult", 1.0), t = iterations done ("lr_mult": Caffe's multiplier).
+    policy: one for all groups, or a list with one for each; any function of the iteration will do, see `Function`.
+    iteration: iterations already done; this number alone resumes a schedule. momentum: a policy (or list) for the
+    momentum (Adam's beta1), by the same t; without one momentum is never touched. total_iterations: of the training;
+    warns where it stops in mid-cycle.
+
+    The state is plain JSON: that number, and the policy in words. It is loaded before or after the optimizer's
+    state of the same checkpoint. The state of another policy is refused; {"last_epoch": n} alone, loaded after the
+    optimizer's, goes on with a new one. To put policies in a row use `Stages`; in torch's SequentialLR it works too,
+    but for a momentum policy, which is in force from the start; what a ChainedScheduler multiplies is overruled.
+    A group added later has its own rate up to the next `step()`. Warns where it seems to be stepped after each epoch,
+    and once where something else sets a rate (except one that is a tensor).
+
+    Raises TypeError for something that is not an optimizer or not a policy, ValueError for a negative iteration, and
+    either for a bad "lr_mult" or a momentum policy where the optimizer has no momentum or the value is not below 1.
+
+    >>> import torch
+    >>> from clrlib import Triangular
+    >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+    >>> schedule = ScheduleLR(optimizer, Triangular(base_lr=0.001, max_lr=0.006, step_size=2))
+    >>> for t in range(3):
+    ...     print(optimizer.param_groups[0]["lr"])
+    ...     optimizer.step()
+    ...     schedule.step()
+    0.001
+    0.0035
+    0.006
+    >>> schedule.state_dict()
+    {'last_epoch': 3, 'policy': 'Triangular(base_lr=0.001, max_lr=0.006, step_size=2)'}
+    """
+
+    _warned = False  # of other hands on the rates
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        policy: Rule | Sequence[Rule],
+        iteration: int = 0,
+        momentum: Rule | Sequence[Rule] | None = None,
+        *,
+        total_iterations: int | None = None,
+    ) -> None:
+        self.policy = _policies("policy", policy)
+        self.momentum = None if momentum is None else _policies("momentum", momentum)
+        groups_of(optimizer)
+        self.optimizer, self.last_epoch = optimizer, checks.iterations(iteration)
+        self.get_lr(), self._momenta()  # refuse what is wrong before anything changes
+        super().__init__(optimizer)
+        self._update_lr(checks.iterations(iteration))
+        total = total_iterations
+        for one in {*self.policy} if isinstance(self.policy, tuple) else {self.policy}:
+            if total is not None and (end := one.cycle_end_at_or_after(total)) != total:
+                stops = f"a training of {total} iterations stops in mid-cycle"
+                warnings.warn(f"{stops}; stop at {end}, where the cycle ends", stacklevel=2)
+
+    def get_lr(self) -> list[float | Tensor]:
+        groups = self.optimizer.param_groups
+        return scaled(groups, _values("policy", self.policy, self.last_epoch, groups))  # type: ignore[return-value]
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Set rates and momenta of the next iteration, or of `epoch`, or nothing where one of them is refused.
+
+        Called by torch's step(). Torch's own copies every rate twice, which is dear where there are many groups.
+        """
+        groups, before = self.optimizer.param_groups, self.last_epoch
+        begins = epoch is not None or self._is_initial  # in a SequentialLR too
+        if not begins:
+            self._watch(groups)
+        self.last_epoch = before + 1 if epoch is None else epoch
+        try:
+            lr, momenta = self.get_lr(), self._momenta()
+        except Exception:
+            self.last_epoch = before
+            raise
+        write(groups, lr)
+        for group, value in zip(groups, momenta, strict=False):
+            if "momentum" in group:
+                group["momentum"] = value
+            else:
+                group["betas"] = (value, *group["betas"][1:])
+        self._last_lr = lr
+        self._written = [] if begins else [group["lr"] for group in groups]
+        if begins:
+            self._steps, self._rare = _steps_of(self.optimizer), 0
+
+    def _momenta(self) -> list[float]:
+        if self.momentum is None:
+            return []
+        groups = self.optimizer.param_groups
+        momenta = _values("momentum", self.momentum, self.last_epoch, groups)
+        for i, group in enumerate(groups):
+            if not 0 <= momenta[i] < 1:
+                raise ValueError(f"momentum is {momenta[i]!r}; give a policy whose values are 0 or more and below 1")
+            if "momentum" not in group and "betas" not in group:
+                kind = type(self.optimizer).__name__
+                raise ValueError(f"group {i} of {kind} has neither momentum nor betas; leave the momentum policy out")
+        return momenta
+
+    def _watch(self, groups: list[dict[str, Any]]) -> None:
+        """Warn of a step after each epoch, and where something else sets the rate."""
+        before, self._steps = self._steps, _steps_of(self.optimizer)
+        self._rare = self._rare + 1 if self._steps - before >= MANY else 0
+        if self._rare == 2:
+            came = f"schedule.step() came after {self._steps - before} optimizer steps, for the second time in a row"
+            warnings.warn(f"{came}; call it after each optimizer.step(), not after each epoch", stacklevel=4)
+        now = [group["lr"] for group in groups[: len(self._written)]]
+        if (
+            now != self._written and not self._warned
+        ):  # a tensor is the same object, whatever it holds: no GPU is awaited
+            self._warned = True
+            rates = f"the optimizer's rates are {now}, not {self._written} as set"
+            warnings.warn(f"{rates}; let one schedule set them (they are overwritten now)", stacklevel=4)
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """The rates as they are in the optimizer now, whoever set them; tensors are copies."""
+        values = [group["lr"] for group in self.optimizer.param_groups]
+        return [value.clone() if isinstance(value, Tensor) else value for value in values]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The iterations done (torch's word: last_epoch) and the policies in words; plain JSON.
+
+        Where the optimizer's rates are not this schedule's, as in a SequentialLR that is elsewhere, they are in it too.
+        """
+        state: dict[str, Any] = {"last_epoch": self.last_epoch, "policy": _words(self.policy)}
+        if self.momentum is not None:
+            state["momentum"] = _words(self.momentum)
+        lr = [float(value) for value in self.get_last_lr()]
+        if self.last_epoch < 0 or lr != self._last_lr:
+            state["lr"] = lr
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go to the saved iteration and set the optimizer's rates to match.
+
+        Raises ValueError for the state of another policy, or for something else. Any state with a 'last_epoch' will do.
+        """
+        if "last_epoch" not in state_dict:
+            raise ValueError(f"no 'last_epoch' in the state, only {[*state_dict]}; give what state_dict() returned")
+        iteration, mine = state_dict["last_epoch"], self.state_dict()
+        for name in ("policy", "momentum") if "policy" in state_dict else ():
+            if state_dict.get(name) != mine.get(name):
+                both = f"the state was saved with {name} {state_dict.get(name)}, this schedule has {mine.get(name)}"
+                raise ValueError(f'{both}; give it the same, or load {{"last_epoch": {iteration}}} to go on with this')
+        if iteration == -1:  # SequentialLR has yet to begin it
+            self.last_epoch = -1
+        else:
+            self._update_lr(checks.iterations(iteration))
+        if "lr" in state_dict:
+            write(self.optimizer.param_groups, state_dict["lr"])
+        self._written = [group["lr"] for group in self.optimizer.param_groups]
+        if unnamed := re.search(r"<lambda>| object>", str(mine)):
+            held = f"the policy holds a function that the state tells as {unnamed[0]!r} alone"
+            warnings.warn(f"{held}; make sure it is the same", stacklevel=2)
+
+
+def groups_of(optimizer: Any) -> list[dict[str, Any]]:
+    """The parameter groups; raises TypeError for something that is not an optimizer."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer is {optimizer!r}; give a torch.optim optimizer")
+    return optimizer.param_groups
+
+
+def scaled(groups: list[dict[str, Any]], rates: list[float]) -> list[float]:
+    """Multiply the rate of each group by its "lr_mult", in place. Raises for a value or multiplier that is no rate."""
+    for i, group in enumerate(groups):
+        if not 0 <= rates[i] < math.inf:
+            raise ValueError(f"the policy gives the rate {rates[i]!r}; give one whose rates are finite, 0 or more")
+        if "lr_mult" in group:
+            multiplier = group["lr_mult"]
+            if not (type(multiplier) is float and 0 <= multiplier < math.inf):  # a plain one needs no closer look
+                multiplier = checks.learning_rate(f"lr_mult of group {i}", multiplier)
+            rates[i] *= multiplier
+    return rates
+
+
+def write(groups: list[dict[str, Any]], rates: Sequence[float | Tensor]) -> None:
+    """Set the rate of each group; a tensor is filled, since compiled and captured steps read this very tensor."""
+    for group, rate in zip(groups, rates, strict=False):
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def _policies(name: str, given: Any) -> Policy | tuple[Policy, ...]:
+    if isinstance(given, (list, tuple)) and given:
+        return tuple(as_policy(f"{name}[{i}]", one) for i, one in enumerate(given))
+    return as_policy(name, given)
+
+
+def _values(name: str, policy: Policy | Sequence[Policy], t: int, groups: list[Any]) -> list[float]:
+    """The value at iteration t for each parameter group."""
+    if not isinstance(policy, (list, tuple)):
+        return [float(policy.rate(t))] * len(groups)  # type: ignore[union-attr]
+    if len(policy) != len(groups):
+        given = f"{name} gives {len(policy)} values for {len(groups)} parameter groups"
+        raise ValueError(f"{given}; give one for each, or one")
+    return [float(one.rate(t)) for one in policy]
+
+
+def _words(policy: Policy | Sequence[Policy]) -> str | list[str]:
+    """repr, without the addresses of things that have no better one: the same in the next process."""
+    if isinstance(policy, Policy):
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(policy))
+    return [str(_words(one)) for one in policy]
+
+
+def _steps_of(optimizer: Any) -> int:
+    """The steps that an optimizer has made, counted from the first call."""
+    counted: list[int] | None = getattr(optimizer, "_clrlib_steps", None)  # not in a copy
+    if counted is None:
+        counted = optimizer._clrlib_steps = [0]
+        with suppress(AttributeError):  # a wrapper that is not a full optimizer stays at 0
+            optimizer.register_step_post_hook(_count)
+    return counted[0]
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch 2.11's compiler stumbles over it
+def _count(optimizer: Any, *_: Any) -> None:
+    optimizer._clrlib_steps[0] += 1
