@@ -14,7 +14,7 @@ import torch
 
 from clrlib.lab import cifar100, data, device, files, imagenette, kernels, paths, provenance, streamed, sweep
 from clrlib.lab.data import DataError
-from clrlib.lab.errors import sentence
+from clrlib.lab.errors import as_typed, sentence
 from clrlib.lab.npz import is_npz
 
 OLDEST_PYTHON = (3, 11)
@@ -36,7 +36,7 @@ def report() -> None:
 
 def _is_well(look: Look) -> bool:
     try:
-        print(f"ok: {look()}", flush=True)
+        print(f"ok: {as_typed(look())}", flush=True)
     except (DataError, ImportError, OSError, RuntimeError, ValueError) as error:
         print(f"{'optional' if look in SOME_ROWS else 'mend'}: {sentence(error)}", flush=True)
         return False
