@@ -45,7 +45,7 @@ help: ## this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2} /^## / {settings = settings substr($$0, 4) "\n"} \
 		END {printf "%s", settings}' Makefile
 
-check: ## versions, device, memory, disk, data: what is here, what to fix (20 s; changes nothing)
+check: ## what is here and what to fix: versions, device, disk, data (20 s; no change)
 	@[ -x $(PY) ] || { echo 'mend: there is no environment in .venv yet; call `make setup`'; exit 1; }
 	@$(PY) -c 'import torch' || { echo 'mend: torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`'; exit 1; }
 	@$(LAB) check
