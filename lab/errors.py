@@ -1,16 +1,18 @@
 """An error as one sentence for the one who called: what went wrong, and what to do."""
 
+import os
 import re
 
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from lab.files import reason
 
+SETTINGS = ("DATA", "DEVICE", "PRECISION")  # as make takes them; it hands them on as CLRLIB_DATA and so on
 LESS = "close other programs, train one run at a time (JOBS=1) or less (PROFILE=smoke), and call again"
 
 
 def sentence(error: BaseException) -> str:
-    """The error's own words on one line; where they are not for people, ours.
+    """The error's own words on one line, with settings as they were typed; where they are not for people, ours.
 
     >>> sentence(FileNotFoundError(2, "No such file or directory", "lost.json"))
     'lost.json cannot be used (No such file or directory); mend that and call again'
@@ -24,6 +26,17 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = error.filename if error.filename is not None else "a file or the network"
         return f"{where} cannot be used ({reason(error)}); mend that and call again"
+    return as_typed(text)
+
+
+def as_typed(text: str) -> str:
+    """CLRLIB_DATA becomes DATA where make called, unless CLRLIB_DATA was set and DATA was not; so for the others.
+
+    Inside a recipe make sets MAKELEVEL, and DATA if it stood on the command line.
+    """
+    for name in SETTINGS if "MAKELEVEL" in os.environ else ():
+        if os.environ.get(name) or not os.environ.get(f"CLRLIB_{name}"):
+            text = text.replace(f"CLRLIB_{name}", name)
     return text
 
 

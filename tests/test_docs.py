@@ -13,7 +13,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import clrlib
-from lab import paths
+from lab import experiments, paths
+from lab.show.pages import rows_page
 
 DOCS = paths.ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -65,6 +66,45 @@ def test_every_page_is_in_the_index_and_that_is_in_the_readme() -> None:
     index = (DOCS / "README.md").read_text()
     assert all(f"]({page.name})" in index for page in PAGES if page.name != "README.md")
     assert "](docs/README.md)" in (paths.ROOT / "README.md").read_text()
+
+
+TOUR = {  # where each stop of docs/tour.md leads, in order
+    "experiments": ["lab/experiments/table_1.py", "lab/experiments/experiment.py"],
+    "the library": ["clrlib/cyclical.py", "clrlib/schedules.py"],
+    "data": ["lab/data/cifar_archive.py"],
+    "nets": ["lab/nets/caffe_cifar10.py"],
+    "training": ["lab/training/loop.py"],
+    "records": ["lab/records/store.py"],
+    "sweep": ["lab/sweep/sweep.py"],
+    "claims": ["lab/claims/paper.py", "lab/claims/claim.py"],
+    "show": ["lab/show/headlines.py", "lab/show/figures.py"],
+    "cli": ["lab/cli/reproduce.py", "README.md", "results/README.md"],
+}
+
+
+def test_the_tour_leads_through_every_room_in_order() -> None:
+    """Each stop links what TOUR says, and what it names in backticks stands in the file that it linked last."""
+    page = (DOCS / "tour.md").read_text()
+    stops = re.findall(r"^\d+\. \*\*(.+?)\*\*: (.*?)(?=^\d+\. |^$)", page, re.MULTILINE | re.DOTALL)
+    assert [room for room, _ in stops] == [*TOUR]
+    for room, text in stops:
+        _, *parts = re.split(r"\]\(\.\./", text)
+        assert [part.split(")")[0] for part in parts] == TOUR[room]
+        names = [re.findall(r"`([\w.]+)`", part) for part in parts]
+        assert any(names), room
+        for path, named in zip(TOUR[room], names, strict=True):
+            file = (paths.ROOT / path).read_text()
+            assert not [name for name in named if name not in file], f"{path}, stop {room}"
+
+
+def test_the_tour_is_one_screen_and_its_number_is_the_papers() -> None:
+    page = (DOCS / "tour.md").read_text()
+    assert len(page.splitlines()) <= 30
+    assert f"**{experiments.CLR_TABLE_2.paper} %**" in page and f"{experiments.CLR_TABLE_2.iterations:,}" in page
+
+
+def test_the_page_of_rows_is_the_catalogues() -> None:
+    assert (DOCS / "rows.md").read_text() == rows_page(), "call make figures"
 
 
 def test_the_counts_of_kills_and_rounds_are_those_of_the_logs() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
-README = FOLDER.parent / "README.md"
+PAGE = FOLDER.parent / "docs" / "bit_for_bit.md"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]
 Book = dict[str, Any]
@@ -65,11 +65,11 @@ def test_one_typed_and_commented_parameters_cell(book: Book) -> None:
     assert re.fullmatch(r'profile: str = "published"  # \S.+', source(cell))
 
 
-def test_the_cells_that_are_not_compared_are_as_many_as_the_readme_says() -> None:
+def test_the_cells_that_are_not_compared_are_as_many_as_the_page_says() -> None:
     every = [cell for path in PATHS for cell in cells(json.loads(path.read_text()), "code")]
     left_out = sum("nbval-ignore-output" in tags(cell) for cell in every)
     words = ("no", "one", "two", "three", "four", "five", "six", "seven")
-    assert f"`nbval-ignore-output` ({words[left_out]}: " in README.read_text()
+    assert f"`nbval-ignore-output` ({words[left_out]}: " in PAGE.read_text()
 
 
 def test_the_kernel_is_python3(book: Book) -> None:

@@ -161,7 +161,7 @@ def test_the_lock_pins_whatever_is_declared(name: str) -> None:
         pins.setdefault(pin.name, []).append(str(pin.specifier).removeprefix("=="))
     for line in LOCKS[name]:
         wanted = Requirement(line)
-        assert wanted.name in pins, f"{line} is not in {name}; call make lock"
+        assert wanted.name in pins, f"{line} is not in {name}; call scripts/lock.sh"
         assert all(wanted.specifier.contains(version) for version in pins[wanted.name]), (line, pins[wanted.name])
 
 
@@ -190,7 +190,9 @@ def test_conda_takes_everything_from_the_lock() -> None:
     ]
 
 
-OURS = sorted(path for folder in ("clrlib", "lab", "tests", "book") for path in (ROOT / folder).rglob("*.py"))
+OURS = sorted(
+    path for folder in ("clrlib", "lab", "scripts", "tests", "book") for path in (ROOT / folder).rglob("*.py")
+)
 UNPICKLING = re.compile(r"(_?pickle|joblib|dill|shelve|marshal)\.(load|loads|open|Unpickler)|pandas\.read_pickle")
 
 

@@ -145,12 +145,12 @@ def file_name(machine: str, cores: int) -> str:
 
 
 def publish() -> None:
-    """Write the page of all benches, and the README's lines."""
+    """Write the page of all benches, and the lines of docs/speed.md."""
     benches = read_all()
     files.write_atomically(FOLDER / "README.md", page.page(benches).encode())
-    readme = paths.ROOT / "README.md"
-    text = reproduce.with_block(readme.read_text(), MARKS, page.readme_block(benches))
-    files.write_atomically(readme, text.encode())
+    speed = paths.ROOT / "docs" / "speed.md"
+    text = reproduce.with_block(speed.read_text(), MARKS, page.speed_block(benches))
+    files.write_atomically(speed, text.encode())
 
 
 def read_all() -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The bench's numbers as Markdown: results/bench/README.md and the README's section "How fast"."""
+"""The bench's numbers as Markdown: results/bench/README.md and the table of docs/speed.md."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ def machine_name(bench: Bench) -> str:
     return f"{bench['machine']['name']}, {bench['machine']['threads']} cores"
 
 
-def readme_block(benches: Sequence[Bench]) -> str:
-    """A line for each machine: what the README says of the speed."""
-    rows = [_readme_row(bench) for bench in benches]
+def speed_block(benches: Sequence[Bench]) -> str:
+    """A line for each machine: what docs/speed.md says."""
+    rows = [_row(bench) for bench in benches]
     head = ["machine", "usual loop", "ours in float32", "ours", "ours, side by side", "limit", "range test", "memory"]
     gpu = "" if any(b["machine"]["device"] == "cuda" for b in benches) else " On a GPU: not measured."
     return (
@@ -59,7 +59,7 @@ def _whole_paper(benches: Sequence[Bench]) -> str:
     return told and f"{told} On one GPU and on eight: not measured."
 
 
-def _readme_row(bench: Bench) -> list[str]:
+def _row(bench: Bench) -> list[str]:
     if "trainers" not in bench:
         return [machine_name(bench), *["not measured"] * 7]
     rows, tests = bench["trainers"], bench["range_tests"]

@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         ("train", "train every run of a profile that is missing"),
         ("notebooks", "execute every notebook with papermill"),
         ("reproduce", "train, notebooks, figures, and the table paper / published / yours"),
-        ("figures", "redraw figures/ from results/"),
+        ("figures", "redraw figures/ from results/ and write the tables"),
         ("choose", "write down what the validation split chooses"),
         ("publish", "train the paper profile and publish records, table, figures and notebooks"),
     ):
@@ -88,12 +88,12 @@ def _parser() -> argparse.ArgumentParser:
         profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
         command.add_argument("--seeds", type=_seeds, default=None, help="seeds 0 .. N-1 of every row")
-        if name in ("train", "reproduce", "publish"):
+        if name in ("data", "train", "reproduce", "publish"):
+            command.add_argument("--rows", default="", help="only these rows, such as fixed,clr-table2")
             command.add_argument("--budget", type=_seconds, default=None, help="stop training after 90s, 25m or 3h")
+        if name in ("train", "reproduce", "publish"):
             command.add_argument("--engine", choices=("local", "dask"), default="local", help="what trains")
             command.add_argument("--scheduler", default="", help="address of the Dask scheduler, as tcp://host:8786")
-        if name in ("train", "reproduce", "publish"):
-            command.add_argument("--rows", default="", help="only these rows, such as fixed,clr-table2")
         command.add_argument("--jobs", type=_jobs, default=None, help="runs side by side, or auto")
     return parser
 
@@ -129,24 +129,26 @@ def _command(options: argparse.Namespace, cluster: "Cluster | None") -> None:
     on_gpu = where.type == "cuda"
     profile = options.profile if options.profile != "auto" else "paper" if on_gpu else "quick"
     seeds = options.seeds or (5 if on_gpu and profile == "paper" else 1)
+    rows = _rows(getattr(options, "rows", ""))  # the same of a wrong row
     match options.command:
         case "data":
             notebook.data_for(profile, download=True)
         case "train":
-            reproduce.train(profile, seeds, options.jobs, options.budget, rows=_rows(options.rows), cluster=cluster)
+            reproduce.train(profile, seeds, options.jobs, options.budget, rows=rows, cluster=cluster)
         case "notebooks":
             with reproduce.showing(profile):
                 reproduce.execute_all(profile)
         case "reproduce":
-            reproduce.reproduce(profile, seeds, options.jobs, options.budget, rows=_rows(options.rows), cluster=cluster)
+            reproduce.reproduce(profile, seeds, options.jobs, options.budget, rows=rows, cluster=cluster)
         case "figures":
             reproduce.draw_published()
+            reproduce.write_tables()
         case "publish":
-            reproduce.publish(seeds, options.jobs, options.budget, rows=_rows(options.rows), cluster=cluster)
+            reproduce.publish(seeds, options.jobs, options.budget, rows=rows, cluster=cluster)
 
 
 def _rows(names: str) -> tuple[Experiment, ...]:
-    return experiments.named(names.split(",")) if names else experiments.CATALOGUE
+    return experiments.named([name.strip() for name in names.split(",")]) if names else experiments.CATALOGUE
 
 
 def _seeds(text: str) -> int:

@@ -16,7 +16,7 @@ from lab import files, paths
 from lab.data import cifar100, image_sets, imagenet, imagenette
 from lab.data.image_sets import DataError
 from lab.data.npz import is_npz
-from lab.errors import sentence
+from lab.errors import as_typed, sentence
 from lab.nets import kernels
 from lab.records import provenance
 from lab.sweep import sweep
@@ -41,7 +41,7 @@ def report() -> None:
 
 def _is_well(look: Look) -> bool:
     try:
-        print(f"ok: {look()}", flush=True)
+        print(f"ok: {as_typed(look())}", flush=True)
     except (DataError, ImportError, OSError, RuntimeError, ValueError) as error:
         print(f"{'optional' if look in SOME_ROWS else 'mend'}: {sentence(error)}", flush=True)
         return False

@@ -12,7 +12,7 @@ from lab import claims, experiments, files, paths
 from lab.experiments import Experiment
 from lab.records import provenance, store
 from lab.records.record import Record
-from lab.show import deviation_tables, figures, findings, headlines, notebook, report, tables
+from lab.show import deviation_tables, figures, notebook, pages, report, tables
 from lab.sweep import processes, sweep
 from lab.sweep.progress import duration
 from lab.training import device
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 KERNEL = "python3"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LAST_OF_FORMAT_1 = "d3b365e"
-README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
 DEVIATION_MARKS = ("<!-- deviations: written by `make publish` -->", "<!-- end of deviations -->")
 
 
@@ -226,8 +225,8 @@ def _publish_finished() -> None:
     finished = _to_publish()  # first: nothing is written where one of them is refused
     for folder in (paths.RESULTS, paths.RESULTS / "quick", paths.NOTEBOOKS):
         files.clear_remains(folder)
-    for page in ("README.md", "REPRODUCTION.md"):
-        files.clear_remains(paths.ROOT, page)
+    for page in (paths.ROOT / "README.md", paths.ROOT / "REPRODUCTION.md", paths.ROOT / "docs" / "rows.md"):
+        files.clear_remains(page.parent, page.name)
     for place, record in finished:
         name = f"{record.run.name}.json"  # the file as it is: a published record never changes
         files.write_atomically(store.folder(place) / name, (store.folder(record.run.profile) / name).read_bytes())
@@ -240,12 +239,12 @@ def _publish_finished() -> None:
 
 
 def write_tables() -> None:
-    """Write the table of claims into results/README.md and the README, that of the deviations into REPRODUCTION.md."""
+    """Write the pages that show the records or the catalogue, or what a program writes of them."""
     records, quick = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
-    path = paths.RESULTS / "README.md"
-    files.write_atomically(path, results_page(records, quick).encode())
+    files.write_atomically(paths.RESULTS / "README.md", results_page(records, quick).encode())
+    files.write_atomically(paths.ROOT / "docs" / "rows.md", pages.rows_page().encode())
     for name, marks, block in (
-        ("README.md", README_MARKS, readme_block(records, quick)),
+        ("README.md", pages.README_MARKS, pages.readme_block(records)),
         ("REPRODUCTION.md", DEVIATION_MARKS, deviations_block(records)),
     ):
         page = paths.ROOT / name
@@ -272,25 +271,6 @@ def results_page(records: list[Record], quick: list[Record]) -> str:
         f"Column `quick`: {tables.measured_on(quick)}",
     )
     return "\n\n".join(parts) + "\n"
-
-
-def readme_block(records: list[Record], quick: list[Record]) -> str:
-    """What stands between the README's marks."""
-    in_short = (headlines.fixed_vs_cyclical, headlines.decay_only, headlines.range_test)
-    sentences = "\n".join(f"- {text[0].upper()}{text[1:]}" for text in (answer(records) for answer in in_short))
-    parts = (
-        sentences,
-        tables.claims_table(records, quick, only=("02", "03", "04")),
-        f"{tables.count_of_verdicts(records)} {tables.measured_on(records)}",
-        "<details><summary>The other claims: tables 1 and 3, figure 6, the paper's advice, what came after</summary>",
-        tables.claims_table(records, quick, only=("05", "06", "07", "10", "11")),
-        "</details>",
-        "<details><summary>Other nets: table 4 and AlexNet and GoogLeNet of table 1</summary>",
-        tables.claims_table(records, quick, only=("08", "09")),
-        f"The row *both tuned*, `quick`: {findings.tuned(quick)}",
-        "</details>",
-    )
-    return "\n\n".join(parts)
 
 
 def with_block(text: str, marks: tuple[str, str], block: str) -> str:

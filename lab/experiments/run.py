@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from clrlib import Policy, Stages
+import clrlib
+from clrlib import Function, Policy, Stages
 
 
 @dataclass(frozen=True)

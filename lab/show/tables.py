@@ -122,12 +122,12 @@ def kind(verdict: str) -> str:
 def _with_one_seed(seeds: Sequence[int]) -> str:
     """How many of some verdicts rest on one seed, in brackets.
 
-    >>> _with_one_seed([1, 3]), _with_one_seed([1, 1]), _with_one_seed([1]), _with_one_seed([])
+    >>> _with_one_seed([1, 3]), _with_one_seed([1, 1]), _with_one_seed([1]), _with_one_seed([3, 3])
     (' (1 of them with one seed)', ' (all with one seed)', ' (with one seed)', '')
     """
-    if len(seeds) < 2:
-        return " (with one seed)" if 1 in seeds else ""
     alone = seeds.count(1)
+    if not alone or len(seeds) == 1:
+        return " (with one seed)" if alone else ""
     return f" ({'all' if alone == len(seeds) else f'{alone} of them'} with one seed)"
 
 

@@ -1,6 +1,6 @@
 """A sweep is killed anywhere, its newest file cut off as by a power cut, and goes on as if nothing had been.
 
-KILLS=20 (make soak) kills so often; docs/faults.md has what it found.
+scripts/soak.sh kills 20 times; docs/faults.md has what it found.
 """
 
 import os

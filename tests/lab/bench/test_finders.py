@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from clrlib import RangeTest, lr_range_test
-from clrlib.lab.bench.finders import minimum_tenth, steepest, suggestions, valley
+from lab.bench.finders import minimum_tenth, steepest, suggestions, valley
 
 LR = np.geomspace(1e-6, 10, 90)
 X = np.log10(LR)

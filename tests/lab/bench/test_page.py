@@ -51,9 +51,9 @@ def test_the_limit_is_the_matrix_rate_over_the_work() -> None:
 def test_the_readmes_line_for_a_machine() -> None:
     line = "| Abacus, 2 cores | 10.0 | 20.0 (2.0 x) | 40.0 (4.0 x) | 50.0 (5.0 x), 2 runs | 60.0 (6.0 x) | "
     line += "3.0 x, 1.0 x | 1.0 GB |"
-    assert line in page.readme_block([BENCH])
+    assert line in page.speed_block([BENCH])
     alone = {**BENCH, "range_tests": {"clrlib": 4.0, "clrlib, the usual net and loader": 12.0}}
-    assert "60.0 (6.0 x) | - | 1.0 GB |" in page.readme_block([alone])
+    assert "60.0 (6.0 x) | - | 1.0 GB |" in page.speed_block([alone])
 
 
 def test_the_page_has_every_table_and_says_what_was_not_measured() -> None:
@@ -88,13 +88,13 @@ def test_a_machine_of_which_only_the_costs_were_measured() -> None:
     alone = {**{key: COSTS[key] for key in ("machine", "versions", "commit", "precision")}, "costs": COSTS}
     text = page.page([alone])
     assert "The trainer beside the usual loop: not measured." in text and "| in all |" in text
-    assert "| Abacus, 2 cores | not measured | not measured |" in page.readme_block([alone])
+    assert "| Abacus, 2 cores | not measured | not measured |" in page.speed_block([alone])
 
 
 def test_the_readme_says_what_the_whole_paper_costs() -> None:
     nets = {name: {"milliseconds": 1000.0, "memory": 1.0, "operations": 1.0} for name in costs.NETS}
-    told = page.readme_block([{**BENCH, "costs": {"nets": nets}}])
+    told = page.speed_block([{**BENCH, "costs": {"nets": nets}}])
     caffe, *others = (seconds / 3600 for seconds in costs.seconds_of_parts(nets).values())
     assert f"{caffe:,.0f} hours for the Caffe net and {sum(others):,.0f} for all the others on one Abacus" in told
     assert told.endswith("On one GPU and on eight: not measured.")
-    assert "whole paper" not in page.readme_block([BENCH])
+    assert "whole paper" not in page.speed_block([BENCH])

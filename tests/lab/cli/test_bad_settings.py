@@ -18,6 +18,7 @@ from refusals import TRAIN, Act, Lab
 from lab import paths
 from lab.cli import reproduce
 from lab.cli.__main__ import main
+from lab.errors import as_typed
 from lab.records import store
 from lab.show import notebook
 from lab.sweep import sweep
@@ -187,6 +188,31 @@ def test_from_outside() -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=paths.ROOT, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: argument --seeds: '-1' is not") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"CLRLIB_DATA": "gone"}, "CLRLIB_DATA is"),  # no make
+        ({"CLRLIB_DATA": "gone", "MAKELEVEL": "1"}, "CLRLIB_DATA is"),  # make, but the variable was set
+        ({"CLRLIB_DATA": "gone", "MAKELEVEL": "1", "DATA": "gone"}, "DATA is"),
+    ],
+)
+def test_a_setting_is_named_as_it_was_typed(
+    environment: dict[str, str], told: str, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in environment.items():
+        lab.patch.setenv(name, value)
+    assert main(["data", "--profile", "quick"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {told} ") and "there is no CIFAR-10; name its folder" in err
+
+
+def test_make_is_told_to_set_data_where_nothing_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAKELEVEL", "1")
+    for name in ("DATA", "CLRLIB_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    assert as_typed("Put it there, set CLRLIB_DATA, or run with DATA=digits.").startswith("Put it there, set DATA,")
 
 
 @pytest.mark.skipif(shutil.which("make") is None or os.name == "nt", reason="needs make")

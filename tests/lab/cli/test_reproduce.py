@@ -15,9 +15,11 @@ from records import seeds
 from lab import experiments, paths
 from lab.cli import __main__ as command_line
 from lab.cli import reproduce
-from lab.cli.reproduce import README_MARKS, check_parameters, cleaned, execute, with_block
+from lab.cli.reproduce import check_parameters, cleaned, execute, with_block
 from lab.data.image_sets import DataError
 from lab.experiments import FIXED
+from lab.show import notebook
+from lab.show.pages import README_MARKS, readme_block, rows_page
 from lab.training import device
 
 PARAMETERS = 'profile: str = "published"  # one of four\nseeds: int = 1'
@@ -170,21 +172,22 @@ def test_results_without_their_marks_are_refused(text: str) -> None:
         with_block(text, README_MARKS, "block")
 
 
-def test_publishing_writes_both_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publishing_writes_all_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(reproduce.store, "load_all", lambda folder: [])
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}\n{END}\nafter\n")
     (tmp_path / "REPRODUCTION.md").write_text("\n".join(reproduce.DEVIATION_MARKS))
     reproduce.write_tables()
-    assert (tmp_path / "README.md").read_text() == f"before\n{BEGIN}\n{reproduce.readme_block([], [])}\n{END}\nafter\n"
+    assert (tmp_path / "README.md").read_text() == f"before\n{BEGIN}\n{readme_block([])}\n{END}\nafter\n"
     assert (tmp_path / "results" / "README.md").read_text() == reproduce.results_page([], [])
+    assert (tmp_path / "docs" / "rows.md").read_text() == rows_page()
 
 
 @pytest.fixture
 def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_line, "pick_device", lambda: device.torch.device("cpu"))
-    for name in ("CLRLIB_DATA", "CLRLIB_TRACEBACK"):
+    for name in ("MAKELEVEL", "CLRLIB_DATA", "CLRLIB_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -245,7 +248,7 @@ def test_wrong_arguments_are_refused(
 def calls(on_cpu: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What reproduce was asked for, with CLRLIB_DATA as it was then."""
     found: list[tuple[Any, ...]] = []
-    for name in ("train", "reproduce", "execute_all", "draw_published", "publish"):
+    for name in ("train", "reproduce", "execute_all", "draw_published", "write_tables", "publish"):
         monkeypatch.setattr(
             reproduce,
             name,
@@ -284,7 +287,6 @@ def test_a_relative_data_folder_is_made_absolute(
         ("reproduce --profile paper --jobs auto", ("reproduce", "paper", 1, None, None)),
         ("reproduce --budget 30m", ("reproduce", "quick", 1, None, 1800.0)),
         ("notebooks --profile smoke", ("execute_all", "smoke")),
-        ("figures", ("draw_published",)),
         ("publish --profile paper --seeds 2 --jobs 1", ("publish", 2, 1, None)),
         ("publish --budget 90s", ("publish", 1, None, 90.0)),
         ("publish --rows exp,fixed", ("publish", 1, None, None, "fixed", "exp")),
@@ -295,6 +297,24 @@ def test_a_relative_data_folder_is_made_absolute(
 def test_each_command_calls_its_own(line: str, call: tuple[Any, ...], calls: list[tuple[Any, ...]]) -> None:
     assert command_line.main(line.split()) == 0
     assert calls == [(*call, None)]
+
+
+def test_figures_writes_the_pages_too(calls: list[tuple[Any, ...]]) -> None:
+    assert command_line.main(["figures"]) == 0
+    assert [name for name, *_ in calls] == ["draw_published", "write_tables"]
+
+
+def test_rows_may_have_spaces_between_them(calls: list[tuple[Any, ...]]) -> None:
+    assert command_line.main(["train", "--rows", " fixed, exp"]) == 0
+    assert calls == [("train", "quick", 1, None, None, "fixed", "exp", None)]
+
+
+def test_a_wrong_row_is_told_before_any_data_are_fetched(
+    on_cpu: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(notebook, "data_for", raising(AssertionError("fetches")))
+    assert command_line.main(["data", "--rows", "fixd"]) == 1
+    assert capsys.readouterr().err.startswith("error: row 'fixd' is not in the catalogue")
 
 
 def test_the_library_alone_says_what_the_lab_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,7 +373,10 @@ def test_what_killed_ones_left_is_cleared(tmp_path: Path, monkeypatch: pytest.Mo
     built = tmp_path / "build" / "published"
     folders = [built / "notebooks", built / "figures", *(tmp_path / name for name in ("figures", "notebooks"))]
     left = [folder / ".a.b.tmp" for folder in (*folders, tmp_path / "results", tmp_path / "results" / "quick")]
-    left += [built / ".report.html.b.tmp", tmp_path / ".README.md.b.tmp", tmp_path / ".REPRODUCTION.md.b.tmp"]
+    left += [
+        built / ".report.html.b.tmp",
+        *(tmp_path / name for name in (".README.md.b.tmp", ".REPRODUCTION.md.b.tmp", "docs/.rows.md.b.tmp")),
+    ]
     others = [tmp_path / ".mine.tmp", tmp_path / "figures" / "a.png"]
     for path in (*left, *others):
         path.parent.mkdir(parents=True, exist_ok=True)
