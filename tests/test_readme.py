@@ -223,22 +223,3 @@ def test_the_iterations_that_the_readme_promises_are_the_catalogues() -> None:
     assert shorter[0] == 4 and shorter[len(shorter) // 2] == 10
     assert "a quarter of the paper's iterations or less, most a tenth" in README
     assert f"({total['paper'] / 1e6:.1f} million iterations)" in README
-
-
-def test_the_hours_that_the_readme_promises_are_those_of_the_records(quick: list[Record]) -> None:
-    """Two trainings side by side, as the records say that they ran, give or take a quarter."""
-    names = {row.name for row in experiments.CAFFE_NET}
-    caffe = [r for r in quick if r.run.experiment in names]
-    (promised,) = re.findall(r"about (\d+) min, by the published records", README)
-    assert 0.75 < sum(r.seconds for r in caffe) / 2 / 60 / int(promised) < 1.25
-    (promised,) = re.findall(r"other nets about (\d+) h more", README)
-    others = [r for r in quick if r not in caffe]
-    kinds = {"cifar10": "", "imagenette": ""}
-    iterations = sum(r.iterations for r in experiments.runs("quick", kinds, "", catalogue=experiments.OTHER_NETS))
-    seconds = iterations * sum(r.seconds for r in others) / sum(r.run.iterations for r in others)
-    assert 0.75 < seconds / 2 / 3600 / int(promised) < 1.25
-    rate = 2 * sum(r.run.iterations for r in caffe) / sum(r.seconds for r in caffe)
-    runs = experiments.runs("paper", {"cifar10": ""}, "", catalogue=experiments.CAFFE_NET)
-    hours = sum(r.iterations for r in runs) / rate / 3600
-    (promised,) = re.findall(r"about (\d+) h for three seeds", README)
-    assert 0.75 < hours / int(promised) < 1.25

@@ -36,13 +36,17 @@ NOTEBOOKS = {
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table.
+    """A Markdown table; a sentence where it has no rows.
 
     >>> print(markdown(["a", "b"], [["1", "2"]]))
     | a | b |
     |---|---|
     | 1 | 2 |
+    >>> markdown(["a", "b"], [])
+    'Nothing of this was run yet.'
     """
+    if not rows:
+        return "Nothing of this was run yet."
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("|" + "|".join(cell if cell == "---" else f" {cell} " for cell in line) + "|" for line in lines)
 

@@ -1,4 +1,4 @@
-"""The compiled net: as exact as torch's float32, the same bits for any number of threads, and nothing read that is not its."""
+"""The compiled net: as exact as torch's float32, the same bits with any number of threads, and what it refuses."""
 
 import copy
 import json

@@ -6,7 +6,9 @@ The file is one JSON object, name -> {"value": what was chosen, "from": [names o
 import json
 from typing import Any
 
-from clrlib.lab.paths import CHOICES as FILE
+from clrlib.lab.paths import CHOICES
+
+FILE = CHOICES
 
 
 def read() -> dict[str, Any]:

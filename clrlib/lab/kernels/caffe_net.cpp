@@ -4,134 +4,14 @@
 // Blocks are shared out to CHAINS, each of which sums its blocks' gradients in their order; the chains are then summed in
 // theirs. How many threads work the chains changes nothing in the result, not a bit.
 
+#include <omp.h>
+
 #include <cmath>
 #include <cstddef>
 
-#include "layers.h"
+#include "parameters.h"
 
 namespace {
-
-constexpr int BLOCK = 4, CHAINS = 4, FEATURES = 1024, MOST_CLASSES = 16;
-constexpr int TILES_2 = 16, TILES_3 = 4 * BLOCK;  // of an image at the second convolution, of a block at the third
-constexpr int HALF_PAGE = 512;  // floats
-constexpr float MINUS_INFINITY = -__builtin_inff();
-
-struct alignas(64) Weights {  // transformed, for one batch
-  float first[FIRST_WEIGHTS], second[POINTS * 32 * 32], third[POINTS * 32 * 64];
-  float second_back[POINTS * 32 * 32], third_back[POINTS * 64 * 32];
-  float bias_1[32], bias_2[32], bias_3[64];
-  float scores[FEATURES][MOST_CLASSES], scores_back[MOST_CLASSES][FEATURES], bias_scores[MOST_CLASSES];
-};
-
-struct alignas(64) Sums {  // of gradients, of one chain
-  float first[FIRST_WEIGHTS], bias_1[32], bias_2[32], bias_3[64];
-  float scores[MOST_CLASSES][FEATURES], bias_scores[MOST_CLASSES];
-  float second[POINTS * 32 * 32], third[POINTS * 32 * 64];  // the first block of a chain writes these anew
-  double loss;
-};
-
-// Of one thread. tiles_2, tiles_3 and transformed lie half a page off products, so that no load waits for a store to an
-// address with the same last 12 bits.
-struct alignas(64) Scratch {
-  float input[3 * 36 * 36], first[33 * 33 * 32], tiles_1[BLOCK][8 * FIRST_ROW];
-  float pooled_1[BLOCK][16 * 16 * 32], root_1[BLOCK][16 * 16 * 32];
-  int32_t place[BLOCK][17 * 17 * 32];
-  float padded_2[20 * 20 * 32], second[BLOCK][16 * 16 * 32];
-  float pooled_2[BLOCK][8 * 8 * 32], root_2[BLOCK][8 * 8 * 32];
-  float padded_between[12 * 12 * 32], padded_3[12 * 12 * 64], third[BLOCK][8 * 8 * 64];
-  float features[BLOCK][FEATURES], scores[BLOCK][MOST_CLASSES], gradient[BLOCK][16 * 16 * 32], before_1[17 * 17 * 32];
-  float tiles_3[POINTS * stride(TILES_3, 32)], tiles_2[BLOCK][POINTS * stride(TILES_2, 32)], apart[HALF_PAGE];
-  float products[POINTS * stride(TILES_3, 64)], apart_too[HALF_PAGE], transformed[POINTS * stride(TILES_3, 64)];
-};
-
-struct Workspace {
-  Weights weights;
-  Sums sums[CHAINS];
-  Scratch scratch[];
-};
-
-}  // namespace
-
-extern "C" {
-
-// A parameter as torch has it: strides in floats, of the gradient too.
-struct Parameter {
-  const float* values;
-  float* gradient;
-  int64_t strides[4];
-};
-
-struct Batch {
-  const uint8_t* images;   // (count, 3, 32, 32)
-  const int64_t* labels;   // (count)
-  const float* mean;       // (3, 32, 32)
-  float* scores;           // (count, classes), or null where gradients are wanted
-  Parameter parameters[8];  // conv1's weight and bias, conv2's, conv3's, ip1's
-  int64_t count, classes, threads;
-  float scale, alpha;      // alpha 0: no normalisation
-};
-
-int64_t workspace_size(int64_t threads) { return sizeof(Workspace) + threads * sizeof(Scratch); }
-}
-
-namespace {
-
-// A convolution's weights, torch's (OUT, IN, 5, 5), as (25, OUT) for one channel in, or (25 turned by half, IN) for one
-// channel out.
-template <int N>
-void gather(const Parameter& p, int channel, bool back, float* to) {
-  const float* from = p.values + channel * p.strides[back ? 0 : 1];
-  int64_t step = p.strides[back ? 1 : 0];
-  for (int k = 0; k < 25; ++k) {
-    const float* at = from + k / 5 * p.strides[2] + k % 5 * p.strides[3];
-    for (int n = 0; n < N; ++n) to[(back ? 24 - k : k) * N + n] = at[n * step];
-  }
-}
-
-template <int IN, int OUT>
-void prepare(const Parameter& p, int channel, float* forward, float* back) {
-  alignas(64) float filters[25 * 64];
-  if (channel < IN) {
-    gather<OUT>(p, channel, false, filters);
-    transform_weights(filters, OUT, forward + channel * OUT, IN * OUT);
-  } else {
-    gather<IN>(p, channel - IN, true, filters);
-    transform_weights(filters, IN, back + (channel - IN) * IN, OUT * IN);
-  }
-}
-
-void prepare_first(const Parameter& p, int c, float* u) {
-  alignas(64) float filters[25 * 32];
-  gather<32>(p, c, false, filters);
-  transform_weights(filters, 32, u + c * 32, 3 * 32);
-}
-
-void copy_bias(const Parameter& p, int count, float* to) {
-  for (int k = 0; k < count; ++k) to[k] = p.values[k * p.strides[0]];
-}
-
-// torch's feature (channel, row, column) is ours (row, column, channel).
-int feature(int ours) { return ours % 64 * 16 + ours / 64; }
-
-void prepare_scores(const Batch& b, Weights& w) {
-  const Parameter& p = b.parameters[6];
-  for (int k = 0; k < b.classes; ++k)
-    for (int f = 0; f < FEATURES; ++f)
-      w.scores[f][k] = w.scores_back[k][f] = p.values[k * p.strides[0] + feature(f) * p.strides[1]];
-  copy_bias(b.parameters[1], 32, w.bias_1);
-  copy_bias(b.parameters[3], 32, w.bias_2);
-  copy_bias(b.parameters[5], 64, w.bias_3);
-  copy_bias(b.parameters[7], int(b.classes), w.bias_scores);
-}
-
-constexpr int PREPARED = 3 + 64 + 96 + 1;  // pieces of work
-
-void prepare_piece(const Batch& b, Weights& w, int piece) {
-  if (piece < 3) return prepare_first(b.parameters[0], piece, w.first);
-  if (piece < 67) return prepare<32, 32>(b.parameters[2], piece - 3, w.second, w.second_back);
-  if (piece < 163) return prepare<32, 64>(b.parameters[4], piece - 67, w.third, w.third_back);
-  prepare_scores(b, w);
-}
 
 void forward(const Batch& b, const Weights& w, Scratch& s, int64_t first) {
   for (int n = 0; n < BLOCK; ++n) {
@@ -140,8 +20,10 @@ void forward(const Batch& b, const Weights& w, Scratch& s, int64_t first) {
     else
       std::memset(s.input, 0, sizeof s.input);
     first_tiles(s.input, s.tiles_1[n]);
-    first_forward(s.tiles_1[n], w.first, w.bias_1, s.first);
-    max_pool_relu(s.first, s.pooled_1[n], s.place[n]);
+    for (int row = 0; row < 8; ++row) {  // each pooled while it is in the first-level cache
+      first_forward(s.tiles_1[n], w.first, w.bias_1, s.first, row);
+      max_pool_relu(s.first, s.pooled_1[n], s.place[n], row == 0 ? 0 : 2 * row - 1, row == 7 ? 16 : 2 * row + 1);
+    }
     if (b.alpha != 0)
       normalise<16>(s.pooled_1[n], b.alpha, s.root_1[n], s.padded_2);
     else
@@ -257,52 +139,18 @@ void work_chain(const Batch& b, Workspace& space, Scratch& s, int chain) {
   }
 }
 
-template <int OUT>
-void finish(const Parameter& p, const float* u, int stride, int c) {
-  constexpr int64_t CHAIN = sizeof(Sums) / sizeof(float);
-  alignas(64) float filters[25 * OUT];
-  transform_weights_back(u, CHAINS, CHAIN, stride, OUT, filters);
-  for (int k = 0; k < 25; ++k) {
-    float* to = p.gradient + c * p.strides[1] + k / 5 * p.strides[2] + k % 5 * p.strides[3];
-    for (int n = 0; n < OUT; ++n) to[n * p.strides[0]] = filters[k * OUT + n];
-  }
-}
-
-float sum_chains(const float* first) {
-  float sum = *first;
-  for (int n = 1; n < CHAINS; ++n) sum += first[n * (sizeof(Sums) / sizeof(float))];
-  return sum;
-}
-
-void finish_rest(const Batch& b, const Workspace& space) {
-  const Sums& sums = space.sums[0];
-  const float* biases[] = {sums.bias_1, sums.bias_2, sums.bias_3, sums.bias_scores};
-  const int64_t counts[] = {32, 32, 64, b.classes};
-  for (int layer = 0; layer < 4; ++layer) {
-    const Parameter& p = b.parameters[2 * layer + 1];
-    for (int k = 0; k < counts[layer]; ++k) p.gradient[k * p.strides[0]] = sum_chains(biases[layer] + k);
-  }
-  const Parameter& p = b.parameters[6];
-  for (int k = 0; k < b.classes; ++k)
-    for (int f = 0; f < FEATURES; ++f)
-      p.gradient[k * p.strides[0] + feature(f) * p.strides[1]] = sum_chains(sums.scores[k] + f);
-}
-
-constexpr int FINISHED = 3 + 32 + 32 + 1;
-
-void finish_piece(const Batch& b, const Workspace& space, int piece) {
-  const Sums& sums = space.sums[0];
-  if (piece < 3) return finish<32>(b.parameters[0], sums.first + piece * 32, 3 * 32, piece);
-  if (piece < 35) return finish<32>(b.parameters[2], sums.second + (piece - 3) * 32, 32 * 32, piece - 3);
-  if (piece < 67) return finish<64>(b.parameters[4], sums.third + (piece - 35) * 64, 32 * 64, piece - 35);
-  finish_rest(b, space);
-}
-
 }  // namespace
 
-#include <omp.h>
-
 extern "C" {
+
+int64_t workspace_size(int64_t threads) { return sizeof(Workspace) + threads * sizeof(Scratch); }
+
+// Makes new memory fit to work in.
+void prepare_workspace(void* memory, int64_t threads) {
+  Workspace& space = *static_cast<Workspace*>(memory);
+  std::memset(&space.weights, 0, sizeof space.weights);
+  for (int64_t n = 0; n < threads; ++n) clear_borders(space.scratch[n]);
+}
 
 // Mean loss of a batch; the gradients of all parameters go where these say.
 double loss_and_gradients(const Batch* batch, void* memory) {
@@ -311,7 +159,6 @@ double loss_and_gradients(const Batch* batch, void* memory) {
 #pragma omp parallel num_threads(int(b.threads))
   {
     Scratch& s = space.scratch[omp_get_thread_num()];
-    clear_borders(s);
 #pragma omp for schedule(static)
     for (int piece = 0; piece < PREPARED; ++piece) prepare_piece(b, space.weights, piece);
 #pragma omp for schedule(dynamic)
@@ -331,7 +178,6 @@ void scores(const Batch* batch, void* memory) {
 #pragma omp parallel num_threads(int(b.threads))
   {
     Scratch& s = space.scratch[omp_get_thread_num()];
-    clear_borders(s);
 #pragma omp for schedule(static)
     for (int piece = 0; piece < PREPARED; ++piece) prepare_piece(b, space.weights, piece);
 #pragma omp for schedule(static)

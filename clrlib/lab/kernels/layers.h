@@ -81,9 +81,10 @@ static void copy_plane(const float* x, float* y) {
 constexpr int32_t NOWHERE = 9;  // the place of a window whose largest value ReLU sets to zero
 
 // relu(max pooling 3x3, stride 2, size rounded up) of x (33, 33, 32), whose last row and column are -infinity. place
-// (17, 17, 32): which of the window's nine was the first largest; its first row and column are left as they are.
-static void max_pool_relu(const float* x, float* y, int32_t* place) {
-  for (int i = 0; i < 16; ++i)
+// (17, 17, 32): which of the window's nine was the first largest; its first row and column are left as they are. Rows of
+// windows from `from` up to `to`.
+static void max_pool_relu(const float* x, float* y, int32_t* place, int from, int to) {
+  for (int i = from; i < to; ++i)
     for (int j = 0; j < 16; ++j)
       for (int c = 0; c < CHANNELS; c += LANES) {
         const float* window = x + (2 * i * 33 + 2 * j) * CHANNELS + c;
@@ -181,9 +182,9 @@ static void first_tiles(const float* x, float* v) {
     }
 }
 
-// Product and output transform of two neighbouring tiles at a time, to y (33, 33, 32).
-static void first_forward(const float* v, const float* u, const float* bias, float* y) {
-  for (int tile = 0; tile < 64; tile += 2)
+// Product and output transform of a row of tiles, two at a time, to y (33, 33, 32).
+static void first_forward(const float* v, const float* u, const float* bias, float* y, int row) {
+  for (int tile = 8 * row; tile < 8 * row + 8; tile += 2)
     for (int k = 0; k < CHANNELS; k += LANES) {
       const float *from = v + tile / 8 * FIRST_ROW + tile % 8, *weights = u + k;
       Vec down[2][8][4];

@@ -37,7 +37,7 @@ def _load(file: Path) -> Any:
     return library
 
 
-LIBRARY = Library(("caffe_net.cpp", "layers.h", "winograd.h"), _load)
+LIBRARY = Library(("caffe_net.cpp", "parameters.h", "workspace.h", "layers.h", "winograd.h"), _load)
 _library = cache(LIBRARY.get)
 
 
@@ -99,9 +99,13 @@ class CompiledNet:
         self._batch.images, self._batch.count, self._batch.threads = self._images.data_ptr(), len(images), threads
         need = self._library.workspace_size(threads) + ALIGNMENT
         if len(self._space) < need:
-            self._space = torch.zeros(need, dtype=torch.uint8)
-        address = self._space.data_ptr()
-        return ctypes.c_void_p(address + -address % ALIGNMENT)
+            self._space = torch.empty(need, dtype=torch.uint8)
+            self._library.prepare_workspace(self._address(), ctypes.c_int64(threads))
+        return self._address()
+
+    def _address(self) -> ctypes.c_void_p:
+        start = self._space.data_ptr()
+        return ctypes.c_void_p(start + -start % ALIGNMENT)
 
 
 def _of(tensor: Tensor) -> str:
