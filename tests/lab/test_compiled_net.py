@@ -200,7 +200,7 @@ def losses(run: Run, images: ImageSet) -> Tensor:
 
 
 def test_the_first_50_losses_are_torchs(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = replace(RUN, iterations=50)
+    run = replace(RUN, iterations=50, batch=12)
     ours = losses(run, images)
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")
     torchs = losses(run, images)
