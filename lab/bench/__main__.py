@@ -12,10 +12,9 @@ import joblib
 import torch
 
 from lab import experiments, files, paths
-from lab.bench import contenders, costs, limits, page, range_tests, small
+from lab.bench import contenders, costs, kernel, limits, page, range_tests, small
 from lab.bench.contenders import Iteration
-from lab.bench.timing import Contender, environment, time_all
-from lab.cli import reproduce
+from lab.bench.timing import FUSED, TORCHS, Contender, environment, time_all
 from lab.nets import kernels
 from lab.records import provenance, store
 from lab.show import notebook
@@ -24,7 +23,7 @@ from lab.training import device
 
 MARKS = ("<!-- how fast: written by `make bench` -->", "<!-- end of how fast -->")
 FOLDER = paths.RESULTS / "bench"
-TORCHS = {"CLRLIB_KERNELS": "torch"}
+SEEDS = range(5)
 
 
 def trainers(precision: str, cores: int, on_cuda: bool) -> list[Contender]:
@@ -35,13 +34,16 @@ def trainers(precision: str, cores: int, on_cuda: bool) -> list[Contender]:
         Contender("usual, 0 workers", contenders.usual, (0, 100), cores),
         Contender(f"usual, {cores} workers", contenders.usual, (cores, 100), cores),
         Contender("ours, float32, torch's layers", contenders.ours, ("float32", 100), threads, environment=TORCHS),
-        Contender("ours, float32", contenders.ours, ("float32", 100), threads),
-        Contender(f"ours, {precision}, torch's layers", contenders.ours, (precision, 100), threads, environment=TORCHS),
         Contender("ours", contenders.ours, (precision, 100), threads),
         *(Contender(f"ours, {n} side by side", contenders.ours, (precision, 100), 1, n) for n in crowds),
         Contender("ours, one thread", contenders.ours, (precision, 100)),
         *(Contender(f"ours, one thread, batch {n}", contenders.ours, (precision, n)) for n in (25, 400)),
     ]
+    if not on_cuda and kernels.load():
+        for kind in ("float32", *(("bfloat16",) if limits.has_bfloat16() else ())):
+            one, several = f"fused, {kind}", f"fused, {kind}, {cores} side by side"
+            rows.append(Contender(one, contenders.ours, (kind, 100), threads, environment=FUSED))
+            rows.append(Contender(several, contenders.ours, (kind, 100), 1, cores, FUSED))
     return list({row.name: row for row in rows}.values())
 
 
@@ -57,12 +59,12 @@ def range_test_rows(precision: str, threads: int) -> list[Contender]:
 
 
 def accuracies(precision: str) -> dict[str, Any]:
-    """Final accuracy of CLR by table 2, profile quick, three seeds: the plain path and the fast one."""
+    """Final accuracy of CLR by table 2, profile quick, five seeds: the plain path and the fast one."""
     images = notebook.images_for("quick")
     found: dict[str, Any] = {"data": images.label, "iterations": 0}
     commit = str(provenance.git()["commit"])[:7]  # another commit's accuracies are not this one's
     for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, kernels.name())):
-        runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in range(3)]
+        runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in SEEDS]
         folder = paths.BUILD / "bench" / commit / path / "results"
         with environment({"CLRLIB_KERNELS": way}):
             sweep.train_missing(runs, folder, jobs=1)  # in this process, where the setting holds
@@ -79,16 +81,18 @@ def bench(rounds: int) -> dict[str, Any]:
     found["trainers"] = {n: asdict(t) for n, t in time_all(contestants, rounds).items()}
     tests = time_all(range_test_rows(precision, cores), rounds=rounds)
     found["range_tests"] = {name: timing.milliseconds / 1000 for name, timing in tests.items()}
-    iteration = contenders.ours(precision, 100)
-    found["operations"] = limits.operations(iteration)
+    with environment(TORCHS):  # whose operations can be counted
+        found["operations"] = limits.operations(contenders.ours("float32", 100))
     torch.set_num_threads(cores)
-    found["rates"] = {
-        "matrix": limits.matrix_rate(getattr(torch, precision)),
-        "matrix, float32": limits.matrix_rate(torch.float32),
-        "copy": limits.copy_rate(),
-    }
+    kinds = ("float32", *(("bfloat16",) if limits.has_bfloat16() else ()))
+    rates = {f"matrix, {kind}": limits.matrix_rate(getattr(torch, kind)) for kind in kinds}
+    found["rates"] = {"matrix": max(rates.values()), **rates, "copy": limits.copy_rate()}
     torch.set_num_threads(1)
-    found["profile"] = limits.where_time_goes(iteration)
+    compiled = found["machine"]["kernels"] == "winograd"
+    with environment(FUSED if compiled else {}):  # the profiler does not see into the compiled net
+        found["profile"] = limits.where_time_goes(contenders.ours(precision, 100))
+    if compiled:
+        found["kernel"] = kernel.measure(rounds)
     found["import"] = small.import_seconds()
     found["step"] = {str(groups): small.step_microseconds(groups) for groups in (1, 100)}
     found["figures"] = small.figures_seconds()
@@ -99,13 +103,15 @@ def bench(rounds: int) -> dict[str, Any]:
 
 def circumstances() -> dict[str, Any]:
     """Where, with what and how the numbers are measured; the kernels are compiled then, if they were not."""
-    where = device.pick_device()
+    where, precision = device.pick_device(), device.pick_precision()
     trained_with = kernels.name() if where.type == "cpu" else "torch"
+    if trained_with == "winograd" and precision != "float32":
+        trained_with = "fused"
     return {
         "machine": {**provenance.machine(where, trained_with), "threads": joblib.cpu_count(only_physical_cores=True)},
         "versions": provenance.versions(),
         "commit": provenance.git(),
-        "precision": device.pick_precision(),
+        "precision": precision,
     }
 
 
@@ -148,9 +154,7 @@ def publish() -> None:
     """Write the page of all benches, and the lines of docs/speed.md."""
     benches = read_all()
     files.write_atomically(FOLDER / "README.md", page.page(benches).encode())
-    speed = paths.ROOT / "docs" / "speed.md"
-    text = reproduce.with_block(speed.read_text(), MARKS, page.speed_block(benches))
-    files.write_atomically(speed, text.encode())
+    files.write_atomically(FOLDER / "kernel.png", kernel.drawn())
 
 
 def read_all() -> list[dict[str, Any]]:

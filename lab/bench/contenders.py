@@ -24,10 +24,10 @@ TRAIN, TEST = 50_000, 10_000
 POLICY = Triangular2(base_lr=0.001, max_lr=0.006, step_size=2000)
 
 
-def ours(precision: str, batch: int) -> Iteration:
+def ours(precision: str, batch: int, net: str = "caffe_cifar10_full") -> Iteration:
     """One iteration of clrlib's trainer."""
     keep_freed_memory()
-    run = Run("bench", POLICY, 1_000_000, data="bench", precision=precision, batch=batch)
+    run = Run("bench", POLICY, 1_000_000, data="bench", net=net, precision=precision, batch=batch)
     training = Training(run, images().to(pick_device()))
     training.test_scores(training.net)  # for the memory that it takes
     training.net.train()

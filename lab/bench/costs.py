@@ -14,7 +14,7 @@ import torch
 from lab import experiments, paths
 from lab.bench.contenders import Iteration
 from lab.bench.limits import operations
-from lab.bench.timing import Contender, time_all
+from lab.bench.timing import TORCHS, Contender, environment, time_all
 from lab.data.image_sets import ImageSet
 from lab.data.order import generator
 from lab.experiments import Experiment
@@ -93,9 +93,10 @@ def contender(name: str, precision: str, threads: int) -> Contender:
 
 def counted(name: str, precision: str, few: int = 4) -> float:
     """Operations an iteration, counted with a few images and multiplied; the mean where each step draws its depth."""
-    iteration = iterations_of(*NETS[name], precision, batch=few)
-    steps = CHUNK * CHUNKS if draws_depth(name) else 1
-    return statistics.mean(operations(iteration) for _ in range(steps)) * run_of(name).batch / few
+    with environment(TORCHS):
+        iteration = iterations_of(*NETS[name], precision, batch=few)
+        steps = CHUNK * CHUNKS if draws_depth(name) else 1
+        return statistics.mean(operations(iteration) for _ in range(steps)) * run_of(name).batch / few
 
 
 def draws_depth(name: str) -> bool:

@@ -44,8 +44,17 @@ def _quickest(work: Callable[[], object], times: int = 20) -> float:
     return min(seconds)
 
 
+def has_bfloat16() -> bool:
+    """Whether products in bfloat16 are an option: without instructions for them a training takes many times as long."""
+    known = torch.cpu.get_capabilities()
+    return pick_device().type == "cuda" or any(known.get(name) for name in ("amx_bf16", "avx512_bf16"))
+
+
 def operations(iteration: Iteration) -> int:
-    """Floating-point operations of one iteration, forward and backward, counted by torch."""
+    """Floating-point operations of one iteration, forward and backward, counted by torch, which must compute it.
+
+    The compiled net is none of torch's operations: count with CLRLIB_KERNELS=torch.
+    """
     with FlopCounterMode(display=False) as counter:
         iteration(0)
     return int(counter.get_total_flops())

@@ -1,10 +1,12 @@
 """The bench's numbers as Markdown: results/bench/README.md and the table of docs/speed.md."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab.bench import costs
+from lab.bench import costs, kernel
+from lab.claims.summary import Summary
 from lab.show.tables import markdown
 
 Bench = Mapping[str, Any]
@@ -69,7 +71,7 @@ def _row(bench: Bench) -> list[str]:
     return [
         machine_name(bench),
         f"{usual(bench):.1f}",
-        _times(bench, rows["ours, float32"]["rate"]),
+        _times(bench, rows.get("ours, float32", rows["ours"])["rate"]),  # apart where ours is bfloat16
         _times(bench, rows["ours"]["rate"]),
         f"{_times(bench, crowd[0])}, {crowd[1].split()[1]} runs",
         _times(bench, bench["rates"]["matrix"] / bench["operations"]),
@@ -100,7 +102,8 @@ def _head(bench: Bench) -> str:
         f"{title}{made}Medians of rounds in which all rows take turns; pictures are random, the batch is 100 if no "
         "other is named. "
         "*Usual*: a DataLoader with 0 or more worker processes over torchvision's CIFAR-10, float32, torch's layers, "
-        "SGD and CyclicLR. *Kernels: fused*: Caffe's pooling and LRN from lab/nets/kernels in place of torch's. "
+        "SGD and CyclicLR. *Fused*: torch's layers, but Caffe's pooling and LRN from lab/nets/kernels. *Winograd*: "
+        "the whole net in one compiled kernel, float32 ([how](../../docs/kernel.md)). "
         "*Side by side*: processes of one thread each, their iterations added up. *lr_mult*: a multiplier of the rate "
         "that a parameter group may have."
     )
@@ -117,7 +120,8 @@ def _speeds(bench: Bench) -> list[tuple[str, str]]:
             "of the net's larger convolutions, on all cores.",
             limits_table(bench),
         ),
-        ("Where the time of one thread's iteration goes, with the profiler's own cost in it.", profile_table(bench)),
+        (_profile_caption(bench), profile_table(bench)),
+        *([(KERNEL, kernel_table(bench))] if "kernel" in bench else []),
         (
             "A whole LR range test, 100 iterations. The others record the training loss; ours evaluates 500 held-out "
             "images at 21 rates besides. The first row is clrlib's test on clrlib's trainer, the second on what the "
@@ -127,6 +131,27 @@ def _speeds(bench: Bench) -> list[tuple[str, str]]:
         ("What is paid beside the net.", small_table(bench)),
         (_accuracy_caption(bench), accuracy_table(bench)),
     ]
+
+
+KERNEL = (
+    "The compiled net on one thread, batch 100: the whole iteration, and with one part left out. The work of its "
+    "convolutions is counted: ![by layer, direct and by Winograd's algorithm](kernel.png)"
+)
+
+
+def kernel_table(bench: Bench) -> str:
+    """What was timed of the compiled net, and the rate at which it does what work is left."""
+    took = bench["kernel"]
+    done = 100 * sum(c["products"] + c["transforms"] for c in kernel.work().values())
+    rows = [[name, f"{ms:.2f} ms"] for name, ms in took.items()]
+    rows.append(["its convolutions' operations", f"{done / 1e9:.2f} G"])
+    rows.append(["over the whole iteration's time", f"{done / took['an iteration'] / 1e6:.0f} G a second"])
+    return markdown(["", ""], rows)
+
+
+def _profile_caption(bench: Bench) -> str:
+    whose = " of the fused kernels" if "kernel" in bench else ""
+    return f"Where the time of one thread's iteration{whose} goes, with the profiler's own cost in it."
 
 
 def _costs(bench: Bench) -> list[tuple[str, str]]:
@@ -168,26 +193,55 @@ def trainers_table(bench: Bench) -> str:
 
 
 def limits_table(bench: Bench) -> str:
-    """The share of the matrix rate that our iterations reach, and the ratio that the limit itself would have."""
+    """What direct convolution could reach at the matrix rate, and where our iterations stand beside it."""
     work, rates, ours = bench["operations"], bench["rates"], bench["trainers"]
     best = max(t["rate"] for name, t in ours.items() if name.startswith("ours") and "batch" not in name)
     limit = rates["matrix"] / work
-    spent = bench["profile"]
-    convolutions = sum(ms for name, ms in spent.items() if name.startswith("convolution"))
+    kinds = [name for name in rates if name.startswith("matrix, ")]
+    if rates["matrix"] not in [rates[kind] for kind in kinds]:  # older records: that of their precision
+        rates, kinds = (
+            {**rates, f"matrix, {bench['precision']}": rates["matrix"]},
+            [f"matrix, {bench['precision']}", *kinds],
+        )
     rows = [
-        ["floating-point operations an iteration", f"{work / 1e9:.2f} G"],
-        [f"matrix rate, {bench['precision']}", f"{rates['matrix'] / 1e9:,.0f} G a second"],
-        ["matrix rate, float32", f"{rates['matrix, float32'] / 1e9:,.0f} G a second"],
+        ["floating-point operations an iteration, by direct convolution", f"{work / 1e9:.2f} G"],
+        *([kind.replace("matrix", "matrix rate"), f"{rates[kind] / 1e9:,.0f} G a second"] for kind in kinds),
         ["copy rate, read and written", f"{rates['copy'] / 1e9:,.0f} GB a second"],
         [
-            "iterations a second if nothing but products took time",
+            "iterations a second of direct convolution if nothing but products took time, at the higher matrix rate",
             f"{limit:.1f}, {limit / usual(bench):.1f} x the usual",
         ],
-        ["our share of that, one run", f"{100 * ours['ours']['rate'] / limit:.0f} %"],
-        ["our share of that, the best number of runs", f"{100 * best / limit:.0f} %"],
-        ["left to gain where torch's convolutions stay, one thread", f"{sum(spent.values()) / convolutions:.1f} x"],
+        _beside("one run", ours["ours"]["rate"] / limit),
+        _beside("the best number of runs", best / limit),
+        *_gains(bench),
     ]
+    if "kernel" not in bench:
+        spent = bench["profile"]
+        convolutions = sum(ms for name, ms in spent.items() if name.startswith("convolution"))
+        gain = f"{sum(spent.values()) / convolutions:.1f} x"
+        rows.append(["left to gain where torch's convolutions stay, one thread", gain])
     return markdown(["", ""], rows)
+
+
+def _beside(runs: str, share: float) -> list[str]:
+    """A row: the share of the limit, or how far past it."""
+    if share > 1:
+        return [f"past the matrix rate of direct convolution, {runs}", f"{share:.1f} times"]
+    return [f"our share of that, {runs}", f"{100 * share:.0f} %"]
+
+
+def _gains(bench: Bench) -> list[list[str]]:
+    """Rows: ours over the fused build of each precision, one run and several side by side."""
+    rows, ours = [], bench["trainers"]
+    for name, t in ours.items():
+        if name.startswith("fused"):
+            crowd = name.split(", ")[-1]
+            mine = ours[f"ours, {crowd}" if "side by side" in crowd else "ours"]
+            rows.append([f"ours over {name}", f"{mine['rate'] / t['rate']:.2f} x"])
+    if "fused, bfloat16" in ours:
+        quicker = "ours" if ours["ours"]["rate"] >= ours["fused, bfloat16"]["rate"] else "fused, bfloat16"
+        rows.append(["the faster, one run", quicker])
+    return rows
 
 
 def profile_table(bench: Bench) -> str:
@@ -224,9 +278,17 @@ def accuracy_table(bench: Bench) -> str:
         values = [100 * v for v in bench["accuracy"][name]]
         spread = f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
         rows.append([said, ", ".join(f"{v:.2f}" for v in values), spread])
-    return markdown(["", "seeds 0, 1, 2", "mean ± sd"], rows)
+    seeds = ", ".join(str(seed) for seed in range(len(values)))
+    return markdown(["", f"seeds {seeds}", "mean ± sd"], rows)
 
 
 def _accuracy_caption(bench: Bench) -> str:
+    """Whether the two differ: by the 95 % interval of the differences of the same seeds."""
     a = bench["accuracy"]
-    return f"Test accuracy (%) of CLR by table 2 shortened to {a['iterations']:,} iterations, {a['data']}."
+    change = Summary(tuple(100 * (fast - plain) for fast, plain in zip(a["fast"], a["plain"], strict=True)))
+    low, high = change.interval or (-math.inf, math.inf)
+    judged = "within noise" if low <= 0 <= high else "more than noise"
+    return (
+        f"Test accuracy (%) of CLR by table 2 shortened to {a['iterations']:,} iterations, {a['data']}. The second row "
+        f"less the first, seed by seed: {change.mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f}: {judged}."
+    )

@@ -19,6 +19,8 @@ import torch
 from lab.bench.contenders import Iteration
 from lab.training.device import pick_device
 
+TORCHS, FUSED = {"CLRLIB_KERNELS": "torch"}, {"CLRLIB_KERNELS": "fused"}
+
 
 @contextmanager
 def environment(settings: Mapping[str, str]) -> Iterator[None]:

@@ -45,22 +45,21 @@ class Library:
         return BUILD / "kernels" / f"{name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}.so"
 
     def is_whole(self) -> bool:
-        """Whether it is there as it was written; says so where it is damaged. Loading half of one kills the process."""
+        """Whether it is there as it was written. Loading half of one kills the process."""
         file = self.file()
-        if not file.exists():
-            return False
-        whole = unsealed(file.read_bytes()) is not None
-        if not whole:
-            print(f"the CPU kernels in {file} are cut off or changed", file=sys.stderr, flush=True)
-        return whole
+        return file.exists() and unsealed(file.read_bytes()) is not None
 
     def get(self) -> Any:
-        """What `load` gives of it, compiled first where it is not there.
+        """What `load` gives of it, compiled first where it is not there whole; says so where it is damaged.
 
         Raises CalledProcessError where it cannot be compiled, OSError where it cannot be written or loaded.
         """
         file = self.file()
-        return self.load(file) if self.is_whole() else self._compile(file)
+        if self.is_whole():
+            return self.load(file)
+        if file.exists():
+            print(f"the CPU kernels in {file} are cut off or changed", file=sys.stderr, flush=True)
+        return self._compile(file)
 
     def _compile(self, file: Path) -> Any:
         """Compile and load in a folder of its own, then write the whole file: two processes may do it at once."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lab.nets.kernels.library import Library
 
 MOST_CLASSES = 16
+CONVOLUTIONS = [(32, 3, 5, 5), (32,), (32, 32, 5, 5), (32,), (64, 32, 5, 5), (64,)]  # weight and bias of each
 CHAINS = 4  # which sum the gradients, in one order whatever the threads
 ALIGNMENT = 64
 
@@ -41,7 +42,7 @@ _library = cache(LIBRARY.get)
 
 
 class CompiledNet:
-    """A Caffe net's parameters, worked on in place.
+    """A Caffe net's parameters, worked on in place. Raises ValueError for what does not fit, and reads none of it.
 
     net: with conv1 to conv3 and ip1, at most 16 classes, float32, on the CPU. alpha: of the local response
     normalisation, 0 where there is none.
@@ -49,19 +50,30 @@ class CompiledNet:
 
     def __init__(self, net: nn.Module, mean_image: Tensor, scale: float, alpha: float) -> None:
         self._parameters = list(net.parameters())
+        held = (*self._parameters, mean_image)
+        classes = len(self._parameters[-1])
+        shapes = [*CONVOLUTIONS, (classes, 1024), (classes,), (3, 32, 32)]
+        fit = [tuple(p.shape) for p in held] == shapes and classes <= MOST_CLASSES
+        if not fit or any(p.dtype != torch.float32 or p.device.type != "cpu" for p in held):
+            raise ValueError(f"net is {net}; give a Caffe net in float32 on the CPU, of at most {MOST_CLASSES} classes")
         self._gradients = [torch.empty_like(p) for p in self._parameters]
         self._mean, self._library, self._space = mean_image.contiguous(), _library(), torch.empty(0)
         self._batch = _Batch(mean=self._mean.data_ptr(), scale=scale, alpha=alpha)
-        self._batch.classes = len(self._parameters[-1])
-        for held, p, gradient in zip(self._batch.parameters, self._parameters, self._gradients, strict=True):
-            held.values, held.gradient = p.data_ptr(), gradient.data_ptr()
-            held.strides[:] = [*p.stride(), *(0,) * (4 - p.dim())]
+        self._batch.classes = classes
+        for noted, p, gradient in zip(self._batch.parameters, self._parameters, self._gradients, strict=True):
+            noted.values, noted.gradient = p.data_ptr(), gradient.data_ptr()
+            noted.strides[:] = [*p.stride(), *(0,) * (4 - p.dim())]
 
     def loss_and_gradients(self, images: Tensor, labels: Tensor) -> Tensor:
         """Mean cross entropy of a batch; each parameter's grad is set.
 
         images: (N, 3, 32, 32) uint8. labels: (N,) int64, each below the number of classes.
         """
+        classes = self._batch.classes
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1] or labels.device.type != "cpu":
+            raise ValueError(f"labels are {_of(labels)}; give int64 ({len(images)},) on the CPU")
+        if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+            raise ValueError(f"labels go from {labels.min()} to {labels.max()}; give classes from 0 to {classes - 1}")
         space = self._prepare(images, CHAINS)
         labels = labels.contiguous()
         self._batch.labels = labels.data_ptr()
@@ -80,8 +92,8 @@ class CompiledNet:
 
     def _prepare(self, images: Tensor, most_threads: int) -> ctypes.c_void_p:
         """Note the images and the threads; the address of the workspace."""
-        if images.dtype != torch.uint8 or images.shape[1:] != (3, 32, 32):
-            raise ValueError(f"images are {images.dtype} {tuple(images.shape)}; give uint8 (N, 3, 32, 32)")
+        if images.dtype != torch.uint8 or images.shape[1:] != (3, 32, 32) or images.device.type != "cpu":
+            raise ValueError(f"images are {_of(images)}; give uint8 (N, 3, 32, 32) on the CPU")
         self._images = images.contiguous()  # held until the next
         threads = min(torch.get_num_threads(), most_threads)
         self._batch.images, self._batch.count, self._batch.threads = self._images.data_ptr(), len(images), threads
@@ -94,3 +106,7 @@ class CompiledNet:
     def _address(self) -> ctypes.c_void_p:
         start = self._space.data_ptr()
         return ctypes.c_void_p(start + -start % ALIGNMENT)
+
+
+def _of(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)} on {tensor.device}"

@@ -30,7 +30,8 @@ def test_the_usual_net_is_the_same_net() -> None:
     torch.testing.assert_close(ours(x), usual(x), rtol=1e-4, atol=1e-4)
 
 
-def test_the_operations_of_an_iteration_are_the_layers_products() -> None:
+def test_the_operations_of_an_iteration_are_the_layers_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLRLIB_KERNELS", "torch")
     products = {  # rows x columns x inner, for each image
         "conv1": 32 * 32 * 32 * 75,
         "conv2": 16 * 16 * 32 * 800,
@@ -42,7 +43,8 @@ def test_the_operations_of_an_iteration_are_the_layers_products() -> None:
     assert limits.operations(contenders.ours("float32", 100)) == forward + backward
 
 
-def test_the_profile_accounts_for_the_whole_iteration() -> None:
+def test_the_profile_accounts_for_the_whole_iteration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLRLIB_KERNELS", "torch")
     spent = limits.where_time_goes(contenders.ours("float32", 10), iterations=2)
     assert set(spent) == {*limits.GROUPS, limits.REST}
     assert [*spent.values()] == sorted(spent.values(), reverse=True)

@@ -10,8 +10,9 @@ from lab.bench import costs, limits
 MADE_UP = {name: {"milliseconds": 100.0 + k, "memory": 1000.0, "operations": 1e9} for k, name in enumerate(costs.NETS)}
 
 
-def test_operations_of_the_caffe_net_are_those_counted_by_hand() -> None:
+def test_operations_of_the_caffe_net_are_those_counted_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forward twice the products of each layer; backward twice that, but for the images' own gradient."""
+    monkeypatch.setenv("CLRLIB_KERNELS", "torch")
     forward = [32**2 * 32 * 3 * 25, 16**2 * 32 * 32 * 25, 8**2 * 64 * 32 * 25, 1024 * 10]
     by_hand = 2 * 4 * (3 * sum(forward) - forward[0])
     assert limits.operations(costs.iterations_of("fixed", "paper", "float32", batch=4)) == by_hand

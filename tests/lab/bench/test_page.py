@@ -97,4 +97,53 @@ def test_the_readme_says_what_the_whole_paper_costs() -> None:
     caffe, *others = (seconds / 3600 for seconds in costs.seconds_of_parts(nets).values())
     assert f"{caffe:,.0f} hours for the Caffe net and {sum(others):,.0f} for all the others on one Abacus" in told
     assert told.endswith("On one GPU and on eight: not measured.")
-    assert "whole paper" not in page.speed_block([BENCH])
+
+
+COMPILED: dict[str, Any] = {
+    **BENCH,
+    "precision": "float32",
+    "machine": {**BENCH["machine"], "kernels": "winograd"},
+    "trainers": {
+        "usual, 0 workers": timing(10),
+        "ours": timing(90),
+        "ours, 2 side by side": timing(120, 2),
+        "fused, float32": timing(25),
+        "fused, float32, 2 side by side": timing(30, 2),
+        "fused, bfloat16": timing(36),
+        "fused, bfloat16, 2 side by side": timing(48, 2),
+    },
+    "rates": {"matrix": 560e9, "matrix, float32": 280e9, "matrix, bfloat16": 560e9, "copy": 20e9},
+    "kernel": {"an iteration": 20.0, "forward alone": 6.0, "without LRN": 18.0},
+}
+
+
+def test_where_the_compiled_net_stands_beside_direct_convolution_and_the_fused_kernels() -> None:
+    table = page.limits_table(COMPILED)
+    for row in (
+        "| matrix rate, float32 | 280 G a second |",
+        "| matrix rate, bfloat16 | 560 G a second |",
+        "| 80.0, 8.0 x the usual |",
+        "| past the matrix rate of direct convolution, one run | 1.1 times |",
+        "| past the matrix rate of direct convolution, the best number of runs | 1.5 times |",
+        "| ours over fused, float32 | 3.60 x |",
+        "| ours over fused, float32, 2 side by side | 4.00 x |",
+        "| ours over fused, bfloat16 | 2.50 x |",
+        "| ours over fused, bfloat16, 2 side by side | 2.50 x |",
+        "| the faster, one run | ours |",
+    ):
+        assert row in table
+    assert "torch's convolutions stay" not in table
+    quick = {**COMPILED["trainers"], "fused, bfloat16": timing(100)}
+    assert "| the faster, one run | fused, bfloat16 |" in page.limits_table({**COMPILED, "trainers": quick})
+
+
+def test_the_page_of_the_compiled_net() -> None:
+    text = page.page([COMPILED])
+    assert "| forward alone | 6.00 ms |" in text and "iteration of the fused kernels goes" in text
+    assert "| float32, kernels: winograd | 51.00, 60.00, 69.00 |" in text
+
+
+def test_whether_accuracies_differ_is_judged_by_the_differences_of_the_same_seeds() -> None:
+    assert "points, 95 % interval -2.48 to +2.48: within noise" in page.page([BENCH])
+    better = {**BENCH["accuracy"], "fast": [0.55, 0.651, 0.749]}
+    assert "+5.00 points, 95 % interval +4.75 to +5.25: more than noise" in page.page([{**BENCH, "accuracy": better}])

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,17 +13,19 @@ import torch
 
 from lab.files import sealed, unsealed
 from lab.nets import kernels
+from lab.nets.kernels import library
+from lab.nets.kernels.library import Library
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing is compiled yet, and nothing that is compiled here stays."""
-    monkeypatch.setattr(kernels, "BUILD", tmp_path)
+    monkeypatch.setattr(library, "BUILD", tmp_path)
     return tmp_path / "kernels"
 
 
 compiled = pytest.mark.skipif(
-    shutil.which(kernels._compiler()[0]) is None, reason="no C++ compiler: only torch's operations are here"
+    shutil.which(library.compiler()[0]) is None, reason="no C++ compiler: only torch's operations are here"
 )
 
 
@@ -60,8 +63,8 @@ def compiler(folder: Path, script: str) -> str:
     ("script", "said"),
     [
         (None, "no C++ compiler 'no-such-compiler' for the CPU kernels (install g++, or name one with CXX)"),
-        ("echo 'error: out of luck' >&2; exit 1", "could not compile caffe.cpp (error: out of luck)"),
-        ("exit 1", "could not compile caffe.cpp (it gave no reason)"),
+        ("echo 'error: out of luck' >&2; exit 1", "could not compile the CPU kernels (error: out of luck)"),
+        ("exit 1", "could not compile the CPU kernels (it gave no reason)"),
         ('for last; do :; done; echo "no library" > "$last"', "the CPU kernels could not be loaded ("),
     ],
 )
@@ -84,7 +87,7 @@ def test_a_folder_that_cannot_be_written_is_no_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(kernels, "BUILD", tmp_path / "file")
+    monkeypatch.setattr(library, "BUILD", tmp_path / "file")
     assert not kernels.load.__wrapped__()
     assert "the CPU kernels could not be loaded (" in capfd.readouterr().err
 
@@ -93,21 +96,27 @@ WHOLE = sealed(io.BytesIO(bytes(range(256)) * 40))
 
 
 @pytest.mark.parametrize("left", [WHOLE[: int(share * len(WHOLE))] for share in (0, 0.05, 0.3, 0.6, 0.999)], ids=len)
+@pytest.mark.parametrize("damaged", [0, 1])
 def test_what_a_power_cut_left_of_a_library_is_compiled_again_and_not_loaded(
-    left: bytes, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    left: bytes, damaged: int, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Half of a real one ends the process with a bus error."""
-    loaded: list[bytes] = []
+    loaded: list[tuple[str, bytes]] = []
+    both = [Library(known.sources, lambda f: loaded.append((f.name, f.read_bytes()))) for known in kernels.LIBRARIES]
+    files = [library.file() for library in both]
+    monkeypatch.setattr(kernels, "LIBRARIES", tuple(both))
     monkeypatch.setattr(kernels, "obstacle", lambda: None)
-    monkeypatch.setattr(kernels, "_run", lambda *command: Path(command[-1]).write_bytes(b"compiled"))
-    monkeypatch.setattr(torch.ops, "load_library", lambda file: loaded.append(Path(file).read_bytes()))
+    monkeypatch.setattr(library, "run", lambda *command: Path(command[-1]).write_bytes(b"compiled"))
     elsewhere.mkdir()
-    kernels.library().write_bytes(left)
-    assert kernels.problem() is None and loaded == [b"compiled"]
-    damaged, compiling = capfd.readouterr().err.splitlines()
-    assert damaged.endswith(f"{kernels.library().name} are cut off or changed") and compiling.startswith("compiling")
-    assert unsealed(kernels.library().read_bytes()) == b"compiled"
-    assert kernels.problem() is None and loaded[1:] == [kernels.library().read_bytes()]
+    files[1 - damaged].write_bytes(sealed(io.BytesIO(b"whole")))
+    files[damaged].write_bytes(left)
+    assert kernels.problem() is None
+    expected = {files[damaged].name: b"compiled", files[1 - damaged].name: sealed(io.BytesIO(b"whole"))}
+    assert dict(loaded) == expected and len(loaded) == 2, "the whole one is loaded as it is"
+    compiling, told = capfd.readouterr().err.splitlines()
+    assert told.endswith(f"{files[damaged].name} are cut off or changed") and compiling.startswith("compiling")
+    assert unsealed(files[damaged].read_bytes()) == b"compiled"
+    assert kernels.problem() is None and loaded[2:] == [(file.name, file.read_bytes()) for file in files]
     assert not capfd.readouterr().err, "nothing is compiled a second time"
 
 
@@ -122,26 +131,45 @@ def test_who_asks_for_them_by_name_is_not_given_others(monkeypatch: pytest.Monke
 @compiled
 def test_a_compiler_may_come_with_options(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "g++ -no-such-option")
-    problem = kernels.problem()
-    assert (
-        problem is not None and problem.startswith("g++ could not compile caffe.cpp (") and "no-such-option" in problem
-    )
+    problem = kernels.problem() or ""
+    assert problem.startswith("g++ could not compile the CPU kernels (") and "no-such-option" in problem
 
 
-def test_another_processor_or_torch_gets_a_library_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = kernels.library()
+@pytest.mark.parametrize("made", kernels.LIBRARIES, ids=lambda made: made.sources[0])
+def test_another_processor_torch_compiler_or_source_gets_a_library_of_its_own(
+    made: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {made.file()}
+    for source in made.sources:
+        shutil.copy(library.HERE / source, tmp_path)
+    monkeypatch.setattr(library, "HERE", tmp_path)
+    for source in made.sources:
+        with (tmp_path / source).open("a") as file:
+            file.write("\n")
+        files.add(made.file())
     monkeypatch.setattr(torch, "__version__", "0.0")
-    other_torch = kernels.library()
+    files.add(made.file())
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    other_processor = kernels.library()
+    files.add(made.file())
     monkeypatch.setenv("CXX", "clang++")
-    assert len({here, other_torch, other_processor, kernels.library()}) == 4
+    files.add(made.file())
+    monkeypatch.setattr(library, "OPTIONS", [*library.OPTIONS, "-g"])
+    files.add(made.file())
+    assert len(files) == 5 + len(made.sources)
+
+
+def test_every_file_that_is_included_is_named() -> None:
+    """Else a change in it would leave the library of before in use."""
+    for made in kernels.LIBRARIES:
+        texts = [(library.HERE / source).read_text() for source in made.sources]
+        included = {name for text in texts for name in re.findall(r'#include "(.*)"', text)}
+        assert {made.sources[0], *included} == set(made.sources)
 
 
 @compiled
 def test_a_second_openmp_is_not_brought_along() -> None:
     code = (
-        "from lab.nets import kernels; assert kernels.load()\n"
+        "from lab import kernels; assert kernels.load() and kernels.name() == 'winograd'\n"
         "maps = open('/proc/self/maps').read().split()\n"
         "print(len({m for m in maps if 'gomp' in m or 'libomp' in m}))"
     )
