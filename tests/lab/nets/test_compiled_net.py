@@ -19,12 +19,14 @@ from clrlib import Fixed
 from lab import files
 from lab.data.image_sets import ImageSet
 from lab.experiments.run import Run
-from lab.nets import kernels
+from lab.nets import build, kernels
 from lab.nets.caffe_cifar10 import CaffeCifar10Full
 from lab.nets.kernels import library, net
 from lab.nets.kernels.net import CompiledNet
 from lab.records import provenance
 from lab.records.record import Record
+from lab.sweep import processes
+from lab.training import loop
 from lab.training.loop import Training, train
 
 pytestmark = pytest.mark.skipif(
