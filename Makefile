@@ -53,7 +53,7 @@ check: ## what is here and what to fix: versions, device, disk, data (20 s; no c
 setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(PYTHON) scripts/settings.py
-	@$(PYTHON) scripts/alone.py $(MAKE) --no-print-directory .venv/done
+	@$(MAKE) --silent --question .venv/done || $(PYTHON) scripts/alone.py $(MAKE) --no-print-directory .venv/done
 
 # --no-compile: of what is installed a small part is ever imported, and compiled then
 .venv/done: requirements.lock pyproject.toml
@@ -68,10 +68,10 @@ setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 	touch $@
 
 data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
-	$(LAB) data $(WHAT)
+	@$(LAB) data $(WHAT)
 
 reproduce: data ## train, run the notebooks, write report.html (hours; BUDGET=30m trains what fits)
-	$(LAB) reproduce $(WHAT) $(WHERE)
+	@$(LAB) reproduce $(WHAT) $(WHERE)
 
 figures: setup ## figures/, the tables and docs/rows.md again, from results/ (10 s)
 	$(LAB) figures
@@ -90,7 +90,7 @@ lab: setup ## JupyterLab on notebooks/ (seconds; nothing is trained)
 	$(PY) -m jupyterlab --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB_OPTIONS) notebooks
 
 publish: data ## train the paper profile, publish all (Caffe net: days on 2 cores; others: months)
-	$(LAB) publish $(WHAT) $(WHERE)
+	@$(LAB) publish $(WHAT) $(WHERE)
 
 choose: setup ## what the validation split chooses, into results/choices.json (10 s)
 	$(LAB) choose
