@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from clrlib.lab import paths
 from clrlib.lab.bench import kernel
 from clrlib.lab.kernels import library
 
@@ -32,6 +33,10 @@ def test_winograds_products_are_6_25_times_fewer_and_the_table_says_what_is_left
     assert {c["direct"] / c["products"] for c in counted.values()} == {6.25}
     assert all(0 < c["transforms"] < c["direct"] for c in counted.values())
     assert [line.split(" | ")[0] for line in kernel.work_table().splitlines()[2:]] == ["| conv1", "| conv2", "| conv3"]
+
+
+def test_the_page_has_this_table() -> None:
+    assert kernel.work_table() in (paths.ROOT / "docs" / "kernel.md").read_text()
 
 
 def test_it_is_drawn() -> None:
