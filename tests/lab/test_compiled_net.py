@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clrlib.lab import distributed, files, kernels, models, provenance, training
+from clrlib.lab import checkpoints, distributed, files, kernels, models, provenance, training
 from clrlib.lab.data import ImageSet
 from clrlib.lab.kernels import library, net
 from clrlib.lab.kernels.net import CompiledNet
@@ -242,13 +242,13 @@ def test_the_same_bits_for_any_number_of_threads_resumed_or_not(
 
     with pytest.raises(KeyboardInterrupt):
         trained(images, tmp_path / "run.pt", killed_at_5)  # with five
-    take_up = training.checkpoints.resume
+    take_up = checkpoints.resume
 
     def with_two(path: Path, t: Training) -> None:
         take_up(path, t)
         torch.set_num_threads(2)
 
-    monkeypatch.setattr(training.checkpoints, "resume", with_two)
+    monkeypatch.setattr(checkpoints, "resume", with_two)
     assert trained(images, tmp_path / "run.pt") == expected
 
 
