@@ -23,7 +23,7 @@ from lab.nets import build, kernels
 from lab.nets.caffe_cifar10 import CaffeCifar10Full
 from lab.nets.kernels import library, net
 from lab.nets.kernels.net import CompiledNet
-from lab.records import provenance
+from lab.records import checkpoints, provenance
 from lab.records.record import Record
 from lab.sweep import processes
 from lab.training import loop
@@ -234,7 +234,7 @@ def trained(images: ImageSet, file: Path | None = None, report: Callable[[Traini
 def test_the_same_bits_for_any_number_of_threads_resumed_or_not(
     images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     monkeypatch.setattr(provenance, "git", lambda: {"commit": "a" * 40, "dirty": False})
     expected = trained(images)  # with one thread
     for threads in (2, 3, 5):
@@ -247,13 +247,13 @@ def test_the_same_bits_for_any_number_of_threads_resumed_or_not(
 
     with pytest.raises(KeyboardInterrupt):
         trained(images, tmp_path / "run.pt", killed_at_5)  # with five
-    take_up = loop.checkpoints.resume
+    take_up = checkpoints.resume
 
     def with_two(path: Path, t: Training) -> None:
         take_up(path, t)
         torch.set_num_threads(2)
 
-    monkeypatch.setattr(loop.checkpoints, "resume", with_two)
+    monkeypatch.setattr(checkpoints, "resume", with_two)
     assert trained(images, tmp_path / "run.pt") == expected
 
 
