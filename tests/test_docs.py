@@ -70,7 +70,7 @@ def test_every_page_is_in_the_index_and_that_is_in_the_readme() -> None:
 
 TOUR = {  # where each stop of docs/tour.md leads, in order
     "experiments": ["lab/experiments/table_1.py", "lab/experiments/experiment.py"],
-    "the library": ["clrlib/_schedules.py", "clrlib/_schedules.py"],
+    "the library": ["clrlib/_schedules.py", "clrlib/_policy.py"],
     "data": ["lab/data/cifar_archive.py"],
     "nets": ["lab/nets/caffe_cifar10.py"],
     "training": ["lab/training/loop.py"],

@@ -266,7 +266,7 @@ def test_rows_and_budget_reach_the_lab_as_typed_already_for_the_data(target: str
     *_, last = seen(fresh, target, "ROWS=fixed, clr-table2", "BUDGET=25m")
     profile = "paper" if target == "publish" else "auto"
     given = ["--profile", profile, "--jobs", "auto", "--budget", "25m", "--rows", "fixed, clr-table2"]
-    assert last == ["lab", target, *given]
+    assert last == ["lab.cli", target, *given]
 
 
 def test_jupyterlab_gets_the_threads_that_the_tests_get(fresh: Path) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from lab import files, paths
 from lab.cli.__main__ import main
 from lab.data import cifar_archive
 from lab.nets import kernels
+from lab.nets.kernels import library
 from lab.sweep import sweep
 
 GIB = 2**30
@@ -27,7 +29,7 @@ GIB = 2**30
 @pytest.fixture
 def here(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A machine where all is well but that it has no data; no network is asked."""
-    monkeypatch.setattr(kernels, "BUILD", lab.root / "build")
+    monkeypatch.setattr(library, "BUILD", lab.root / "build")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("the network was asked"))
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=100 * GIB))
     memory(lab, 64 * GIB)
@@ -191,12 +193,13 @@ def test_a_full_disk_is_told(here: Lab) -> None:
 def test_kernels_are_not_compiled_by_looking(here: Lab) -> None:
     here.patch.delenv("CLRLIB_KERNELS")
     here.patch.setattr(kernels, "obstacle", lambda: None)
-    here.patch.setattr(kernels, "_compile", lambda file: pytest.fail("compiled"))
-    assert "ok: CPU kernels: the first training compiles them (20 s)" in said(here)
-    kernels.library().parent.mkdir()
-    kernels.library().write_bytes(files.sealed(io.BytesIO(b"no library")))
+    here.patch.setattr(library, "run", lambda *command: pytest.fail("compiled"))
+    assert "ok: CPU kernels: the first training compiles them (15 s)" in said(here)
+    for kept in kernels.LIBRARIES:
+        kept.file().parent.mkdir(exist_ok=True)
+        kept.file().write_bytes(files.sealed(io.BytesIO(b"no library")))
     assert any(line.startswith("mend: the CPU kernels could not be loaded (") for line in said(here))
-    here.patch.setattr(torch.ops, "load_library", lambda file: None)
+    here.patch.setattr(kernels, "LIBRARIES", tuple(replace(kept, load=lambda file: None) for kept in kernels.LIBRARIES))
     assert "ok: CPU kernels: compiled" in said(here)
     here.patch.setattr(kernels, "obstacle", lambda: "no C++ compiler 'g++' for the CPU kernels (install g++)")
     assert any(

@@ -177,7 +177,7 @@ def channels_last(*shape: int, size: float = 100.0, dtype: torch.dtype = torch.f
 
 
 compiled = pytest.mark.skipif(
-    shutil.which(kernels._compiler()[0]) is None, reason="no C++ compiler: only torch's operations are here"
+    shutil.which(kernels.compiler()[0]) is None, reason="no C++ compiler: only torch's operations are here"
 )
 
 

@@ -260,7 +260,7 @@ def test_the_words_of_a_claim_without_a_number() -> None:
 def test_verdicts_are_counted_with_those_of_one_seed() -> None:
     """Two seeds of the two headline rows, one of the triangular, whose claim fails."""
     assert tables.count_of_verdicts(some()) == (
-        f"Of {len(CLAIMS)} claims about accuracy: 5 reproduced (0 of them with one seed), 0 direction only, 1 not "
+        f"Of {len(CLAIMS)} claims about accuracy: 5 reproduced, 0 direction only, 1 not "
         f"reproduced (with one seed), {len(CLAIMS) - 6} not run, 0 measured without a number to meet."
     )
 
