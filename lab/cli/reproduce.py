@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab import claims, experiments, files, paths
 from lab.experiments import Experiment
+from lab.lines import duration
 from lab.records import provenance, store
 from lab.records.record import Record
 from lab.show import deviation_tables, figures, findings, headlines, notebook, report, tables
 from lab.sweep import processes, sweep
-from lab.sweep.progress import duration
 from lab.training import device
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def train(
     budget: seconds after which it stops; the next call goes on. cluster: trains instead of this machine.
     """
     device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
-    processes.by_the_first(partial(store.check, store.folder(profile)))
+    processes.here().by_the_first(partial(store.check, store.folder(profile)))
     names = notebook.data_for(profile)
     if any(name in experiments.FOLDER_COPIES for name in names.values()):
         print(

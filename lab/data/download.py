@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from lab.files import reason
 from lab.data.folders import DataError
-from lab.sweep.progress import SECONDS_BETWEEN_LINES, duration, say
+from lab.lines import SECONDS_BETWEEN_LINES, duration, say
 
 TIMEOUT = 20.0  # seconds without a byte before a place is given up
 LEAST = (250e3, 5e3)  # bytes a second over SECONDS_BETWEEN_LINES: below it another place is asked; once all were slow

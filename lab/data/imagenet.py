@@ -8,7 +8,7 @@ import io
 import os
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
@@ -23,11 +23,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from lab.sweep import processes
 from lab import paths
 from lab.files import reason, sealed, unsealed, write_atomically
 from lab.data.folders import FORMATS, DataError
-from lab.data.order import BatchOrder, generator
+from lab.data.order import BatchOrder, Order, generator
 
 FOLDERS, SPLITS, CLASSES = ("imagenet", "ILSVRC2012"), ("train", "val"), 1000
 SIDE = 256  # pixels
@@ -71,20 +70,23 @@ class StreamedImages:
 
     without_validation = validation_split
 
-    def test_share(self) -> "StreamedImages":
-        """The same set with this process's share of the test images."""
-        share = processes.share
+    def test_share(self, share: Callable[[Any], Any]) -> "StreamedImages":
+        """The same set with a share of the test images."""
         return replace(self, test_files=share(self.test_files), test_labels=share(self.test_labels))
 
-    def batches(self, order: BatchOrder, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of the batches from start to before stop; of several processes each its share."""
-        batches = map(processes.share, map(order, range(start, stop)))
+    def batches(self, order: Order, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of the batches from start to before stop."""
+        batches = map(order, range(start, stop))
         return self._load(self.train_files, self.train_labels, batches, stop - start)
 
     def test_batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of all test images, in order."""
         batches = torch.split(torch.arange(len(self.test_files)), size)
         return self._load(self.test_files, self.test_labels, batches, len(batches))
+
+    def beside(self, processes: int) -> "StreamedImages":
+        """The same set with workers for one of several processes of this machine."""
+        return replace(self, workers=max(1, joblib.cpu_count() // processes - 1)) if processes > 1 else self
 
     def mean_image(self) -> Tensor:
         """The mean of SAMPLE training images, drawn once for all: (3, side, side) float32, kept in data/cache/."""
@@ -107,7 +109,7 @@ class StreamedImages:
         for _ in islice(batches, workers):  # until each of them has started
             pass
         started = time.perf_counter()
-        images = processes.size() * sum(len(labels) for _, labels in batches)
+        images = sum(len(labels) for _, labels in batches)
         return images / (time.perf_counter() - started)
 
     def _mean_of_sample(self) -> Tensor:
@@ -197,7 +199,7 @@ def read() -> StreamedImages:
     files = (np.array([*names]) for names in sizes)
     listing = "\n".join(f"{name} {size}" for names in sizes for name, size in names.items())
     digest = sha256(listing.encode()).hexdigest()
-    workers = max(1, joblib.cpu_count() // processes.on_this_machine() - 1)
+    workers = max(1, joblib.cpu_count() - 1)
     train, test = zip(files, labels, strict=True)
     return StreamedImages(source, tuple(classes), *train, *test, digest, paths.shown(source), workers)
 

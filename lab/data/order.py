@@ -1,10 +1,12 @@
 """Where randomness comes from: a generator for each purpose; the order of the images as a function of the iteration."""
 
 import hashlib
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+Order = Callable[[int], Tensor]  # batch t: the indices of its images
 ORDERS = ("file", "once", "epoch")
 
 

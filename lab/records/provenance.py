@@ -9,12 +9,16 @@ from typing import Any
 import torch
 
 from lab.paths import ROOT
-from lab.sweep import processes
 
-TRAINING_CODE = ("clrlib", "pyproject.toml", "requirements.lock")  # what decides a result; a changed notebook does not
+TRAINING_CODE = (
+    "clrlib",
+    "lab",
+    "pyproject.toml",
+    "requirements.lock",
+)  # not the notebooks
 
 
-def machine(device: torch.device, kernels: str) -> dict[str, str | int]:
+def machine(device: torch.device, kernels: str, processes: int = 1) -> dict[str, str | int]:
     """The device's kind and name, the CPU threads of a process, the kernels; processes, if many."""
     on_cuda = device.type == "cuda"
     return {
@@ -23,7 +27,7 @@ def machine(device: torch.device, kernels: str) -> dict[str, str | int]:
         "threads": torch.get_num_threads(),
         "kernels": kernels,
         "system": platform.system(),
-        **({"processes": processes.size()} if processes.size() > 1 else {}),
+        **({"processes": processes} if processes > 1 else {}),
     }
 
 

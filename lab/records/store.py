@@ -14,10 +14,10 @@ from lab.files import Busy, alone, check_writable, clear_remains, reason, set_as
 from lab.paths import BUILD, CHOICES, RESULTS
 from lab.records import checkpoints
 from lab.records.record import OtherFormat, Record
-from lab.sweep import processes
-from lab.sweep.progress import NewProgress, Progress
+from lab.records.trainer import NewReport, train
 from lab.training import device
-from lab.training.loop import train
+from lab.training.alone import ALONE, Alone
+from lab.training.loop import Report, nothing
 
 MEND = "move it out of this folder, or delete it and train the run again"
 
@@ -124,28 +124,40 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.json") if path.name != CHOICES.name)
 
 
+def silent(loader_rate: float | None) -> Report:
+    """No report of how far a training is."""
+    return nothing
+
+
 def load_or_train(
-    run: Run, folder: Path, until: float | None = None, wait: bool = True, progress: NewProgress = Progress
+    run: Run,
+    folder: Path,
+    until: float | None = None,
+    wait: bool = True,
+    report: NewReport = silent,
+    processes: Alone = ALONE,
 ) -> Record:
     """The run's record: read where it was finished, else trained, from its last checkpoint where it was begun.
 
     A record that is cut off is set aside and trained again. While another process trains the run this one waits for it,
     until the time is up or, with wait=False or where several processes train one run, not at all: then it raises Busy.
-    until: as for train, which raises OutOfTime when stopped before its end. progress: makes what tells how far it is.
+    until, processes: as for train, which raises OutOfTime when stopped before its end. report: makes what tells how far
+    it is.
     """
     if (record := processes.agree(_whole(run, folder))) is not None:
         return record
     left = -1 if until is None else max(0.0, until - time.monotonic())
-    with _claimed(run, folder, left if wait and processes.size() == 1 else 0):  # the others would lose patience
-        return _train(run, folder, until, progress)
+    left = left if wait and processes.size == 1 else 0  # the others would lose patience
+    with _claimed(run, folder, left, processes):
+        return _train(run, folder, until, report, processes)
 
 
 @contextmanager
-def _claimed(run: Run, folder: Path, seconds: float) -> Iterator[None]:
+def _claimed(run: Run, folder: Path, seconds: float, processes: Alone) -> Iterator[None]:
     """Against all others that share the folder. Where several processes train one run, the first claims it for all."""
     with ExitStack() as stack:
         busy = None
-        if processes.rank() == 0:
+        if processes.rank == 0:
             try:
                 stack.enter_context(_alone(run.name, folder, seconds))
             except Busy as error:
@@ -159,10 +171,10 @@ def _alone(name: str, folder: Path, seconds: float) -> AbstractContextManager[No
     return alone(folder.parent / "locks" / f"{name}.lock", f"training {name}", seconds)
 
 
-def _train(run: Run, folder: Path, until: float | None, progress: NewProgress) -> Record:
-    """What load_or_train does alone."""
+def _train(run: Run, folder: Path, until: float | None, report: NewReport, processes: Alone) -> Record:
+    """Train a run that this process, or the first of several, has claimed."""
     path, checkpoint = _path(run, folder), _checkpoint(run.name, folder)
-    first = processes.rank() == 0
+    first = processes.rank == 0
     if first:
         _set_aside_if_damaged(path)
     if (record := processes.agree(load(run, folder) if first else None)) is not None:
@@ -170,8 +182,10 @@ def _train(run: Run, folder: Path, until: float | None, progress: NewProgress) -
     if first:
         for place in (folder, checkpoint.parent):
             clear_remains(place, run.name)
-    images = _images(run.data)
-    record = train(run, images, checkpoint, progress(images.loader_rate(run.batch)), until)
+    images = _images(run.data).beside(processes.on_this_machine)
+    rate = images.loader_rate(run.batch)
+    told = report(rate and rate * processes.size)
+    record = train(run, images, checkpoint, told, until, processes)
     processes.by_the_first(partial(save, record, folder))
     if first:
         checkpoints.delete(checkpoint)  # only now: the record is on the disk

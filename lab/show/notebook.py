@@ -11,11 +11,12 @@ from lab.claims import CLAIMS
 from lab.data import cifar100, image_sets, imagenet, imagenette
 from lab.experiments import Experiment
 from lab.experiments.run import Run
+from lab.lines import duration
 from lab.records import store
 from lab.records.record import Record
 from lab.show import plots, tables
 from lab.sweep import processes
-from lab.sweep.progress import duration
+from lab.sweep.progress import Progress
 from lab.training import device
 
 PROFILES = ("published", "smoke", "quick", "paper")
@@ -37,7 +38,7 @@ def collect(profile: str, *rows: Experiment) -> list[Record]:
     precision = device.pick_precision()
     if os.environ.get("CLRLIB_TRAINING") != "off":
         for run in experiments.runs(profile, names, precision, catalogue=rows):
-            store.load_or_train(run, folder)
+            store.load_or_train(run, folder, report=Progress)
     records = [r for r in store.load_all(folder) if r.run.experiment in known]  # more seeds too, where they were run
     return [r for r in records if r.run == _as_now(r.run, known[r.run.experiment], names, precision)]
 
@@ -79,9 +80,13 @@ def images_for(profile: str, download: bool = False) -> image_sets.Images:
     return image_sets.load("cifar10", download=download, fallback=profile == "quick")
 
 
-@processes.first_on_each_machine()
 def data_for(profile: str, download: bool = False) -> dict[str, str]:
     """The name of the image set for each kind that is at hand; "cifar10" always is, digits stand in for it in smoke."""
+    with processes.here().first_on_each_machine():
+        return _data_for(profile, download)
+
+
+def _data_for(profile: str, download: bool) -> dict[str, str]:
     names = {"cifar10": images_for(profile, download).name}
     if names["cifar10"] == "digits":
         return {**names, "imagenette": "digits-64"} if profile == "smoke" else names

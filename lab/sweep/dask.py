@@ -18,8 +18,8 @@ from lab.experiments.run import Run
 from lab.files import Busy
 from lab.records import store
 from lab.records.record import Record
+from lab.sweep.outcome import Outcome
 from lab.sweep.progress import Progress
-from lab.sweep.sweep import Outcome
 from lab.training import device
 
 ONE_RUN = {"run": 1}  # what a run needs of a worker, and all that a worker has: --resources run=1
@@ -118,7 +118,7 @@ def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
     try:
         torch.set_num_threads(get_worker().state.nthreads)
         told = partial(Progress, say=print_at_the_client)
-        return store.load_or_train(run, _place(run, folder), wait=wait, progress=told)
+        return store.load_or_train(run, _place(run, folder), wait=wait, report=told)
     except Busy:
         return Busy
     except Exception as error:  # whatever it is, it is told to the client; the worker's own log has the traceback

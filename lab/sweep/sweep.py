@@ -1,4 +1,4 @@
-"""Many runs side by side, with joblib: in processes of this machine, or on a Dask cluster."""
+"""Many runs side by side: in processes of this machine, with joblib, or wherever else they are trained."""
 
 import os
 import threading
@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import joblib
 import psutil
@@ -19,19 +18,15 @@ from lab.files import Busy
 from lab.nets import kernels
 from lab.records import store
 from lab.records.record import Record
+from lab.records.trainer import NewReport, OutOfTime
 from lab.sweep import processes
-from lab.sweep.progress import NewProgress
+from lab.sweep.outcome import Outcome, Trainers
 from lab.sweep.total import Bar, Lines, total
 from lab.training import device
-from lab.training.loop import OutOfTime
-
-if TYPE_CHECKING:
-    from lab.sweep.dask import Cluster
 
 SECONDS_BETWEEN_LOOKS = 1.0  # for the process that a worker works for
 BYTES_A_RUN = 2**31  # what CIFAR-10 and a net take at most, torch included
 BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
-Outcome = tuple[Run, Record | type[Busy] | type[OutOfTime]]
 
 
 def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
@@ -44,7 +39,7 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     """
     if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
         return 1
-    if processes.size() > 1:  # all of which train the one run
+    if processes.here().size > 1:  # all of which train the one run
         return 1
     need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
     room = int(psutil.virtual_memory().total) // need
@@ -57,7 +52,7 @@ def train_missing(
     folder: Path,
     jobs: int | Mapping[str, int],
     budget: float | None = None,
-    cluster: "Cluster | None" = None,
+    cluster: Trainers | None = None,
 ) -> None:
     """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
 
@@ -69,7 +64,7 @@ def train_missing(
     if cluster:
         folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
-    missing = processes.agree([run for run in runs if not store.is_finished(run, folder)])
+    missing = processes.here().agree([run for run in runs if not store.is_finished(run, folder)])
     beside = _beside_each(runs, jobs)
     places = str(cluster.places()) if cluster else _at_a_time(_parts(missing, beside))
     done = len(runs) - len(missing)
@@ -115,12 +110,12 @@ def _train_here(
 ) -> Iterator[Outcome]:
     """Each run and what became of it, as they end: in processes of this machine, each with its share of the cores."""
     if device.pick_device().type == "cpu":
-        with processes.first_on_each_machine():
+        with processes.here().first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
     # joblib takes a worker that has grown by 300 MB for one that leaks, and starts another: ours keep freed memory
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     for jobs, some in _parts(runs, beside).items():
-        threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * processes.on_this_machine()))
+        threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * processes.here().on_this_machine))
         told = ((run, shown.progress(run)) for run in some)
         work = (joblib.delayed(_train)(run, folder, threads, until, wait, tell, os.getpid()) for run, tell in told)
         # batch_size=1: a long run must not hold a short one back
@@ -142,15 +137,16 @@ def _parts(runs: Sequence[Run], beside: Mapping[Run, int]) -> dict[int, list[Run
 
 
 def _train(
-    run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress, caller: int
+    run: Run, folder: Path, threads: int, until: float | None, wait: bool, report: NewReport, caller: int
 ) -> Outcome:
     if os.getpid() != caller:
         _end_with(caller)
     torch.set_num_threads(threads)
-    if processes.agree(until is not None and time.monotonic() > until):
+    here = processes.here()
+    if here.agree(until is not None and time.monotonic() > until):
         return run, OutOfTime
     try:
-        return run, store.load_or_train(run, folder, until, wait, progress)
+        return run, store.load_or_train(run, folder, until, wait, report, here)
     except (Busy, OutOfTime) as error:
         return run, type(error)
 

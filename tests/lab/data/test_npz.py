@@ -24,7 +24,7 @@ from lab.cli.__main__ import main
 from lab.data.image_sets import DataError, ImageSet
 from lab.experiments import FIXED
 from lab.data.npz import read_npz
-from lab.training.loop import train
+from lab.records.trainer import train
 
 random = np.random.default_rng(0)
 IMAGES = {

@@ -37,9 +37,10 @@ from lab.data.order import BatchOrder
 from lab.experiments.run import Run
 from lab.records import checkpoints, store
 from lab.records.record import Record
+from lab.records.trainer import OutOfTime, train
 from lab.sweep import processes, sweep
 from lab.training import device, loop
-from lab.training.loop import OutOfTime, Training, train
+from lab.training.loop import Training
 
 POLICY = Triangular(0.0005, 0.002, step_size=2)
 LARGE = Run("made", POLICY, 5, data="made", batch=8, evaluate_every=1, flip=True, shift=2, crop=60, weight_decay=5e-4)

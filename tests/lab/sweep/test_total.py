@@ -23,7 +23,7 @@ from lab.bench.costs import weight
 from lab.experiments.run import Run
 from lab.records import store
 from lab.records.record import Record
-from lab.sweep import progress, sweep, total
+from lab.sweep import sweep, total
 from lab.sweep.total import Bar, Counts, Lines
 
 RUNS = [
@@ -102,9 +102,9 @@ def test_the_time_left_is_by_what_this_sitting_did(monkeypatch: pytest.MonkeyPat
     assert counts.left() == "?", "nothing is done yet"
     clock.now = 20.0
     counts.of(RUNS[0])[:] = 4, 2  # two were done before
-    assert (counts.done(), counts.left()) == (4, progress.duration((2 + 4 * 5) * 10))
+    assert (counts.done(), counts.left()) == (4, duration((2 + 4 * 5) * 10))
     counts.ended(record(RUNS[0], diverged_at=4))
-    assert (counts.done(), counts.left()) == (6, progress.duration(4 * 5 * 10)), "what it left out was no work"
+    assert (counts.done(), counts.left()) == (6, duration(4 * 5 * 10)), "what it left out was no work"
     counts.ended(record(RUNS[1]))
     assert (counts.done(), counts.left()) == (10, "0 s")
 

@@ -23,10 +23,11 @@ from lab.data.image_sets import ImageSet
 from lab.experiments.run import Run
 from lab.nets import build, kernels
 from lab.nets.caffe_cifar10 import CaffeCifar10Full
-from lab.records import checkpoints, provenance
+from lab.records import checkpoints, provenance, trainer
 from lab.records.record import Record
-from lab.training import loop
-from lab.training.loop import CURVES, Training, accuracy_and_loss, predict, train
+from lab.records.trainer import OutOfTime, train
+from lab.training.curves import CURVES
+from lab.training.loop import Training, accuracy_and_loss, predict
 
 RUN = Run("made", Triangular(0.001, 0.003, step_size=20), 60, data="made", batch=10, evaluate_every=20)
 SHORT = replace(RUN, iterations=13, batch=8, evaluate_every=4)  # evaluates after 4, 8, 12 and 13
@@ -37,7 +38,7 @@ Weights = dict[str, Tensor]
 @pytest.fixture
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a training is saved, here after every evaluation, as if all were trained with one commit."""
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     monkeypatch.setattr(provenance, "git", lambda: {"commit": "a" * 40, "dirty": False})
     return tmp_path / "run.pt"
 
@@ -295,7 +296,7 @@ def test_resuming_trains_only_what_is_missing(few: ImageSet, checkpoint: Path, m
 def test_checkpoints_are_written_now_and_then_only(
     few: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 1000)
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 1000)
     train(SHORT, few, tmp_path / "run.pt")
     assert not any(tmp_path.iterdir())
 
@@ -582,9 +583,9 @@ def test_each_fast_path_follows_the_plain_one(precision: str, way: str) -> None:
 def test_out_of_time_it_saves_and_goes_on_later_to_the_same_end(images: ImageSet, tmp_path: Path) -> None:
     whole = train(SHORT, images)
     path = tmp_path / "run.pt"
-    with pytest.raises(loop.OutOfTime, match=r"stopped after 1 of 13 iterations"):
+    with pytest.raises(OutOfTime, match=r"stopped after 1 of 13 iterations"):
         train(SHORT, images, path, until=0.0)
-    with pytest.raises(loop.OutOfTime, match=r"stopped after 2 of 13 iterations"):
+    with pytest.raises(OutOfTime, match=r"stopped after 2 of 13 iterations"):
         train(SHORT, images, path, until=0.0)
     later = train(SHORT, images, path, until=time.monotonic() + 600)
     assert later.curves == whole.curves
