@@ -4,6 +4,7 @@ import heapq
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -180,6 +181,13 @@ def _seconds(row: Experiment, costs: Mapping[str, Cost]) -> float:
     run = row.run("paper", 0, "made", "bfloat16")
     name = "Caffe's cifar10_full" if run.net.startswith("caffe") else _measured()[run.net, SIDES[row.data]]
     return float(costs[name]["milliseconds"]) / 1000 * run.batch / run_of(name).batch
+
+
+@cache
+def _measured() -> dict[tuple[str, int], str]:
+    """Which of NETS has a net on images of a size."""
+    rows = {name: experiments.named([row])[0] for name, (row, _) in NETS.items()}
+    return {(run_of(name).net, SIDES[row.data]): name for name, row in rows.items()}
 
 
 def _hours(seconds: float) -> str:

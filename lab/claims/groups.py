@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from lab.experiments import CATALOGUE
+from lab.experiments import EVERY_ROW
 from lab.records.record import Record
 
-KINDS = {row.name: (row.data, row.settings.get("net", "")) for row in CATALOGUE}
+KINDS = {row.name: (row.data, row.settings.get("net", "")) for row in EVERY_ROW}
 
 # What may be averaged together: profile, data label, SHA-256, test or validation images, device, precision.
 Group = tuple[str, ...]

@@ -48,13 +48,21 @@ def train(
         )
     if profile == "smoke" and os.environ.get("CLRLIB_DATA", "digits") not in ("", "digits"):
         print("profile smoke always trains on the digits, not on what DATA or CLRLIB_DATA names")
-    if profile == "paper" and not experiments.CONTROL_TUNED and any(row in experiments.CONTROLS for row in rows):
-        print(f"left out until `make choose` has read their rate: {', '.join(experiments.TUNED_NAMES)}", flush=True)
+    if waiting := _waiting(profile, rows):
+        print(f"left out until `make choose` has read their rates: {', '.join(waiting)}", flush=True)
     where = cluster.machine() if cluster else device.pick_device()
     runs = experiments.runs(profile, names, device.pick_precision(), seeds, rows)
     at_a_time = {name: jobs or sweep.default_jobs(where, kind) for kind, name in names.items()}
     sweep.train_missing(runs, store.folder(profile), at_a_time, budget, cluster)
     return set(names.values())
+
+
+def _waiting(profile: str, rows: Sequence[Experiment]) -> list[str]:
+    """The names of the rows that would be trained too, were their rates chosen."""
+    if {row.name for row in rows} < {row.name for row in experiments.CATALOGUE}:
+        return []  # some rows were asked for, and none that waits
+    tuned = () if experiments.CONTROL_TUNED or profile != "paper" else experiments.TUNED_NAMES
+    return [*tuned, *(row.name for row in experiments.WAITING if profile in row.shorter)]
 
 
 def reproduce(

@@ -73,6 +73,7 @@ __all__ = [
     "DENSENET",
     "DEVIATIONS",
     "EQUAL",
+    "EVERY_ROW",
     "EXP",
     "EXP_RANGE",
     "EXP_RANGE_AMPLITUDE",
@@ -111,6 +112,7 @@ __all__ = [
     "TUNED_TUNING",
     "TUNE_FIXED",
     "TUNING",
+    "WAITING",
     "WARM_RESTARTS",
     "WELCH",
     "Experiment",
@@ -141,14 +143,16 @@ OTHER_NETS = (
     *(*TUNED_TUNING, *TUNED),
     *(*TABLE_4_CIFAR100, *IMAGENET),
 )
-CATALOGUE = (*CAFFE_NET, *OTHER_NETS)
+EVERY_ROW = (*CAFFE_NET, *OTHER_NETS)
+CATALOGUE = tuple(row for row in EVERY_ROW if not row.waits_for)
+WAITING = tuple(row for row in EVERY_ROW if row.waits_for)
 
 
 def named(names: Sequence[str]) -> tuple[Experiment, ...]:
     """The rows of these names, in the catalogue's order. Raises ValueError for an unknown or repeated name."""
     unknown = set(names) - {row.name for row in CATALOGUE}
-    if waiting := sorted(unknown & {*TUNED_NAMES}):
-        raise ValueError(f"row {waiting[0]!r} has no rate yet; train tune-fixed-..., then call `make choose`")
+    if waiting := sorted(unknown & {*TUNED_NAMES, *(row.name for row in WAITING)}):
+        raise ValueError(f"row {waiting[0]!r} has no rate yet; train the rows that choose it, then call `make choose`")
     if unknown:
         known = ", ".join(row.name for row in CATALOGUE)
         raise ValueError(f"row {sorted(unknown)[0]!r} is not in the catalogue; give some of {known}")
@@ -164,7 +168,7 @@ def runs(
 
     data: the name of the image set for each kind that is at hand; rows that need another kind are left out.
     """
-    catalogue = [e for e in catalogue if profile in e.shorter and e.data in data]
+    catalogue = [e for e in catalogue if profile in e.shorter and e.data in data and not e.waits_for]
     least = {e.name: least_seeds(e, profile) for e in catalogue}
     seed_by_seed = ((FIXED, CLR_TABLE_2), TUNE_FIXED, CONTROLS)
     own = [[e for e in catalogue if e in rows] for rows in seed_by_seed]

@@ -45,7 +45,9 @@ def collect(profile: str, *rows: Experiment) -> list[Record]:
 
 def _as_now(run: Run, row: Experiment, names: Mapping[str, str], precision: str) -> Run | None:
     """The row's run as it would be started now, with the same seed; None where its images are not at hand."""
-    return row.run(run.profile, run.seed, names[row.data], precision) if row.data in names else None
+    return (
+        row.run(run.profile, run.seed, names[row.data], precision) if row.data in names and not row.waits_for else None
+    )
 
 
 def short() -> list[Record]:

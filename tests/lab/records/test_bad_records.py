@@ -261,7 +261,7 @@ def full(lab: Lab) -> None:
 
 def stops_now_and_then(lab: Lab) -> None:
     lab.patch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    lab.patch.setattr(loop.Training, "advance", lambda self, iterations, pause: pause())
+    lab.patch.setattr(loop.Training, "advance", lambda self, iterations, between: between(self))
 
 
 FULL = r"cannot be written to \(No space left on device\)"

@@ -14,6 +14,7 @@ from clrlib.schedules import Fixed, Triangular
 from lab.experiments.run import Run
 from lab.records import store
 from lab.records.record import Record
+from lab.records.trainer import OutOfTime
 from lab.sweep import sweep
 from lab.sweep.sweep import default_jobs, train_missing
 
