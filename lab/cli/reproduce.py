@@ -82,11 +82,7 @@ def reproduce(
     data = train(profile, seeds, jobs, budget, rows, cluster)
     yours = [r for r in store.load_all(store.folder(profile)) if r.run.data in data]
     with showing(profile):
-        os.environ["CLRLIB_TRAINING"] = "off"  # the notebooks train nothing that was left out
-        try:
-            execute_all(profile)
-        finally:
-            del os.environ["CLRLIB_TRAINING"]
+        execute_all(profile, train_missing=False)  # the notebooks train nothing that was left out
         figures.draw_all(yours, paths.BUILD / profile / "figures")
         if profile != "smoke":  # tests leave the published figures alone
             draw_published()
@@ -110,14 +106,18 @@ def showing(profile: str) -> Iterator[None]:
         yield
 
 
-def execute_all(profile: str) -> None:
-    """Execute every notebook into build/<profile>/notebooks/. Raises RuntimeError at the end if any failed."""
+def execute_all(profile: str, train_missing: bool = True) -> None:
+    """Execute every notebook into build/<profile>/notebooks/. Raises RuntimeError at the end if any failed.
+
+    train_missing: for the notebooks that have this parameter.
+    """
     sources, failed, started = sorted(paths.NOTEBOOKS.glob("*.ipynb")), [], time.monotonic()
     for k, source in enumerate(sources, start=1):
         left = f", {duration((time.monotonic() - started) / (k - 1) * (len(sources) - k + 1))} left" if k > 1 else ""
         print(f"notebook {k}/{len(sources)}: {source.stem} ...{left}", flush=True)
         try:
-            execute(source, paths.BUILD / profile / "notebooks" / source.name, {"profile": profile})
+            more = {"train_missing": train_missing} if "train_missing" in known(source) else {}
+            execute(source, paths.BUILD / profile / "notebooks" / source.name, {"profile": profile, **more})
         except Exception as error:  # whatever a notebook does, the others still run; the target fails at the end
             failed.append(source.stem)
             print(f"notebook {source.stem} failed: {error}", flush=True)
@@ -150,15 +150,20 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
     partial.replace(target)
 
 
-def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
-    """Refuse what papermill lets pass: a misspelt name, a value of another type."""
+def known(source: Path) -> dict[str, str]:
+    """The parameters of a notebook, and the name of each one's type."""
     import papermill
 
-    known = papermill.inspect_notebook(source)
+    return {name: about["inferred_type_name"] for name, about in papermill.inspect_notebook(source).items()}
+
+
+def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse what papermill lets pass: a misspelt name, a value of another type."""
+    there = known(source)
     for name, value in parameters.items():
-        if name not in known:
-            raise ValueError(f"{source.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
-        wanted = known[name]["inferred_type_name"]
+        if name not in there:
+            raise ValueError(f"{source.name} has no parameter {name!r}; it has {', '.join(there) or 'none'}")
+        wanted = there[name]
         if type(value).__name__ != wanted:
             raise TypeError(f"{source.name}: parameter {name} is {value!r}, a {type(value).__name__}; give a {wanted}")
 

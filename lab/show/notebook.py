@@ -1,6 +1,5 @@
 """What a notebook opens with: records, figures with alt text, tables, a footer of provenance."""
 
-import os
 from collections.abc import Mapping
 
 from IPython.display import Image, Markdown, display
@@ -22,10 +21,10 @@ from lab.training import device
 PROFILES = ("published", "smoke", "quick", "paper")
 
 
-def collect(profile: str, *rows: Experiment) -> list[Record]:
+def collect(profile: str, *rows: Experiment, train_missing: bool = True) -> list[Record]:
     """The records of some rows: "published" reads results/ and never trains; other profiles train what is missing.
 
-    CLRLIB_TRAINING=off (set by `make reproduce`, which has trained before) leaves out what is missing instead.
+    train_missing=False leaves out what is missing instead: `make reproduce` has trained before.
     Raises ValueError for an unknown profile.
     """
     if profile not in PROFILES:
@@ -36,7 +35,7 @@ def collect(profile: str, *rows: Experiment) -> list[Record]:
         return [r for r in store.load_all(folder) if r.run.experiment in known]
     names = data_for(profile)
     precision = device.pick_precision()
-    if os.environ.get("CLRLIB_TRAINING") != "off":
+    if train_missing:
         for run in experiments.runs(profile, names, precision, catalogue=rows):
             store.load_or_train(run, folder, report=Progress)
     records = [r for r in store.load_all(folder) if r.run.experiment in known]  # more seeds too, where they were run

@@ -78,7 +78,7 @@ def record_of() -> Callable[[Run], Record]:
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
     """A project of its own, on the CPU, without a network and with nothing set in the environment."""
-    for name in ("CLRLIB_DATA", "CLRLIB_PRECISION", "CLRLIB_TRACEBACK", "CLRLIB_TRAINING"):
+    for name in ("CLRLIB_DATA", "CLRLIB_PRECISION", "CLRLIB_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")  # nothing is compiled

@@ -41,9 +41,7 @@ def test_published_records_are_those_of_the_rows_and_nothing_trains(said: list[s
 def test_other_profiles_train_what_is_missing_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "BUILD", tmp_path)
     monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
-    monkeypatch.setenv("CLRLIB_TRAINING", "off")
-    assert notebook.collect("smoke", HANN) == []
-    monkeypatch.delenv("CLRLIB_TRAINING")
+    assert notebook.collect("smoke", HANN, train_missing=False) == []
     (trained,) = notebook.collect("smoke", HANN)
     assert (trained.run.experiment, trained.run.profile, trained.run.data) == ("hann", "smoke", "digits")
     assert trained.curves["iteration"][-1] == trained.run.iterations
