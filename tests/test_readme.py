@@ -26,12 +26,12 @@ MAKEFILE = (paths.ROOT / "Makefile").read_text()
 
 @pytest.fixture(scope="module")
 def published() -> list[Record]:
-    return store.load_all(store.folder("published"))
+    return store.load_all(paths.records("published"))
 
 
 @pytest.fixture(scope="module")
 def quick() -> list[Record]:
-    return store.load_all(store.folder("published quick"))
+    return store.load_all(paths.records("published quick"))
 
 
 def test_the_results_are_those_of_the_records(published: list[Record], quick: list[Record]) -> None:
@@ -46,7 +46,7 @@ def test_the_deviations_are_those_of_the_records(published: list[Record]) -> Non
 
 
 def test_the_records_on_the_jpeg_copy_are_for_their_deviation_alone(published: list[Record]) -> None:
-    copy = store.load_all(store.folder("published jpeg"))
+    copy = store.load_all(paths.records("published jpeg"))
     assert [(r.run.experiment, r.run.seed) for r in copy] == [(n, k) for n in ("clr-table2", "fixed") for k in range(5)]
     found = {(r.run.data, r.run.order, r.run.precision, r.peak_memory["process"]) for r in copy}
     assert found == {("cifar10-jpeg", "once", "bfloat16", None)}
@@ -61,12 +61,12 @@ def test_the_speeds_are_those_of_the_bench() -> None:
     benches = bench.read_all()
     assert benches
     assert reproduce.with_block(README, bench.MARKS, page.readme_block(benches)) == README
-    assert (bench.FOLDER / "README.md").read_text() == page.page(benches)
+    assert (paths.BENCH / "README.md").read_text() == page.page(benches)
 
 
 def test_a_record_more_would_change_both(published: list[Record], quick: list[Record]) -> None:
     runs = [row.run("paper", 7, "cifar10", "float32") for row in (experiments.FIXED, experiments.CLR_TABLE_2)]
-    like = {r.run.experiment: r for r in store.load_all(store.folder("published jpeg"))}
+    like = {r.run.experiment: r for r in store.load_all(paths.records("published jpeg"))}
     more = [*published, *(replace(like[run.experiment], run=run) for run in runs)]
     short = [*quick, replace(like["fixed"], run=experiments.FIXED.run("quick", 7, "cifar10", "float32"))]
     for made in (reproduce.readme_block, reproduce.results_page):

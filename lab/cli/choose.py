@@ -118,7 +118,7 @@ def _on_their_images(record: Record) -> bool:
 
 
 def _records(*places: str) -> list[Record]:
-    return [*{record.run.name: record for place in places for record in store.load_all(store.folder(place))}.values()]
+    return [*{record.run.name: record for place in places for record in store.load_all(paths.records(place))}.values()]
 
 
 def _told(value: Any) -> str:

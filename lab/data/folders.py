@@ -69,7 +69,7 @@ def read_image_folder(source: Path, size: int | None = None, fit: bool = False) 
     Raises DataError for a source, an archive member or an image that is broken or of another size.
     """
     fitted = f"-{size}" if fit else ""
-    cache = paths.DATA / "cache" / f"{_key(source)}{fitted}.npz"
+    cache = paths.cached(f"{_key(source)}{fitted}.npz")
     arrays = _from_cache(cache)
     if arrays is None:
         files = _folder_files(source) if source.is_dir() else _archive_files(source)

@@ -90,7 +90,7 @@ class StreamedImages:
 
     def mean_image(self) -> Tensor:
         """The mean of SAMPLE training images, drawn once for all: (3, side, side) float32, kept in data/cache/."""
-        kept = paths.DATA / "cache" / f"{self.name}-{self.side}-mean-of-{SAMPLE}-{self.sha256[:16]}.npy.sealed"
+        kept = paths.cached(f"{self.name}-{self.side}-mean-of-{SAMPLE}-{self.sha256[:16]}.npy.sealed")
         content = unsealed(kept.read_bytes()) if kept.exists() else None
         if content is None:
             if kept.exists():

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import cache, partial
 from pathlib import Path
 
+from lab import paths
 from lab.data import image_sets
 from lab.experiments.run import Run
 from lab.files import Busy, alone, check_writable, clear_remains, reason, set_aside, to_json, write_atomically
-from lab.paths import BUILD, CHOICES, RESULTS
 from lab.records import checkpoints
 from lab.records.record import OtherFormat, Record
 from lab.records.trainer import NewReport, train
@@ -26,19 +26,9 @@ class Damaged(ValueError):
     """A record that is cut off: what a power cut leaves."""
 
 
-def folder(profile: str) -> Path:
-    """Where the records of a profile lie: build/<profile>/results/.
-
-    Those that were published: results/ for "published" (the paper's size), results/quick/ for "published quick",
-    results/jpeg/ for "published jpeg" (the headline on the JPEG copy, for the deviation of that name alone).
-    """
-    published = {"published": RESULTS, "published quick": RESULTS / "quick", "published jpeg": RESULTS / "jpeg"}
-    return published.get(profile, BUILD / profile / "results")
-
-
 def save(record: Record, folder: Path) -> Path:
     """Write a record, whole or not at all."""
-    path = _path(record.run, folder)
+    path = paths.record(record.run.name, folder)
     write_atomically(path, to_json(record.to_json()))
     return path
 
@@ -90,13 +80,13 @@ def check(folder: Path) -> None:
             with suppress(Busy), _alone(path.stem, folder, seconds=0):  # who has it sets it aside
                 _set_aside_if_damaged(path)
         else:
-            checkpoints.delete(_checkpoint(path.stem, folder))
+            checkpoints.delete(paths.checkpoint(path.stem, folder))
 
 
 def load(run: Run, folder: Path) -> Record | None:
     """The run's record where it was finished, else None."""
     try:
-        return read(_path(run, folder))
+        return read(paths.record(run.name, folder))
     except FileNotFoundError:
         return None
 
@@ -121,7 +111,7 @@ def load_all(folder: Path) -> list[Record]:
 
 def _files(folder: Path) -> list[Path]:
     """All of a folder that should be records; the choices lie beside the published ones."""
-    return sorted(path for path in folder.glob("*.json") if path.name != CHOICES.name)
+    return sorted(path for path in folder.glob("*.json") if path.name != paths.CHOICES.name)
 
 
 def silent(loader_rate: float | None) -> Report:
@@ -168,12 +158,12 @@ def _claimed(run: Run, folder: Path, seconds: float, processes: Alone) -> Iterat
 
 
 def _alone(name: str, folder: Path, seconds: float) -> AbstractContextManager[None]:
-    return alone(folder.parent / "locks" / f"{name}.lock", f"training {name}", seconds)
+    return alone(paths.lock(name, folder), f"training {name}", seconds)
 
 
 def _train(run: Run, folder: Path, until: float | None, report: NewReport, processes: Alone) -> Record:
     """Train a run that this process, or the first of several, has claimed."""
-    path, checkpoint = _path(run, folder), _checkpoint(run.name, folder)
+    path, checkpoint = paths.record(run.name, folder), paths.checkpoint(run.name, folder)
     first = processes.rank == 0
     if first:
         _set_aside_if_damaged(path)
@@ -200,14 +190,6 @@ def _set_aside_if_damaged(path: Path) -> None:
         pass
     except Damaged as error:
         set_aside(path, error)
-
-
-def _path(run: Run, folder: Path) -> Path:
-    return folder / f"{run.name}.json"
-
-
-def _checkpoint(name: str, folder: Path) -> Path:
-    return folder.parent / "checkpoints" / f"{name}.pt"
 
 
 @cache

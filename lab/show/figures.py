@@ -23,7 +23,7 @@ from clrlib.schedules import (
     WarmRestarts,
     Welch,
 )
-from lab import experiments, files
+from lab import experiments, files, paths
 from lab.claims import GUIDANCE, comparable, main_group, measured_range_tests, read_range_test, traced
 from lab.experiments import Experiment
 from lab.experiments.imagenet import Net
@@ -277,6 +277,6 @@ def draw_all(records: Sequence[Record], folder: Path, short: Sequence[Record] = 
         figure, alt = draw(records)
         if NOTHING in alt and short:
             figure, alt = draw(short)
-        files.write_atomically(folder / f"{name}.png", plots.encoded(figure, "png"))
-        files.write_atomically(folder / f"{name}.svg", plots.encoded(figure, "svg"))
-        files.write_atomically(folder / f"{name}.txt", (alt + "\n").encode())
+        files.write_atomically(paths.figure(name, "png", folder), plots.encoded(figure, "png"))
+        files.write_atomically(paths.figure(name, "svg", folder), plots.encoded(figure, "svg"))
+        files.write_atomically(paths.figure(name, "txt", folder), (alt + "\n").encode())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from lab import experiments
+from lab import experiments, paths
 from lab.claims import CLAIMS
 from lab.data import cifar100, image_sets, imagenet, imagenette
 from lab.experiments import Experiment
@@ -29,7 +29,7 @@ def collect(profile: str, *rows: Experiment, train_missing: bool = True) -> list
     """
     if profile not in PROFILES:
         raise ValueError(f"profile is {profile!r}; give one of {', '.join(PROFILES)}")
-    folder = store.folder(profile)
+    folder = paths.records(profile)
     known = {row.name: row for row in rows}
     if profile == "published":
         return [r for r in store.load_all(folder) if r.run.experiment in known]
@@ -51,7 +51,7 @@ def _as_now(run: Run, row: Experiment, names: Mapping[str, str], precision: str)
 
 def short() -> list[Record]:
     """The published short runs, those of profile quick."""
-    return store.load_all(store.folder("published quick"))
+    return store.load_all(paths.records("published quick"))
 
 
 def or_short(records: list[Record], *rows: Experiment, say_so: bool = True) -> list[Record]:

@@ -169,7 +169,7 @@ def write_report(name: str, title: str, parts: Mapping[str, Sequence[Part]]) -> 
     page = (
         f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body><h1>{escape(title)}</h1>\n{body}</body></html>\n'
     )
-    path = paths.BUILD / "own_model" / f"{name}.html"
+    path = paths.own_report(name)
     write_atomically(path, page.encode())
     return paths.shown(path)
 

@@ -13,6 +13,7 @@ import torch
 from distributed import Client, as_completed, get_worker
 from distributed.worker import print as print_at_the_client
 
+from lab import paths
 from lab.errors import sentence
 from lab.experiments.run import Run
 from lab.files import Busy
@@ -130,4 +131,4 @@ def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
 
 def _place(run: Run, folder: Path) -> Path:
     """The client's folder where this machine has it too, with the checkpoint of a worker that died; else its own."""
-    return folder if folder.is_dir() else store.folder(run.profile)
+    return folder if folder.is_dir() else paths.records(run.profile)

@@ -161,7 +161,7 @@ def _kill_after(seconds: float) -> None:
 def make_small(folder: Path) -> None:
     """Let the command in this process do little, in a folder."""
     os.environ |= {"CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": "", "CLRLIB_KERNELS": "torch"}
-    paths.BUILD = store.BUILD = folder / "build"
+    paths.BUILD = folder / "build"
     paths.NOTEBOOKS = folder / "notebooks"
     paths.NOTEBOOKS.mkdir(parents=True, exist_ok=True)
     experiments.runs = lambda *_: RUNS

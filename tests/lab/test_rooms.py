@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,3 +77,31 @@ def test_every_room_is_there_and_no_other() -> None:
 )
 def test_a_back_step_is_seen(line: str) -> None:
     assert back_steps("lab.training.loop", ast.parse(line)) and not back_steps("lab.claims.paper", ast.parse(line))
+
+
+def spelled(tree: ast.AST) -> list[int]:
+    """The lines that spell a path: a name joined to a path, or one of the project's folders joined to anything."""
+    joins = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)]
+    texts = [node for node in joins if isinstance(node.right, ast.JoinedStr) or is_text(node.right)]
+    return sorted({node.lineno for node in texts})
+
+
+def is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def test_paths_are_spelled_in_one_file() -> None:
+    """The folders inside a data set and inside torch, which others have named, are no paths of the project."""
+    others = {name for name in TREES if name.startswith("lab.data.")} | {"lab.nets.kernels.library"}
+    lines = {name: spelled(tree) for name, tree in TREES.items()}
+    assert lines.pop("lab.paths") and not [name for name in lines.keys() - others if lines[name]]
+    for name in others:
+        assert not re.search(r"paths\.[A-Z]+ / f?\"|\"(build|cache|results|figures|notebooks)\"", source_of(name)), name
+
+
+def source_of(name: str) -> str:
+    return ast.unparse(TREES[name]).replace("'", '"')
+
+
+def test_a_spelled_path_is_seen() -> None:
+    assert spelled(ast.parse('a = b / "c"\nd = folder / f"{e}.json"\nf = 1 / 2')) == [1, 2]

@@ -8,6 +8,7 @@ from records import record, seeds
 from refusals import Lab
 
 from clrlib.schedules import MultiStep
+from lab import paths
 from lab.cli import choose
 from lab.cli.choose import best_rate
 from lab.experiments import TUNE_FIXED, choices, named
@@ -65,9 +66,9 @@ def test_the_choice_is_written_beside_the_others(file: Path, capsys: pytest.Capt
         ("published", tuning(*6 * [70.0])[:3]),
         ("paper", tuning(69.0, 70.0, 71.0, 72.0, 73.0, 70.0)[3:]),
     ):
-        store.folder(place).mkdir(parents=True, exist_ok=True)
+        paths.records(place).mkdir(parents=True, exist_ok=True)
         for one in some:
-            store.save(one, store.folder(place))
+            store.save(one, paths.records(place))
     choose.choose()
     written = json.loads(file.read_text())
     assert written["another"] == {"value": [1, 2], "from": ["a"]}
@@ -106,4 +107,4 @@ def test_the_published_choice_is_that_of_the_published_records() -> None:
     """Where it was made."""
     chosen = choices.read().get(CHOICE)
     if chosen is not None:
-        assert (chosen["value"], chosen["from"]) == best_rate(store.load_all(store.folder("published")))
+        assert (chosen["value"], chosen["from"]) == best_rate(store.load_all(paths.records("published")))

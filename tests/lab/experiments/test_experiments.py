@@ -25,7 +25,7 @@ from clrlib.schedules import (
     WarmRestarts,
     Welch,
 )
-from lab import experiments
+from lab import experiments, paths
 from lab.data.image_sets import ImageSet
 from lab.experiments import (
     AS_CAFFE,
@@ -280,7 +280,7 @@ def test_the_rows_at_an_equal_budget_are_the_tuning_runs_on_the_test_images() ->
 
 def test_the_chosen_rates_are_the_best_of_the_published_tuning_runs() -> None:
     """Of the schedules whose three rates are all published."""
-    found = {r.run.experiment: r.accuracy for r in store.load_all(store.folder("published")) if r.run.seed == 0}
+    found = {r.run.experiment: r.accuracy for r in store.load_all(paths.records("published")) if r.run.seed == 0}
     for schedule, chosen in CHOSEN.items():
         rates = {lr: found.get(f"tune-{schedule}-{lr:g}") for lr in RATES}
         if None not in rates.values():

@@ -9,6 +9,7 @@ import pytest
 
 from clrlib.range_test import range_test_policy
 from clrlib.schedules import MultiStep, Triangular, Triangular2
+from lab import paths
 from lab.claims import read_bounds
 from lab.data import image_sets
 from lab.data.image_sets import ImageSet
@@ -187,7 +188,7 @@ def range_test_of(contest: Contest) -> Experiment:
 @EACH_CONTEST
 def test_what_was_found_and_chosen_is_what_the_published_records_say(contest: Contest) -> None:
     """As far as they are published: those that it was read from are on the JPEG copy, in bfloat16, in the history."""
-    quick = [r for r in store.load_all(store.folder("published quick")) if r.run.seed == 0]
+    quick = [r for r in store.load_all(paths.records("published quick")) if r.run.seed == 0]
     ends, test = {r.run.experiment: r.accuracy for r in quick}, range_test_of(contest)
     if contest.found is not None and test.name in ends:
         bounds = read_bounds(quick, test)

@@ -194,8 +194,8 @@ def test_a_folder_that_is_not_there_holds_no_records(folder: Path) -> None:
 
 
 def test_each_profile_has_its_folder() -> None:
-    assert store.folder("published") == paths.ROOT / "results"
-    assert store.folder("quick") == paths.ROOT / "build" / "quick" / "results"
+    assert paths.records("published") == paths.ROOT / "results"
+    assert paths.records("quick") == paths.ROOT / "build" / "quick" / "results"
 
 
 def test_images_are_loaded_once_a_process(capsys: pytest.CaptureFixture[str]) -> None:

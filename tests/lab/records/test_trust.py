@@ -82,7 +82,6 @@ def test_no_command_but_data_reaches_for_the_network(
     monkeypatch.delenv("CLRLIB_DATA", raising=False)
     for name in ("DATA", "BUILD"):
         monkeypatch.setattr(paths, name, tmp_path / name)
-    monkeypatch.setattr("lab.records.store.BUILD", tmp_path / "BUILD")
     assert main([command, "--profile", "paper"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: CIFAR-10 is not at DATA/")
