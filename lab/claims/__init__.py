@@ -1,4 +1,4 @@
-"""What the paper and its readers claim, what was measured, the verdict."""
+"""Claims of the paper and its readers, with what was measured and the verdict."""
 
 from lab.claims.architectures import ARCHITECTURES
 from lab.claims.claim import CHANCE, TOLERANCE, Claim

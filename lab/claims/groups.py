@@ -1,4 +1,4 @@
-"""Which records may stand together: same profile, data, device and precision, one for each row and seed."""
+"""Groups of records that may stand together: same profile, data, device and precision, one for each row and seed."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -51,5 +51,5 @@ def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
 
 
 def comparable(records: Sequence[Record]) -> bool:
-    """Whether these are the paper's experiment: its size, on CIFAR or ImageNet. Others get no verdict."""
+    """True for records of the paper's experiment: its size, on CIFAR or ImageNet. Others get no verdict."""
     return all(r.run.profile == "paper" and r.data["label"].startswith(("CIFAR-10", "ImageNet")) for r in records)

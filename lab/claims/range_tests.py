@@ -30,7 +30,7 @@ def read_range_test(records: Iterable[Record], row: Experiment = RANGE_TEST) -> 
 
 
 def read_bounds(records: Sequence[Record], row: Experiment = RANGE_TEST) -> Bounds:
-    """What the recorded range tests say together."""
+    """The bounds that the recorded range tests give together."""
     if not measured_range_tests(records, row):
         return Bounds(None, None, "no clear answer: no training went as far as its first measurement")
     return read_range_test(records, row).bounds()

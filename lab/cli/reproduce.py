@@ -266,7 +266,7 @@ def write_tables() -> None:
 
 
 def deviations_block(records: list[Record]) -> str:
-    """What stands between REPRODUCTION.md's marks."""
+    """The text between REPRODUCTION.md's marks."""
     copy = store.load_all(paths.records("published jpeg"))
     return f"{deviation_tables.deviations_table(records)}\n\n{deviation_tables.jpeg_table(copy, records)}"
 
@@ -288,7 +288,7 @@ def results_page(records: list[Record], quick: list[Record]) -> str:
 
 
 def readme_block(records: list[Record], quick: list[Record]) -> str:
-    """What stands between the README's marks."""
+    """The text between the README's marks."""
     in_short = (headlines.fixed_vs_cyclical, headlines.decay_only, headlines.range_test)
     sentences = "\n".join(f"- {text[0].upper()}{text[1:]}" for text in (answer(records) for answer in in_short))
     parts = (

@@ -63,7 +63,7 @@ def fetch(places: Sequence[str], part: Path, size: int, sha256: str) -> None:
 
 
 def _verdict(failed: dict[str, Exception]) -> Exception:
-    """What is said at the end: that another file came, or why none came, once where all places have one reason."""
+    """The error at the end: another file came, or why none came, once where all places have one reason."""
     if another := [error for error in failed.values() if isinstance(error, DataError)]:
         return another[0]
     whys = [(_host(place), _why(error)) for place, error in failed.items()]

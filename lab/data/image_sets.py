@@ -58,7 +58,7 @@ class ImageSet:
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """The device of the tensors."""
         return self.train_images.device
 
     def to(self, device: torch.device | str) -> "ImageSet":
@@ -186,7 +186,7 @@ def _cifar10(download: bool, fallback: bool) -> ImageSet:
 
 
 def _find(place: Path) -> tuple[Callable[[Path], Arrays], Path] | None:
-    """What CIFAR-10 there is at a place, as (reader, path); the original before any copy; a .npz only by its name."""
+    """The CIFAR-10 at a place, as (reader, path); the original before any copy; a .npz only by its name."""
     if is_npz(place) and place.is_file():
         return partial(read_npz, size=32), place
     if (place / cifar_archive.FOLDER).is_dir():

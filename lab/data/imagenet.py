@@ -54,7 +54,7 @@ class StreamedImages:
 
     @property
     def device(self) -> torch.device:
-        """Where the batches go."""
+        """The device that the batches go to."""
         return self.train_labels.device
 
     @property
@@ -172,14 +172,14 @@ def decode(path: Path, side: int) -> np.ndarray:
 
 
 def find() -> Path | None:
-    """Where it lies: the folder that CLRLIB_DATA names, or one of FOLDERS in it, else one of them in data/."""
+    """The folder that CLRLIB_DATA names, or one of FOLDERS in it, else one of them in data/."""
     named = os.environ.get("CLRLIB_DATA", "")
     places = ([Path(named).expanduser()] if named else []) + [paths.DATA]
     return next(filter(is_imagenet, (place / name for place in places for name in ("", *FOLDERS))), None)
 
 
 def is_imagenet(folder: Path) -> bool:
-    """Whether a folder has train/ and val/, and one of FOLDERS for a name or as many classes."""
+    """True where a folder has train/ and val/, and one of FOLDERS for a name or as many classes."""
     if not all((folder / split).is_dir() for split in SPLITS):
         return False
     return folder.name in FOLDERS or sum(entry.is_dir() for entry in os.scandir(folder / "train")) == CLASSES

@@ -1,4 +1,4 @@
-"""What came after the paper, on the same net.
+"""Later schedules, on the paper's net.
 
 Six schedules at an equal budget: 2,000 iterations, and three tuning runs each, whose rates are compared on a validation
 split. Smith's 1cycle, by a second-hand reading of his report; how its last three epochs fall is ours. Warm restarts and

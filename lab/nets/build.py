@@ -39,7 +39,7 @@ OF_ANY_SIZE: dict[str, tuple[Callable[..., Any], Normalisation]] = {
 
 
 def compiles(net: str, device: torch.device) -> bool:
-    """Whether this device should compile the net: a GPU the large ones.
+    """True where this device should compile the net: a GPU the large ones.
 
     Not Caffe's small ones, which train in less time than that takes, and not those of stochastic depth, which are
     another graph at each draw.

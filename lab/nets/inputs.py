@@ -1,4 +1,4 @@
-"""What stands before a net: images normalised, and in training shifted, cropped and mirrored at random as a batch."""
+"""Images on their way into a net: normalised, and in training shifted, cropped and mirrored at random as a batch."""
 
 from collections.abc import Callable
 from typing import Any

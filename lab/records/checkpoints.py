@@ -23,7 +23,7 @@ class Damaged(ValueError):
 
 
 def before(path: Path) -> Path:
-    """Where the checkpoint before the last one is kept."""
+    """The file of the checkpoint before the last one."""
     return path.with_suffix(".before.pt")
 
 

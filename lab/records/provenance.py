@@ -1,4 +1,4 @@
-"""Where a record comes from: machine, versions, commit."""
+"""The origin of a record: machine, versions, commit."""
 
 import platform
 import subprocess
@@ -32,7 +32,7 @@ def machine(device: torch.device, kernels: str, processes: int = 1) -> dict[str,
 
 
 def cpu_name() -> str:
-    """What the CPU calls itself."""
+    """The CPU's own name."""
     return str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine())
 
 

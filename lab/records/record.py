@@ -25,7 +25,7 @@ class OtherFormat(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """What a run produced: curves, one value for each evaluation, and where they come from.
+    """The curves of a run, one value for each evaluation, and their origin.
 
     curves: "iteration" (steps done), "lr" (as read from the optimizer at the step just done), "test_accuracy"
     (fraction; of the images that the run was tested on, see test_on), "test_loss", "train_loss" (mean over the batches
@@ -110,7 +110,7 @@ def _is_count_or_none(value: Any) -> bool:
 
 
 def _is_commit(commit: Any) -> bool:
-    """Whether it is what provenance.git gives; None is for what is outside a checkout."""
+    """True for what provenance.git gives; None is for what is outside a checkout."""
     return (
         isinstance(commit, dict)
         and isinstance(commit.get("commit", 0), str | None)

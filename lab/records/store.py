@@ -92,7 +92,7 @@ def load(run: Run, folder: Path) -> Record | None:
 
 
 def is_finished(run: Run, folder: Path) -> bool:
-    """Whether the run has a whole record. Raises ValueError as read does, but not for one that is cut off."""
+    """True where the run has a whole record. Raises ValueError as read does, but not for one that is cut off."""
     return _whole(run, folder) is not None
 
 

@@ -229,12 +229,12 @@ def _training(
 
 
 def _ends(records: Sequence[Record]) -> str:
-    """How each run ended, for an alt text."""
+    """The end of each run, for an alt text."""
     return "; ".join(f"{_title(r)}, seed {r.run.seed}, {_end(r)}" for r in records) or NOTHING
 
 
 def _title(record: Record) -> str:
-    """What the figure calls its row; without the iterations of the paper's size, for those that were run are said."""
+    """The figure's name for its row; without the iterations of the paper's size, for those that were run are said."""
     return next(plots.without_iterations(row) for row in experiments.CATALOGUE if row.name == record.run.experiment)
 
 

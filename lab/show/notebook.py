@@ -1,4 +1,4 @@
-"""What a notebook opens with: records, figures with alt text, tables, a footer of provenance."""
+"""Records, figures with alt text, tables and a footer of provenance for the notebooks."""
 
 from collections.abc import Mapping
 

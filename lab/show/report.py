@@ -53,7 +53,7 @@ def render(profile: str, published: Sequence[Record], yours: Sequence[Record], f
 
 
 def _counted(verdicts: Sequence[str]) -> str:
-    """How often each verdict stands in the table.
+    """The count of each verdict in the table.
 
     >>> _counted(["reproduced (one seed)", "-", "not run: `make publish ROWS=exp`", "-"])
     'Of 4 claims: 1 reproduced (one seed); 2 without a number to meet; 1 not run.'

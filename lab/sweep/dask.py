@@ -55,7 +55,7 @@ class Cluster:
         self.client.close()
 
     def places(self) -> int:
-        """How many runs are trained at a time, by the workers that are there now."""
+        """The number of runs that are trained at a time, by the workers that are there now."""
         return sum(worker["resources"].get("run") == 1 for worker in self._workers().values())
 
     def _workers(self) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How far a training is, in plain lines that read well in a terminal, a notebook and a log."""
+"""Progress of a training, in plain lines that read well in a terminal, a notebook and a log."""
 
 import time
 

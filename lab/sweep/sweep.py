@@ -96,7 +96,7 @@ def train_missing(
 
 
 def _beside_each(runs: Sequence[Run], jobs: int | Mapping[str, int]) -> dict[Run, int]:
-    """How many are trained at a time with each run, it counted too.
+    """The number of runs that are trained at a time with each run, it counted too.
 
     Of all runs, not of the missing ones: a sweep that is taken up again is to share out the cores as it did before.
     """

@@ -1,4 +1,4 @@
-"""How far many runs together are: in a terminal a bar at the bottom, in a log a line after each."""
+"""Progress of many runs together: in a terminal a bar at the bottom, in a log a line after each."""
 
 import shutil
 import sys
@@ -24,7 +24,7 @@ FORM = "total: {percentage:3.0f} %|{bar}| {n:,}/{total:,} iterations, {desc}"
 
 
 class Counts:
-    """How far runs are: iterations done, and seconds left as far as this sitting can tell.
+    """Counts of iterations done, and seconds left as far as this sitting can tell.
 
     counts: of each run the iterations done and those of them that were done before this sitting (runs x 2), in a file:
     written by the processes that train, read here.
@@ -64,7 +64,7 @@ class Lines:
         self.counts = counts
 
     def progress(self, run: Run) -> NewReport:
-        """What tells how far a run is, in its own process."""
+        """A report of how far a run is, for its own process."""
         return partial(Progress, count=self.counts.of(run))
 
     def ended(self, record: Record) -> None:
@@ -82,7 +82,7 @@ class Bar:
         self.show()
 
     def progress(self, run: Run) -> NewReport:
-        """What tells how far a run is, in its own process."""
+        """A report of how far a run is, for its own process."""
         return partial(Progress, say=_say_above_the_bar, often=False, count=self.counts.of(run))
 
     def ended(self, record: Record) -> None:

@@ -302,7 +302,7 @@ def test_the_library_alone_says_what_the_lab_needs(monkeypatch: pytest.MonkeyPat
     spec = importlib.util.find_spec("lab.cli.__main__")
     assert spec is not None and spec.loader is not None
     monkeypatch.setitem(sys.modules, "lab.errors", None)
-    with pytest.raises(SystemExit, match=r"error: the lab needs clrlib\.lab\.errors too, .*; call `make setup`"):
+    with pytest.raises(SystemExit, match=r"error: the lab needs lab\.errors too, .*; call `make setup`"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 

@@ -72,7 +72,7 @@ def same(one: Any, other: Any) -> bool:
 def test_it_learns(learned: tuple[Record, Weights]) -> None:
     record, _ = learned
     assert record.diverged_at is None
-    assert record.accuracy > 0.9  # chance is 0.25
+    assert record.accuracy > 0.8  # chance is 0.25
     assert record.curves["train_loss"][0] > 1 and record.curves["train_loss"][-1] < 0.5
     assert record.curves["test_loss"][-1] < 0.5
 
