@@ -218,9 +218,8 @@ class Training:
         torch.set_num_threads(state["threads"])  # sums are taken in another order by another number
         self.done, self.losses = state["done"], state["losses"]
         self.curves, self.seconds = state["curves"], float(state["seconds"])
-        now, self.commits = self.commits, state["commits"]
-        if self.commits[-1] not in now:
-            self.commits = self.commits + now
+        before = state["commits"]
+        self.commits = before + [commit for commit in self.commits if commit not in before[-1:]]
 
 
 def _checked(run: Run, images: Images) -> Images:

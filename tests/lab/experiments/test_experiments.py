@@ -295,7 +295,8 @@ def test_a_row_that_waits_for_its_choice_has_no_run(row: Experiment) -> None:
 
 
 def test_a_row_is_in_the_catalogue_once_it_waits_for_nothing() -> None:
-    assert {*CATALOGUE, *WAITING} == {*EVERY_ROW} and not {*CATALOGUE} & {*WAITING}
+    assert [row for row in EVERY_ROW if not row.waits_for] == [*CATALOGUE]
+    assert [row for row in EVERY_ROW if row not in CATALOGUE] == [*WAITING]
     for row in WAITING:
         with pytest.raises(ValueError, match=f"row '{row.name}' has no rate yet"):
             experiments.named([row.name])

@@ -60,7 +60,7 @@ def test_the_checkpoint_goes_only_when_the_record_is_on_the_disk(
 ) -> None:
     checkpoint = checkpoint_of(RUN, folder)
 
-    def train(run: Run, images: ImageSet, path: Path, report: object, until: float | None) -> Record:
+    def train(run: Run, images: ImageSet, path: Path, report: object, until: float | None, *_: object) -> Record:
         assert path == checkpoint and until is None
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"all that was trained so far")

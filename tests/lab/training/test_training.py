@@ -1,5 +1,6 @@
 """The loop that every curve comes from: it learns, repeats itself, survives being killed and admits divergence."""
 
+import copy
 import json
 import random
 import time
@@ -27,7 +28,7 @@ from lab.records import checkpoints, provenance, trainer
 from lab.records.record import Record
 from lab.records.trainer import OutOfTime, train
 from lab.training.curves import CURVES
-from lab.training.loop import Training, accuracy_and_loss, predict
+from lab.training.loop import Training, accuracy_and_loss, predict, steps
 
 RUN = Run("made", Triangular(0.001, 0.003, step_size=20), 60, data="made", batch=10, evaluate_every=20)
 SHORT = replace(RUN, iterations=13, batch=8, evaluate_every=4)  # evaluates after 4, 8, 12 and 13
@@ -143,6 +144,7 @@ def spied(run: Run, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> tuple[
             return super().forward(pictures)
 
     with monkeypatch.context() as patch:
+        patch.setenv("CLRLIB_KERNELS", "fused")  # the compiled net does not call forward
         patch.setitem(build.CAFFE_CIFAR10, run.net, Spied)
         train(run, images)
     return starts[0], batches, modes
@@ -274,8 +276,8 @@ def test_taken_up_with_the_kernels_it_had_or_not_at_all(
     with pytest.raises(KeyboardInterrupt):
         train(SHORT, few, checkpoint, kill_after(2))
     content = checkpoints.read(checkpoint, few.device)
-    monkeypatch.setattr(kernels, "name", lambda: "others")
-    with pytest.raises(ValueError, match=rf"CPU kernels '{had}', not 'others'; set CLRLIB_KERNELS={had}, or delete it"):
+    monkeypatch.setattr(kernels, "name", lambda: "torch")
+    with pytest.raises(ValueError, match=rf"CPU kernels '{had}', not 'torch'; set CLRLIB_KERNELS={had}, or delete it"):
         train(SHORT, few, checkpoint)
     assert content.pop("kernels") == had
     checkpoint.write_bytes(checkpoints.encoded(content))
@@ -594,3 +596,33 @@ def test_out_of_time_it_saves_and_goes_on_later_to_the_same_end(images: ImageSet
 def test_what_ends_by_itself_is_not_stopped(images: ImageSet) -> None:
     run = replace(SHORT, iterations=1, evaluate_every=1)
     assert train(run, images, until=0.0).curves["iteration"] == [1]
+
+
+def test_the_loop_yields_at_each_evaluation_and_ends_with_the_run(few: ImageSet) -> None:
+    """The curves are train's; between is called after each iteration but those."""
+    between: list[int] = []
+    with torch.random.fork_rng():
+        seen = [t.done for t in steps(SHORT, few, between=lambda t: between.append(t.done))]
+    assert seen == [4, 8, 12, 13]
+    assert between == [t for t in range(1, 13) if t not in seen]
+    with torch.random.fork_rng():
+        *_, last = steps(SHORT, few)
+    assert last.ended and last.curves == train(SHORT, few).curves
+
+
+def test_the_loop_ends_where_the_loss_is_not_finite(few: ImageSet) -> None:
+    with torch.random.fork_rng():
+        *_, last = steps(exploding(3, rate=1e6, evaluate_every=4), few)
+    assert last.ended and last.diverged_at is not None and last.done < last.run.iterations
+
+
+def test_a_state_goes_into_another_training(few: ImageSet) -> None:
+    """Without any file."""
+    with torch.random.fork_rng():
+        first = Training(SHORT, few)
+        first.advance(4)
+        state = copy.deepcopy(first.state_dict())
+        *_, resumed = steps(SHORT, few, begin=lambda t: t.load_state_dict(state))
+    assert resumed.curves == train(SHORT, few).curves
+    with torch.random.fork_rng(), pytest.raises(ValueError, match="it has no 'losses'"):
+        Training(SHORT, few).load_state_dict({key: value for key, value in state.items() if key != "losses"})
