@@ -190,6 +190,8 @@ def verdict(claim: Claim, group: Sequence[Record]) -> str:
     if found is None and any(r.run.profile != "paper" for r in group):
         return "not run"
     if found is None:
+        if any(row is not None and row.waits_for for row in (claim.row, claim.rival)):
+            return "not run: waits for `make choose`"
         rows = dict.fromkeys(row.name for row in (claim.row, claim.rival) if row is not None)
         seeds = f" SEEDS={claim.first_seed + 1}" if claim.first_seed else ""
         return f"not run: `make publish ROWS={','.join(rows)}{seeds}`"
