@@ -5,8 +5,8 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import joblib
@@ -73,26 +73,33 @@ def train_missing(
         return
     until = None if budget is None else time.monotonic() + budget
     with total(missing) as shown:
-        to_train = missing
-        for wait in (False, True):  # first what nobody trains, then what others have begun
-            begun_elsewhere = []
-            if not to_train:
-                break
-            for run, outcome in (
-                cluster.train(to_train, folder, wait)
-                if cluster
-                else _train_here(to_train, folder, beside, until, wait, shown)
-            ):
-                if outcome is Busy:
-                    begun_elsewhere.append(run)
-                elif isinstance(outcome, Record):
-                    if cluster and not store.is_finished(run, folder):  # trained on a machine with a folder of its own
-                        store.save(outcome, folder)
-                    shown.ended(outcome)
-            to_train = begun_elsewhere
+
+        def outcomes(some: Sequence[Run], wait: bool) -> Iterator[Outcome]:
+            here = partial(_train_here, beside=beside, until=until, shown=shown)
+            return cluster.train(some, folder, wait) if cluster else here(some, folder, wait=wait)
+
+        begun_elsewhere = _take(outcomes(missing, False), folder, shown, keep=cluster is not None)
+        if begun_elsewhere:
+            begun_elsewhere = _take(outcomes(begun_elsewhere, True), folder, shown, keep=cluster is not None)
     if unfinished := sum(not store.is_finished(run, folder) for run in missing):
-        why = "another process is at work" if to_train else "time is up"
+        why = "another process is at work" if begun_elsewhere else "time is up"
         print(f"{why}: {unfinished} runs are not finished; the same command goes on from here", flush=True)
+
+
+def _take(outcomes: Iterable[Outcome], folder: Path, shown: Lines | Bar, keep: bool) -> list[Run]:
+    """Count the runs as they end; give those that another process has begun.
+
+    keep: write the records that the folder does not have, of machines with a folder of their own.
+    """
+    begun_elsewhere = []
+    for run, outcome in outcomes:
+        if outcome is Busy:
+            begun_elsewhere.append(run)
+        elif isinstance(outcome, Record):
+            if keep and not store.is_finished(run, folder):
+                store.save(outcome, folder)
+            shown.ended(outcome)
+    return begun_elsewhere
 
 
 def _beside_each(runs: Sequence[Run], jobs: int | Mapping[str, int]) -> dict[Run, int]:

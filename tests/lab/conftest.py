@@ -84,9 +84,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")  # nothing is compiled
     for name in ("DATA", "RESULTS", "FIGURES", "NOTEBOOKS", "BUILD"):
         folder = tmp_path / name.lower()
-        for module in (paths, store):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, folder)
+        monkeypatch.setattr(paths, name, folder)
         folder.mkdir()
     (tmp_path / "figures" / "old.png").write_bytes(b"drawn before")
     (tmp_path / "user").mkdir()

@@ -305,7 +305,7 @@ def test_a_training_end_to_end_says_both_rates(
     with monkeypatch.context() as patch:
         patch.setattr(store, "_images", lambda name: images)
         patch.setattr(StreamedImages, "loader_rate", loader_rate)
-        record = store.load_or_train(ALEXNET, tmp_path / "results")
+        record = store.load_or_train(ALEXNET, tmp_path / "results", report=Progress)
     assert asked == [4]
     assert record.data == {"name": "imagenet", "label": "ImageNet", "sha256": images.sha256}
     assert record.curves["iteration"] == [3] and record.diverged_at is None

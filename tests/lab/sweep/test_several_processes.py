@@ -471,7 +471,7 @@ def test_the_command_under_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for package in ("clrlib", "lab"):
         shutil.copytree(paths.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (row,) = experiments.named(["nesterov-clr"])
-    run = row.run("smoke", 0, "digits", device.pick_precision(torch.device("cpu")))
+    run = row.run("smoke", 0, "digits", device.pick_precision())
     build = tmp_path / "build" / "smoke"
     checkpoint = build / "checkpoints" / f"{run.name}.pt"
     with pytest.raises(OutOfTime):
