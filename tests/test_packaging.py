@@ -1,7 +1,6 @@
 """What is imported is declared, what is declared is locked, imports point one way, and nothing unsafe is unpickled."""
 
 import ast
-import graphlib
 import re
 import shutil
 import subprocess
@@ -79,11 +78,6 @@ def test_every_import_within_clrlib_exists() -> None:
     assert len(TREES) > 20
     for name, found in OWN.items():
         assert found <= TREES.keys(), name
-
-
-def test_no_import_goes_round_in_a_circle() -> None:
-    inner = {name: found - {"clrlib"} for name, found in OWN.items()}
-    assert len([*graphlib.TopologicalSorter(inner).static_order()]) == len(TREES)
 
 
 def test_the_library_does_not_know_the_lab() -> None:

@@ -105,4 +105,4 @@ def test_a_records_parts_are_settled() -> None:
         *("weight_decay", "batch", "order", "precision", "evaluate_every", "test_on", "snapshots", "hold_out"),
         *("flip", "shift", "crop"),
     ]
-    assert {*provenance.machine(torch.device("cpu"))} >= {"device", "name", "threads", "kernels", "system"}
+    assert {*provenance.machine(torch.device("cpu"), "torch")} >= {"device", "name", "threads", "kernels", "system"}

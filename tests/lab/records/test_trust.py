@@ -19,11 +19,11 @@ from torchvision.datasets.utils import extract_archive
 from lab import paths
 from lab.cli.__main__ import main
 
-SOURCES = sorted((paths.ROOT / "clrlib").rglob("*.py"))
+SOURCES = sorted(path for package in ("clrlib", "lab") for path in (paths.ROOT / package).rglob("*.py"))
 
 
 def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
-    """Every call of a function or method of this name in clrlib."""
+    """Every call of a function or method of this name in clrlib and the lab."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
