@@ -41,7 +41,7 @@ def as_typed(text: str) -> str:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether memory, the machine's or the GPU's, could not be had; torch's CPU allocator has no class for it."""
+    """True where memory, the machine's or the GPU's, could not be had; torch's CPU allocator has no class for it."""
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and re.search("out of memory|can't allocate memory", str(error)) is not None

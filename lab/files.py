@@ -21,7 +21,7 @@ class Busy(Exception):
 
 
 def sealed(file: io.BytesIO) -> bytes:
-    """What was written to file, and its SHA-256."""
+    """The bytes that were written to file, and their SHA-256."""
     digest = hashlib.sha256(file.getbuffer()).digest()
     file.seek(0, io.SEEK_END)
     file.write(digest)
@@ -29,7 +29,7 @@ def sealed(file: io.BytesIO) -> bytes:
 
 
 def unsealed(written: bytes) -> bytes | None:
-    """What was sealed; None where a byte is missing or another.
+    """The bytes that were sealed; None where one is missing or another.
 
     >>> whole = sealed(io.BytesIO(b"weights"))
     >>> unsealed(whole), unsealed(whole[:-1]), unsealed(b"")
@@ -69,7 +69,7 @@ def nearest(folder: Path) -> Path:
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, without its number.
+    """The words of an error, without its number.
 
     >>> reason(OSError(28, "No space left on device")), reason(ValueError("no number"))
     ('No space left on device', 'no number')

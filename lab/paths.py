@@ -1,18 +1,12 @@
-"""Every folder, once. Nothing else in the project spells a path out."""
+"""Every path of the project, spelled here and nowhere else."""
 
 from pathlib import Path
 
-
-def _root() -> Path:
-    """The checkout that holds this file; the current folder where clrlib is installed outside one."""
-    checkout = Path(__file__).resolve().parents[1]
-    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
-
-
-ROOT = _root()
+ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"  # data sets, and their decoded copies in cache/
 RESULTS = ROOT / "results"  # published records: written by `make publish` alone
-CHOICES = RESULTS / "choices.json"  # what the validation split chose: written by `make choose` alone
+CHOICES = RESULTS / "choices.json"  # chosen rates and bounds: written by `make choose` alone
+BENCH = RESULTS / "bench"  # measured speed: written by `make bench` alone
 FIGURES = ROOT / "figures"  # published figures: written by `make publish` alone
 NOTEBOOKS = ROOT / "notebooks"
 BUILD = ROOT / "build"  # a reproducer's own runs: build/<profile>/
@@ -22,3 +16,98 @@ def shown(path: Path) -> str:
     """A path for people: relative to the project where it lies inside, else the bare name."""
     path = path.resolve()
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def page(name: str) -> Path:
+    """A page of the project, such as README.md."""
+    return ROOT / name
+
+
+def results_page() -> Path:
+    """The page of the published records."""
+    return RESULTS / "README.md"
+
+
+def bench_page() -> Path:
+    """The page of the measured speed."""
+    return BENCH / "README.md"
+
+
+def bench_picture() -> Path:
+    """The picture of where the compiled net's work is."""
+    return BENCH / "kernel.png"
+
+
+def bench_result(machine: str) -> Path:
+    """The measured speed of a machine."""
+    return BENCH / f"{machine}.json"
+
+
+def cached(name: str) -> Path:
+    """A decoded copy of data."""
+    return DATA / "cache" / name
+
+
+def download_lock(folder: Path) -> Path:
+    """The lock of a folder that data are downloaded into."""
+    return folder / "download.lock"
+
+
+def kernel(name: str) -> Path:
+    """A compiled kernel."""
+    return BUILD / "kernels" / name
+
+
+def records(profile: str) -> Path:
+    """The folder of a profile's records: build/<profile>/results/.
+
+    Published ones: results/ for "published" (the paper's size), results/quick/ for "published quick", results/jpeg/ for
+    "published jpeg" (the headline on the JPEG copy, for the deviation of that name alone).
+    """
+    published = {"published": RESULTS, "published quick": RESULTS / "quick", "published jpeg": RESULTS / "jpeg"}
+    return published.get(profile, BUILD / profile / "results")
+
+
+def record(name: str, folder: Path) -> Path:
+    """A run's record in a folder of records."""
+    return folder / f"{name}.json"
+
+
+def checkpoint(name: str, folder: Path) -> Path:
+    """A run's checkpoint, beside a folder of records."""
+    return folder.parent / "checkpoints" / f"{name}.pt"
+
+
+def lock(name: str, beside: Path) -> Path:
+    """A lock, beside a folder of records or notebooks."""
+    return beside.parent / "locks" / f"{name}.lock"
+
+
+def notebooks(profile: str) -> Path:
+    """The folder of the notebooks that were executed in a profile."""
+    return BUILD / profile / "notebooks"
+
+
+def figures(profile: str) -> Path:
+    """The folder of the figures of a profile's own records."""
+    return BUILD / profile / "figures"
+
+
+def figure(name: str, kind: str, folder: Path) -> Path:
+    """A figure as "png" or "svg", or its alternative text, "txt"."""
+    return folder / f"{name}.{kind}"
+
+
+def report(profile: str) -> Path:
+    """The report of a profile."""
+    return BUILD / profile / "report.html"
+
+
+def own_report(name: str) -> Path:
+    """The report of a model of one's own."""
+    return BUILD / "own_model" / f"{name}.html"
+
+
+def bench_records(commit: str, kernels: str) -> Path:
+    """The folder of the records that the bench trains with some kernels."""
+    return BUILD / "bench" / commit / kernels / "results"

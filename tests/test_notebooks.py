@@ -62,7 +62,10 @@ def test_the_title_is_a_numbered_question(path: Path, book: Book) -> None:
 def test_one_typed_and_commented_parameters_cell(book: Book) -> None:
     (cell,) = (cell for cell in book["cells"] if "parameters" in tags(cell))
     assert cell is cells(book, "code")[0]
-    assert re.fullmatch(r'profile: str = "published"  # \S.+', source(cell))
+    first, *rest = source(cell).splitlines()
+    assert re.fullmatch(r'profile: str = "published"  # \S.+', first)
+    collects = "collect(profile" in " ".join(map(source, cells(book, "code")))
+    assert [line.split("  # ")[0] for line in rest] == ["train_missing: bool = True"] * collects
 
 
 def test_the_cells_that_are_not_compared_are_as_many_as_the_page_says() -> None:

@@ -1,11 +1,12 @@
 """What is imported is declared, what is declared is locked, imports point one way, and nothing unsafe is unpickled."""
 
 import ast
-import graphlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,11 +78,6 @@ def test_every_import_within_clrlib_exists() -> None:
     assert len(TREES) > 20
     for name, found in OWN.items():
         assert found <= TREES.keys(), name
-
-
-def test_no_import_goes_round_in_a_circle() -> None:
-    inner = {name: found - {"clrlib"} for name, found in OWN.items()}
-    assert len([*graphlib.TopologicalSorter(inner).static_order()]) == len(TREES)
 
 
 def test_the_library_does_not_know_the_lab() -> None:
@@ -281,3 +277,35 @@ def test_these_rules_see_what_they_are_for() -> None:
     assert [*imports(tree)] == ["a.b", "c", "e"]
     assert keywords(ast.parse("torch.load(f, weights_only=False)", mode="eval").body) == {"weights_only": "False"}  # type: ignore[arg-type]
     assert reachable("lab.cli.reproduce") >= {"lab.records.store", "clrlib._schedules", "clrlib._policy"}
+
+
+def test_a_clone_imports_its_own_lab_and_its_copy_the_copys(tmp_path: Path) -> None:
+    """An editable install names the checkout in a .pth file; make writes there the way from the file to the clone."""
+    source, built = tmp_path / "source", tmp_path / "built"
+    built.mkdir()
+    for package in ("clrlib", "lab"):
+        (source / package).mkdir(parents=True)
+        (source / package / "__init__.py").touch()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    code = f"from setuptools import build_meta; build_meta.build_editable({str(built)!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, check=True)
+    (wheel,) = built.iterdir()
+    with zipfile.ZipFile(wheel) as content:
+        (name,) = (name for name in content.namelist() if name.endswith(".pth"))
+        assert content.read(name).decode() == f"{source}\n"
+    (line,) = re.findall(r"^\techo (\S+) \| tee (\S+) > /dev/null$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    site = source / ".venv" / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    (site / name).write_text(f"{line[0]}\n")
+    assert [path.name for path in source.glob(line[1])] == [name], "where make writes it"
+    shutil.copytree(source, tmp_path / "copy")
+    for clone in ("source", "copy"):
+        place = tmp_path / clone / site.relative_to(source)
+        code = f"import site; site.addsitedir({str(place)!r}); import lab; print(lab.__file__)"
+        done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+        assert Path(done.stdout.strip()) == tmp_path / clone / "lab" / "__init__.py"
+
+
+def test_the_wheel_is_the_library_alone() -> None:
+    assert PROJECT["tool"]["setuptools"]["packages"]["find"]["include"] == ["clrlib*"]

@@ -30,12 +30,12 @@ MAKEFILE = (paths.ROOT / "Makefile").read_text()
 
 @pytest.fixture(scope="module")
 def published() -> list[Record]:
-    return store.load_all(store.folder("published"))
+    return store.load_all(paths.records("published"))
 
 
 @pytest.fixture(scope="module")
 def quick() -> list[Record]:
-    return store.load_all(store.folder("published quick"))
+    return store.load_all(paths.records("published quick"))
 
 
 def test_the_results_are_those_of_the_records(published: list[Record]) -> None:
@@ -50,7 +50,7 @@ def test_the_deviations_are_those_of_the_records(published: list[Record]) -> Non
 
 
 def test_the_records_on_the_jpeg_copy_are_for_their_deviation_alone(published: list[Record]) -> None:
-    copy = store.load_all(store.folder("published jpeg"))
+    copy = store.load_all(paths.records("published jpeg"))
     assert [(r.run.experiment, r.run.seed) for r in copy] == [(n, k) for n in ("clr-table2", "fixed") for k in range(5)]
     found = {(r.run.data, r.run.order, r.run.precision, r.peak_memory["process"]) for r in copy}
     assert found == {("cifar10-jpeg", "once", "bfloat16", None)}
@@ -66,12 +66,12 @@ def test_the_speeds_are_those_of_the_bench() -> None:
     assert benches
     speed = (paths.ROOT / "docs" / "speed.md").read_text()
     assert reproduce.with_block(speed, bench.MARKS, page.speed_block(benches)) == speed
-    assert (bench.FOLDER / "README.md").read_text() == page.page(benches)
+    assert paths.bench_page().read_text() == page.page(benches)
 
 
 def like(published: list[Record], *rows: Experiment, seeds: int = 1) -> list[Record]:
     """Records of these rows at the paper's size, with the curve of a recorded training."""
-    (record, *_) = (r for r in store.load_all(store.folder("published jpeg")) if r.run.experiment == "fixed")
+    (record, *_) = (r for r in store.load_all(paths.records("published jpeg")) if r.run.experiment == "fixed")
     runs = [row.run("paper", seed, "cifar10", "float32") for row in rows for seed in range(seeds)]
     return [*published, *(replace(record, run=run) for run in runs)]
 

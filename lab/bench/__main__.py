@@ -22,7 +22,6 @@ from lab.sweep import sweep
 from lab.training import device
 
 MARKS = ("<!-- how fast: written by `make bench` -->", "<!-- end of how fast -->")
-FOLDER = paths.RESULTS / "bench"
 SEEDS = range(5)
 
 
@@ -65,11 +64,11 @@ def accuracies(precision: str) -> dict[str, Any]:
     commit = str(provenance.git()["commit"])[:7]  # another commit's accuracies are not this one's
     for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, kernels.name())):
         runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in SEEDS]
-        folder = paths.BUILD / "bench" / commit / path / "results"
+        folder = paths.bench_records(commit, path)
         with environment({"CLRLIB_KERNELS": way}):
             sweep.train_missing(runs, folder, jobs=1)  # in this process, where the setting holds
         found["iterations"] = runs[0].iterations
-        found[path] = [store.read(folder / f"{run.name}.json").accuracy for run in runs]
+        found[path] = [store.read(paths.record(run.name, folder)).accuracy for run in runs]
     return found
 
 
@@ -130,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only-costs", action="store_true", help="measure what each net takes, and nothing else")
     options = parser.parse_args(arguments)
     here = circumstances()
-    path = FOLDER / f"{file_name(here['machine']['name'], here['machine']['threads'])}.json"
+    path = paths.bench_result(file_name(here["machine"]["name"], here["machine"]["threads"]))
     if options.only_costs:  # beside what was measured before
         before = json.loads(path.read_text()) if path.exists() else here
         found = before | {"costs": measure_costs()}
@@ -153,13 +152,16 @@ def file_name(machine: str, cores: int) -> str:
 def publish() -> None:
     """Write the page of all benches, and the lines of docs/speed.md."""
     benches = read_all()
-    files.write_atomically(FOLDER / "README.md", page.page(benches).encode())
-    files.write_atomically(FOLDER / "kernel.png", kernel.drawn())
+    files.write_atomically(paths.bench_page(), page.page(benches).encode())
+    files.write_atomically(paths.bench_picture(), kernel.drawn())
+    speed = paths.page("docs/speed.md")
+    text = reproduce.with_block(speed.read_text(), MARKS, page.speed_block(benches))
+    files.write_atomically(speed, text.encode())
 
 
 def read_all() -> list[dict[str, Any]]:
     """Every published bench, by file name."""
-    return [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    return [json.loads(path.read_text()) for path in sorted(paths.BENCH.glob("*.json"))]
 
 
 if __name__ == "__main__":

@@ -1,17 +1,15 @@
 """What each net takes at its own size and batch, and what the whole paper costs, by arithmetic from that."""
 
 import heapq
-import json
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from lab import experiments, paths
+from lab import experiments
 from lab.bench.contenders import Iteration
 from lab.bench.limits import operations
 from lab.bench.timing import TORCHS, Contender, environment, time_all
@@ -184,25 +182,6 @@ def _seconds(row: Experiment, costs: Mapping[str, Cost]) -> float:
     run = row.run("paper", 0, "made", "bfloat16")
     name = "Caffe's cifar10_full" if run.net.startswith("caffe") else _measured()[run.net, SIDES[row.data]]
     return float(costs[name]["milliseconds"]) / 1000 * run.batch / run_of(name).batch
-
-
-def weight(run: Run) -> float:
-    """What one of the run's iterations takes beside one of another run's, as measured (results/bench/); else 1.
-
-    Nets that were not measured count as the Caffe net, whose variants most of them are.
-    """
-    if not (costs := _published(paths.RESULTS / "bench")):
-        return 1.0
-    name = _measured().get((run.net, SIDES.get(run.data.split("-")[0], 32)), "Caffe's cifar10_full")
-    return float(costs[name]["milliseconds"]) * run.batch / run_of(name).batch
-
-
-@cache
-def _published(folder: Path) -> dict[str, Cost]:
-    """The costs of the first machine there that has measured them all."""
-    benches = (json.loads(path.read_text()) for path in sorted(folder.glob("*.json")))
-    measured: Iterable[dict[str, Cost]] = (bench.get("costs", {}).get("nets", {}) for bench in benches)
-    return next((costs for costs in measured if costs.keys() >= NETS.keys()), {})
 
 
 @cache

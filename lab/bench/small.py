@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from clrlib import ScheduleLR, Triangular2
+from lab import paths
 from lab.data.image_sets import ImageSet
 from lab.experiments.run import Run
 from lab.records import store
@@ -100,7 +101,7 @@ def _noise() -> ImageSet:
 
 def figures_seconds() -> float:
     """Seconds to draw every figure from the published records."""
-    records = store.load_all(store.folder("published"))
+    records = store.load_all(paths.records("published"))
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         figures.draw_all(records, Path(folder))

@@ -1,4 +1,4 @@
-"""What the paper and its readers claim, what was measured, the verdict."""
+"""Claims of the paper and its readers, with what was measured and the verdict."""
 
 from lab.claims.architectures import ARCHITECTURES
 from lab.claims.claim import CHANCE, TOLERANCE, Claim
@@ -7,7 +7,7 @@ from lab.claims.groups import KINDS, Group, by_seed, comparable, groups, main_gr
 from lab.claims.guidance import GUIDANCE
 from lab.claims.later import LATER
 from lab.claims.paper import AS_GOOD, ONLY_THE_FALL, PAPER, SIGMOID_GAIN
-from lab.claims.range_tests import bounds_verdict, measured_range_tests, read_bounds, read_range_test
+from lab.claims.range_tests import bounds_of_loss, bounds_verdict, measured_range_tests, read_bounds, read_range_test
 from lab.claims.summary import Summary
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Claim",
     "Group",
     "Summary",
+    "bounds_of_loss",
     "bounds_verdict",
     "by_seed",
     "comparable",

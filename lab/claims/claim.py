@@ -88,7 +88,7 @@ class Claim:
 
 
 def _same_direction(paper: float, measured: Summary, doubt: float) -> bool:
-    """Whether the sign is the paper's: by the interval, or with one seed by more than the doubt (points)."""
+    """True where the sign is the paper's: by the interval, or with one seed by more than the doubt (points)."""
     low, high = measured.interval or (measured.mean - doubt, measured.mean + doubt)
     return (low > 0 and paper > 0) or (high < 0 and paper < 0)
 

@@ -1,4 +1,4 @@
-"""What table 2 owes to its drops, to a higher rate, to tuning and to its cycles: the controls, seed against seed.
+"""The controls, seed against seed: how much table 2 owes to its drops, a higher rate, tuning and its cycles.
 
 Written before any of them was trained. Nobody has published these numbers, so each sentence is our reading: what who
 recommends cycles must expect. With six pairs of seeds it counts as "reproduced" where the 95 % interval of the

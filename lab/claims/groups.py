@@ -1,12 +1,12 @@
-"""Which records may stand together: same profile, data, device and precision, one for each row and seed."""
+"""Groups of records that may stand together: same profile, data, device and precision, one for each row and seed."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from lab.experiments import CATALOGUE
+from lab.experiments import EVERY_ROW
 from lab.records.record import Record
 
-KINDS = {row.name: (row.data, row.settings.get("net", "")) for row in CATALOGUE}
+KINDS = {row.name: (row.data, row.settings.get("net", "")) for row in EVERY_ROW}
 
 # What may be averaged together: profile, data label, SHA-256, test or validation images, device, precision.
 Group = tuple[str, ...]
@@ -51,5 +51,5 @@ def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
 
 
 def comparable(records: Sequence[Record]) -> bool:
-    """Whether these are the paper's experiment: its size, on CIFAR or ImageNet. Others get no verdict."""
+    """True for records of the paper's experiment: its size, on CIFAR or ImageNet. Others get no verdict."""
     return all(r.run.profile == "paper" and r.data["label"].startswith(("CIFAR-10", "ImageNet")) for r in records)

@@ -1,4 +1,4 @@
-"""What the paper advises on choosing the cycle (sections 3.2 and 3.3), each as a question with a measured answer."""
+"""The paper's advice on choosing the cycle (sections 3.2 and 3.3), each as a question with a measured answer."""
 
 from lab.claims.claim import Claim
 from lab.experiments import (

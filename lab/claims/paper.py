@@ -1,4 +1,4 @@
-"""What the paper claims in its tables and figures."""
+"""Claims of the paper's tables and figures."""
 
 from collections.abc import Sequence
 

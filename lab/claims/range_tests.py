@@ -30,10 +30,23 @@ def read_range_test(records: Iterable[Record], row: Experiment = RANGE_TEST) -> 
 
 
 def read_bounds(records: Sequence[Record], row: Experiment = RANGE_TEST) -> Bounds:
-    """What the recorded range tests say together."""
+    """The bounds that the recorded range tests give together."""
     if not measured_range_tests(records, row):
         return Bounds(None, None, "no clear answer: no training went as far as its first measurement")
     return read_range_test(records, row).bounds()
+
+
+def bounds_of_loss(record: Record, share: float = 0.95) -> tuple[float, float]:
+    """Bounds read off one range test's training loss: the first rate that was measured, and where the fall is done.
+
+    max_lr: the smallest rate by which the loss has done that share of its whole fall. Raises ValueError where the loss
+    does not fall from the first rate on.
+    """
+    rates, losses = record.curves["lr"], np.array(record.curves["train_loss"])
+    if len(losses) < 2 or not losses[1:].min() < losses[0]:
+        raise ValueError(f"the training loss of {record.run.name} does not fall; no bounds can be read off it")
+    enough = losses <= losses[0] - share * (losses[0] - losses.min())
+    return rates[0], rates[int(enough.argmax())]
 
 
 def bounds_verdict(bounds: Bounds) -> str:

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = _options(sys.argv[1:] if arguments is None else arguments)
         if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
             os.environ["CLRLIB_DATA"] = _absolute(named)  # notebooks run in another folder
-        with processes.processes():
+        with processes.joined():
             _run(options)
     except (DataError, ValueError, RuntimeError, OSError, MemoryError) as error:
         if os.environ.get("CLRLIB_TRACEBACK"):
@@ -99,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if processes.size() > 1 and (options.command != "train" or (options.jobs or 1) > 1 or options.engine != "local"):
+    several = options.command != "train" or (options.jobs or 1) > 1 or options.engine != "local"
+    if processes.here().size > 1 and several:
         jobs = f" --jobs {options.jobs}" if options.jobs else ""
         raise ValueError(f"torchrun is for one training at a time, not for {options.command}{jobs}; give train alone")
     if options.command == "check":

@@ -58,7 +58,7 @@ def python() -> str:
 
 
 def packages() -> str:
-    """What computes."""
+    """The packages that compute."""
     try:
         found = provenance.versions()
     except ImportError as error:
@@ -82,7 +82,7 @@ def gpu() -> str:
 
 
 def trainer() -> str:
-    """What a training would run on, and in which precision."""
+    """The device and the precision of a training."""
     return f"trainings run on {device.pick_device().type}, in {device.pick_precision()}"
 
 
@@ -94,7 +94,7 @@ def memory() -> str:
 
 
 def folder() -> str:
-    """Whether build/ takes files."""
+    """Check that build/ takes files."""
     files.check_writable(paths.BUILD)
     return f"{paths.shown(paths.BUILD)}/ can be written to"
 
@@ -122,7 +122,7 @@ def compiled() -> str:
 
 
 def cifar10() -> str:
-    """Where CIFAR-10 is; it is not read."""
+    """The place of CIFAR-10; it is not read."""
     if os.environ.get("CLRLIB_DATA") == "digits":
         return "CIFAR-10: scikit-learn's digits stand in for it, as CLRLIB_DATA says"
     found = image_sets.find()
@@ -134,7 +134,7 @@ def cifar10() -> str:
 
 
 def images(name: str, find: Callable[[], Path | None], remedy: str) -> str:
-    """Where an image set is that only some rows need."""
+    """The place of an image set that only some rows need."""
     found = find()
     if found is None:
         raise DataError(f"{name} is not at {paths.shown(paths.DATA)}/, its trainings are left out. {remedy}")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from lab import claims, experiments, files, paths
 from lab.experiments import Experiment
+from lab.lines import duration
 from lab.records import provenance, store
 from lab.records.record import Record
 from lab.show import deviation_tables, figures, notebook, pages, report, tables
 from lab.sweep import processes, sweep
-from lab.sweep.progress import duration
 from lab.training import device
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def train(
     budget: seconds after which it stops; the next call goes on. cluster: trains instead of this machine.
     """
     device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
-    processes.by_the_first(partial(store.check, store.folder(profile)))
+    processes.here().by_the_first(partial(store.check, paths.records(profile)))
     names = notebook.data_for(profile)
     if any(name in experiments.FOLDER_COPIES for name in names.values()):
         print(
@@ -47,13 +47,21 @@ def train(
         )
     if profile == "smoke" and os.environ.get("CLRLIB_DATA", "digits") not in ("", "digits"):
         print("profile smoke always trains on the digits, not on what DATA or CLRLIB_DATA names")
-    if profile == "paper" and not experiments.CONTROL_TUNED and any(row in experiments.CONTROLS for row in rows):
-        print(f"left out until `make choose` has read their rate: {', '.join(experiments.TUNED_NAMES)}", flush=True)
+    if waiting := _waiting(profile, rows):
+        print(f"left out until `make choose` has read their rates: {', '.join(waiting)}", flush=True)
     where = cluster.machine() if cluster else device.pick_device()
     runs = experiments.runs(profile, names, device.pick_precision(), seeds, rows)
     at_a_time = {name: jobs or sweep.default_jobs(where, kind) for kind, name in names.items()}
-    sweep.train_missing(runs, store.folder(profile), at_a_time, budget, cluster)
+    sweep.train_missing(runs, paths.records(profile), at_a_time, budget, cluster)
     return set(names.values())
+
+
+def _waiting(profile: str, rows: Sequence[Experiment]) -> list[str]:
+    """The names of the rows that would be trained too, were their rates chosen."""
+    if {row.name for row in rows} < {row.name for row in experiments.CATALOGUE}:
+        return []  # some rows were asked for, and none that waits
+    tuned = () if experiments.CONTROL_TUNED or profile != "paper" else experiments.TUNED_NAMES
+    return [*tuned, *(row.name for row in experiments.WAITING if profile in row.shorter)]
 
 
 def reproduce(
@@ -71,44 +79,44 @@ def reproduce(
     budget: seconds after which the training stops; the notebooks then show what is there. rows, cluster: as for train.
     """
     data = train(profile, seeds, jobs, budget, rows, cluster)
-    yours = [r for r in store.load_all(store.folder(profile)) if r.run.data in data]
+    yours = [r for r in store.load_all(paths.records(profile)) if r.run.data in data]
     with showing(profile):
-        os.environ["CLRLIB_TRAINING"] = "off"  # the notebooks train nothing that was left out
-        try:
-            execute_all(profile)
-        finally:
-            del os.environ["CLRLIB_TRAINING"]
-        figures.draw_all(yours, paths.BUILD / profile / "figures")
+        execute_all(profile, train_missing=False)  # the notebooks train nothing that was left out
+        figures.draw_all(yours, paths.figures(profile))
         if profile != "smoke":  # tests leave the published figures alone
             draw_published()
-        published = store.load_all(store.folder("published quick" if profile == "quick" else "published"))
+        published = store.load_all(paths.records("published quick" if profile == "quick" else "published"))
         written = report.write(profile, published, yours)
     print(f"\n{tables.comparison_table(published, yours)}\n")
     print(report.NOT_RUN)
     print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
-    print(f"notebooks and figures: {paths.shown(paths.BUILD / profile)}/")
+    print(f"notebooks and figures: {paths.shown(written.parent)}/")
     print(f"all of it on one page: {paths.shown(written)}")
 
 
 @contextmanager
 def showing(profile: str) -> Iterator[None]:
     """One process at a time writes a profile's notebooks and figures; first it clears what killed ones left."""
-    built = paths.BUILD / profile
-    with files.alone(built / "locks" / "show.lock", f"writing notebooks and figures to {paths.shown(built)}/"):
-        files.clear_remains(built, "report.html")
-        for folder in (built / "notebooks", built / "figures"):
+    report, notebooks = paths.report(profile), paths.notebooks(profile)
+    with files.alone(paths.lock("show", notebooks), f"writing notebooks and figures to {paths.shown(report.parent)}/"):
+        files.clear_remains(report.parent, report.name)
+        for folder in (notebooks, paths.figures(profile)):
             files.clear_remains(folder)
         yield
 
 
-def execute_all(profile: str) -> None:
-    """Execute every notebook into build/<profile>/notebooks/. Raises RuntimeError at the end if any failed."""
+def execute_all(profile: str, train_missing: bool = True) -> None:
+    """Execute every notebook into build/<profile>/notebooks/. Raises RuntimeError at the end if any failed.
+
+    train_missing: for the notebooks that have this parameter.
+    """
     sources, failed, started = sorted(paths.NOTEBOOKS.glob("*.ipynb")), [], time.monotonic()
     for k, source in enumerate(sources, start=1):
         left = f", {duration((time.monotonic() - started) / (k - 1) * (len(sources) - k + 1))} left" if k > 1 else ""
         print(f"notebook {k}/{len(sources)}: {source.stem} ...{left}", flush=True)
         try:
-            execute(source, paths.BUILD / profile / "notebooks" / source.name, {"profile": profile})
+            more = {"train_missing": train_missing} if "train_missing" in known(source) else {}
+            execute(source, paths.notebooks(profile) / source.name, {"profile": profile, **more})
         except Exception as error:  # whatever a notebook does, the others still run; the target fails at the end
             failed.append(source.stem)
             print(f"notebook {source.stem} failed: {error}", flush=True)
@@ -141,23 +149,28 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
     partial.replace(target)
 
 
-def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
-    """Refuse what papermill lets pass: a misspelt name, a value of another type."""
+def known(source: Path) -> dict[str, str]:
+    """The parameters of a notebook, and the name of each one's type."""
     import papermill
 
-    known = papermill.inspect_notebook(source)
+    return {name: about["inferred_type_name"] for name, about in papermill.inspect_notebook(source).items()}
+
+
+def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse what papermill lets pass: a misspelt name, a value of another type."""
+    there = known(source)
     for name, value in parameters.items():
-        if name not in known:
-            raise ValueError(f"{source.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
-        wanted = known[name]["inferred_type_name"]
+        if name not in there:
+            raise ValueError(f"{source.name} has no parameter {name!r}; it has {', '.join(there) or 'none'}")
+        wanted = there[name]
         if type(value).__name__ != wanted:
             raise TypeError(f"{source.name}: parameter {name} is {value!r}, a {type(value).__name__}; give a {wanted}")
 
 
 def draw_published() -> None:
     """Redraw figures/ from results/, one process at a time, whatever the profile that it reproduces."""
-    records, short = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
-    with files.alone(paths.BUILD / "published" / "locks" / "figures.lock", f"drawing {paths.shown(paths.FIGURES)}/"):
+    records, short = (store.load_all(paths.records(place)) for place in ("published", "published quick"))
+    with files.alone(paths.lock("figures", paths.figures("published")), f"drawing {paths.shown(paths.FIGURES)}/"):
         files.clear_remains(paths.FIGURES)
         figures.draw_all(records, paths.FIGURES, short)
 
@@ -191,7 +204,7 @@ def _refuse_unclean() -> None:
 
 def _say_if_apart(precision: str) -> None:
     """Tell before hours of training that the table of claims will not show them: it takes one precision."""
-    published = {r.run.precision for r in claims.main_group(store.load_all(store.folder("published")))}
+    published = {r.run.precision for r in claims.main_group(store.load_all(paths.records("published")))}
     if published and precision not in published:
         other = min(published)
         what = f"these trainings are in {precision}, the published ones in {other}"
@@ -211,49 +224,50 @@ def _to_publish() -> list[tuple[str, Record]]:
     """The finished records and where each belongs. Raises ValueError for one that is not of this branch's commits."""
     found = []
     for profile, place in (("paper", "published"), ("quick", "published quick")):
-        records = (r for r in store.load_all(store.folder(profile)) if not r.run.data.startswith(("digits", "own")))
+        records = (r for r in store.load_all(paths.records(profile)) if not r.run.data.startswith(("digits", "own")))
         found += [(place, record) for record in records]
     for _, record in found:
         for commit in record.commits:
             if why := provenance.fault(commit):
-                folder = paths.shown(store.folder(record.run.profile))
+                folder = paths.shown(paths.records(record.run.profile))
                 raise ValueError(f"{record.run.name} {why}; move it out of {folder}/ and train it with committed code")
     return found
 
 
 def _publish_finished() -> None:
     finished = _to_publish()  # first: nothing is written where one of them is refused
-    for folder in (paths.RESULTS, paths.RESULTS / "quick", paths.NOTEBOOKS):
+    for folder in (paths.records("published"), paths.records("published quick"), paths.NOTEBOOKS):
         files.clear_remains(folder)
-    for page in (paths.ROOT / "README.md", paths.ROOT / "REPRODUCTION.md", paths.ROOT / "docs" / "rows.md"):
+    for page in map(paths.page, ("README.md", "REPRODUCTION.md", "docs/rows.md")):
         files.clear_remains(page.parent, page.name)
     for place, record in finished:
-        name = f"{record.run.name}.json"  # the file as it is: a published record never changes
-        files.write_atomically(store.folder(place) / name, (store.folder(record.run.profile) / name).read_bytes())
+        # the file as it is: a published record never changes
+        made, to = (paths.record(record.run.name, paths.records(p)) for p in (record.run.profile, place))
+        files.write_atomically(to, made.read_bytes())
     draw_published()
     write_tables()
     for source in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
-        executed = paths.BUILD / "published" / "notebooks" / source.name
+        executed = paths.notebooks("published") / source.name
         execute(source, executed, {})
         files.write_atomically(source, cleaned(executed).encode())
 
 
 def write_tables() -> None:
     """Write the pages that show the records or the catalogue, or what a program writes of them."""
-    records, quick = (store.load_all(store.folder(place)) for place in ("published", "published quick"))
-    files.write_atomically(paths.RESULTS / "README.md", results_page(records, quick).encode())
-    files.write_atomically(paths.ROOT / "docs" / "rows.md", pages.rows_page().encode())
+    records, quick = (store.load_all(paths.records(place)) for place in ("published", "published quick"))
+    files.write_atomically(paths.results_page(), results_page(records, quick).encode())
+    files.write_atomically(paths.page("docs/rows.md"), pages.rows_page().encode())
     for name, marks, block in (
         ("README.md", pages.README_MARKS, pages.readme_block(records)),
         ("REPRODUCTION.md", DEVIATION_MARKS, deviations_block(records)),
     ):
-        page = paths.ROOT / name
+        page = paths.page(name)
         files.write_atomically(page, with_block(page.read_text(), marks, block).encode())
 
 
 def deviations_block(records: list[Record]) -> str:
-    """What stands between REPRODUCTION.md's marks."""
-    copy = store.load_all(store.folder("published jpeg"))
+    """The text between REPRODUCTION.md's marks."""
+    copy = store.load_all(paths.records("published jpeg"))
     return f"{deviation_tables.deviations_table(records)}\n\n{deviation_tables.jpeg_table(copy, records)}"
 
 

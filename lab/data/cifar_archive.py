@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lab import paths
 from lab.data.download import Unavailable, fetch
 from lab.files import alone, put_in_place, reason
 from lab.data.folders import Arrays, DataError, again, content
@@ -89,7 +90,7 @@ def download(folder: Path) -> Path:
 
     whole, part = folder / ARCHIVE, folder / f".{ARCHIVE}.part"
     try:
-        with alone(folder / "download.lock", f"downloading {ARCHIVE}"):
+        with alone(paths.download_lock(folder), f"downloading {ARCHIVE}"):
             if whole.exists():  # by the process that was waited for
                 return whole
             try:

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from lab.files import reason
 from lab.data.folders import DataError
-from lab.sweep.progress import SECONDS_BETWEEN_LINES, duration, say
+from lab.lines import SECONDS_BETWEEN_LINES, duration, say
 
 TIMEOUT = 20.0  # seconds without a byte before a place is given up
 LEAST = (250e3, 5e3)  # bytes a second over SECONDS_BETWEEN_LINES: below it another place is asked; once all were slow
@@ -63,7 +63,7 @@ def fetch(places: Sequence[str], part: Path, size: int, sha256: str) -> None:
 
 
 def _verdict(failed: dict[str, Exception]) -> Exception:
-    """What is said at the end: that another file came, or why none came, once where all places have one reason."""
+    """The error at the end: another file came, or why none came, once where all places have one reason."""
     if another := [error for error in failed.values() if isinstance(error, DataError)]:
         return another[0]
     whys = [(_host(place), _why(error)) for place, error in failed.items()]

@@ -69,7 +69,7 @@ def read_image_folder(source: Path, size: int | None = None, fit: bool = False) 
     Raises DataError for a source, an archive member or an image that is broken or of another size.
     """
     fitted = f"-{size}" if fit else ""
-    cache = paths.DATA / "cache" / f"{_key(source)}{fitted}.npz"
+    cache = paths.cached(f"{_key(source)}{fitted}.npz")
     arrays = _from_cache(cache)
     if arrays is None:
         files = _folder_files(source) if source.is_dir() else _archive_files(source)
@@ -82,13 +82,13 @@ def read_image_folder(source: Path, size: int | None = None, fit: bool = False) 
 
 
 def again(source: Path) -> str:
-    """How to get a damaged data set again: `make data` leaves alone what is there."""
+    """The way to get a damaged data set again: `make data` leaves alone what is there."""
     ours = source.parent == paths.DATA and source.name in DOWNLOADED
     return f"delete {paths.DATA.name}/{source.name} and call `make data`" if ours else "get it again"
 
 
 def is_archive(path: Path) -> bool:
-    """Whether this is a file that read_image_folder can open, by its name."""
+    """True for a file that read_image_folder can open, by its name."""
     return path.name.endswith(tuple(ARCHIVES)) and path.is_file()
 
 
@@ -168,7 +168,7 @@ def _images_in(source: Path, archive: tarfile.TarFile, bounded: _Bounded) -> Ite
 
 
 def _wanted(source: Path, member: tarfile.TarInfo) -> bool:
-    """Whether a member is an image; refuses what an honest archive of images never holds."""
+    """True for a member that is an image; refuses what an honest archive of images never holds."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
         raise DataError(f"{source}: member {member.name!r} climbs out of the archive; do not trust this file")
@@ -267,7 +267,7 @@ def _format(name: str) -> str:
 
 
 def _from_cache(cache: Path) -> Arrays | None:
-    """What the cache holds, or None where there is none or it does not verify."""
+    """The content of the cache, or None where there is none or it does not verify."""
     try:
         with cache.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             arrays = Arrays(tuple(map(str, saved["classes"])), str(saved["encoding"]), *(saved[n] for n in _ARRAYS))

@@ -17,12 +17,11 @@ import numpy as np
 import torch
 
 from lab.data import cifar100, cifar_archive, imagenette, imagenet
-from lab.sweep import processes
 from lab import paths
 from lab.data.download import Unavailable
 from lab.data.folders import Arrays, DataError, is_archive, read_image_folder
 from lab.data.npz import OWN, is_npz, read_npz
-from lab.data.order import BatchOrder, generator
+from lab.data.order import Order, generator
 from lab.paths import shown
 from lab.data.imagenet import StreamedImages
 
@@ -59,7 +58,7 @@ class ImageSet:
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """The device of the tensors."""
         return self.train_images.device
 
     def to(self, device: torch.device | str) -> "ImageSet":
@@ -67,14 +66,18 @@ class ImageSet:
         names = ("train_images", "train_labels", "test_images", "test_labels")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
-    def batches(self, order: BatchOrder, start: int, stop: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Images and labels of the training batches from start to before stop; of several processes each its share."""
-        for batch in (processes.share(order(t)).to(self.device) for t in range(start, stop)):
+    def batches(self, order: Order, start: int, stop: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Images and labels of the training batches from start to before stop."""
+        for batch in (order(t).to(self.device) for t in range(start, stop)):
             yield self.train_images[batch], self.train_labels[batch]
 
     def test_batches(self, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Images and labels of all test images, in order."""
         yield from zip(torch.split(self.test_images, size), torch.split(self.test_labels, size), strict=True)
+
+    def beside(self, processes: int) -> "ImageSet":
+        """The same set: it needs no workers, which several processes of this machine would share."""
+        return self
 
     def loader_rate(self, batch: int) -> None:
         """None: there is no loader."""
@@ -98,9 +101,8 @@ class ImageSet:
         split = self.validation_split()
         return replace(split, test_images=self.test_images, test_labels=self.test_labels)
 
-    def test_share(self) -> "ImageSet":
-        """The same set with this process's share of the test images."""
-        share = processes.share
+    def test_share(self, share: Callable[[torch.Tensor], torch.Tensor]) -> "ImageSet":
+        """The same set with a share of the test images."""
         return replace(self, test_images=share(self.test_images), test_labels=share(self.test_labels))
 
     def mean_image(self) -> torch.Tensor:
@@ -184,7 +186,7 @@ def _cifar10(download: bool, fallback: bool) -> ImageSet:
 
 
 def _find(place: Path) -> tuple[Callable[[Path], Arrays], Path] | None:
-    """What CIFAR-10 there is at a place, as (reader, path); the original before any copy; a .npz only by its name."""
+    """The CIFAR-10 at a place, as (reader, path); the original before any copy; a .npz only by its name."""
     if is_npz(place) and place.is_file():
         return partial(read_npz, size=32), place
     if (place / cifar_archive.FOLDER).is_dir():

@@ -8,7 +8,7 @@ import io
 import os
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
@@ -23,11 +23,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from lab.sweep import processes
 from lab import paths
 from lab.files import reason, sealed, unsealed, write_atomically
 from lab.data.folders import FORMATS, DataError
-from lab.data.order import BatchOrder, generator
+from lab.data.order import BatchOrder, Order, generator
 
 FOLDERS, SPLITS, CLASSES = ("imagenet", "ILSVRC2012"), ("train", "val"), 1000
 SIDE = 256  # pixels
@@ -55,7 +54,7 @@ class StreamedImages:
 
     @property
     def device(self) -> torch.device:
-        """Where the batches go."""
+        """The device that the batches go to."""
         return self.train_labels.device
 
     @property
@@ -71,14 +70,13 @@ class StreamedImages:
 
     without_validation = validation_split
 
-    def test_share(self) -> "StreamedImages":
-        """The same set with this process's share of the test images."""
-        share = processes.share
+    def test_share(self, share: Callable[[Any], Any]) -> "StreamedImages":
+        """The same set with a share of the test images."""
         return replace(self, test_files=share(self.test_files), test_labels=share(self.test_labels))
 
-    def batches(self, order: BatchOrder, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of the batches from start to before stop; of several processes each its share."""
-        batches = map(processes.share, map(order, range(start, stop)))
+    def batches(self, order: Order, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of the batches from start to before stop."""
+        batches = map(order, range(start, stop))
         return self._load(self.train_files, self.train_labels, batches, stop - start)
 
     def test_batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -86,9 +84,13 @@ class StreamedImages:
         batches = torch.split(torch.arange(len(self.test_files)), size)
         return self._load(self.test_files, self.test_labels, batches, len(batches))
 
+    def beside(self, processes: int) -> "StreamedImages":
+        """The same set with workers for one of several processes of this machine."""
+        return replace(self, workers=max(1, joblib.cpu_count() // processes - 1)) if processes > 1 else self
+
     def mean_image(self) -> Tensor:
         """The mean of SAMPLE training images, drawn once for all: (3, side, side) float32, kept in data/cache/."""
-        kept = paths.DATA / "cache" / f"{self.name}-{self.side}-mean-of-{SAMPLE}-{self.sha256[:16]}.npy.sealed"
+        kept = paths.cached(f"{self.name}-{self.side}-mean-of-{SAMPLE}-{self.sha256[:16]}.npy.sealed")
         content = unsealed(kept.read_bytes()) if kept.exists() else None
         if content is None:
             if kept.exists():
@@ -107,7 +109,7 @@ class StreamedImages:
         for _ in islice(batches, workers):  # until each of them has started
             pass
         started = time.perf_counter()
-        images = processes.size() * sum(len(labels) for _, labels in batches)
+        images = sum(len(labels) for _, labels in batches)
         return images / (time.perf_counter() - started)
 
     def _mean_of_sample(self) -> Tensor:
@@ -170,14 +172,14 @@ def decode(path: Path, side: int) -> np.ndarray:
 
 
 def find() -> Path | None:
-    """Where it lies: the folder that CLRLIB_DATA names, or one of FOLDERS in it, else one of them in data/."""
+    """The folder that CLRLIB_DATA names, or one of FOLDERS in it, else one of them in data/."""
     named = os.environ.get("CLRLIB_DATA", "")
     places = ([Path(named).expanduser()] if named else []) + [paths.DATA]
     return next(filter(is_imagenet, (place / name for place in places for name in ("", *FOLDERS))), None)
 
 
 def is_imagenet(folder: Path) -> bool:
-    """Whether a folder has train/ and val/, and one of FOLDERS for a name or as many classes."""
+    """True where a folder has train/ and val/, and one of FOLDERS for a name or as many classes."""
     if not all((folder / split).is_dir() for split in SPLITS):
         return False
     return folder.name in FOLDERS or sum(entry.is_dir() for entry in os.scandir(folder / "train")) == CLASSES
@@ -197,7 +199,7 @@ def read() -> StreamedImages:
     files = (np.array([*names]) for names in sizes)
     listing = "\n".join(f"{name} {size}" for names in sizes for name, size in names.items())
     digest = sha256(listing.encode()).hexdigest()
-    workers = max(1, joblib.cpu_count() // processes.on_this_machine() - 1)
+    workers = max(1, joblib.cpu_count() - 1)
     train, test = zip(files, labels, strict=True)
     return StreamedImages(source, tuple(classes), *train, *test, digest, paths.shown(source), workers)
 

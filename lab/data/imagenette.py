@@ -20,6 +20,7 @@ CLASSES = (
     *("n03394916", "n03417042", "n03425413", "n03445777", "n03888257"),
 )
 TRAIN, VAL = 9469, 3925  # images
+WHOLE, PART = "imagenette2-160", ".imagenette.part"
 REMEDY = "Put fast.ai's imagenette2-160 folder, or a copy of 128 px named imagenette-128*, into data/ or CLRLIB_DATA."
 
 
@@ -38,9 +39,9 @@ def download() -> None:
     """fast.ai's imagenette2-160 into data/ (99 MB, once), by torchvision; where that fails a line, nothing else."""
     from torchvision.datasets import Imagenette  # here: it takes as long to import as torch
 
-    part, whole = paths.DATA / ".imagenette.part", paths.DATA / "imagenette2-160"
+    part, whole = paths.DATA / PART, paths.DATA / WHOLE
     try:
-        with alone(paths.DATA / "download.lock", f"downloading {whole.name}"):
+        with alone(paths.download_lock(paths.DATA), f"downloading {whole.name}"):
             if whole.exists():  # by the process that was waited for
                 return
             shutil.rmtree(part, ignore_errors=True)  # what a killed download left

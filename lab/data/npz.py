@@ -20,7 +20,7 @@ Header = tuple[tuple[int, ...], np.dtype]
 
 
 def is_npz(path: Path) -> bool:
-    """Whether read_npz is for this, by its name."""
+    """True for a file that read_npz is for, by its name."""
     return path.suffix.lower() == ".npz"
 
 

@@ -1,10 +1,12 @@
-"""Where randomness comes from: a generator for each purpose; the order of the images as a function of the iteration."""
+"""A random generator for each purpose; the order of the images as a function of the iteration."""
 
 import hashlib
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+Order = Callable[[int], Tensor]  # batch t: the indices of its images
 ORDERS = ("file", "once", "epoch")
 
 
@@ -19,7 +21,7 @@ def generator(seed: int, purpose: str) -> torch.Generator:
 
 
 class BatchOrder:
-    """Which images make up batch t: the epochs' orders laid end to end and cut into batches.
+    """The images of batch t: the epochs' orders laid end to end and cut into batches.
 
     Random access in t, so a resumed training sees the batches that it would have seen; the same for every policy of a
     seed. A batch may span two epochs, as Caffe's do. order: "file" (Caffe's: as the images are stored, never shuffled,

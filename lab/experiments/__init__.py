@@ -73,6 +73,7 @@ __all__ = [
     "DENSENET",
     "DEVIATIONS",
     "EQUAL",
+    "EVERY_ROW",
     "EXP",
     "EXP_RANGE",
     "EXP_RANGE_AMPLITUDE",
@@ -111,6 +112,7 @@ __all__ = [
     "TUNED_TUNING",
     "TUNE_FIXED",
     "TUNING",
+    "WAITING",
     "WARM_RESTARTS",
     "WELCH",
     "Experiment",
@@ -124,7 +126,7 @@ HEADLINE = (FIXED, CLR_TABLE_2, *CONTROLS)
 HEADLINE_FIRST = (FIXED, CLR_TABLE_2, *TUNE_FIXED, *CONTROLS)  # with what chooses a control's rate, as it is trained
 
 # In the order in which they are trained: what teaches most comes first.
-CAFFE_NET = (
+_CAFFE_NET = (
     *HEADLINE_FIRST,
     *(RANGE_TEST, CLR_TRIANGULAR2, DECAY_4000, CLR_TRIANGULAR, DECAY_2000),
     *(EXP, EXP_RANGE, EXP_RANGE_AMPLITUDE),
@@ -141,14 +143,17 @@ OTHER_NETS = (
     *(*TUNED_TUNING, *TUNED),
     *(*TABLE_4_CIFAR100, *IMAGENET),
 )
-CATALOGUE = (*CAFFE_NET, *OTHER_NETS)
+EVERY_ROW = (*_CAFFE_NET, *OTHER_NETS)
+CATALOGUE = tuple(row for row in EVERY_ROW if not row.waits_for)
+WAITING = tuple(row for row in EVERY_ROW if row.waits_for)
+CAFFE_NET = tuple(row for row in _CAFFE_NET if not row.waits_for)
 
 
 def named(names: Sequence[str]) -> tuple[Experiment, ...]:
     """The rows of these names, in the catalogue's order. Raises ValueError for an unknown or repeated name."""
     unknown = set(names) - {row.name for row in CATALOGUE}
-    if waiting := sorted(unknown & {*TUNED_NAMES}):
-        raise ValueError(f"row {waiting[0]!r} has no rate yet; train tune-fixed-..., then call `make choose`")
+    if waiting := sorted(unknown & {*TUNED_NAMES, *(row.name for row in WAITING)}):
+        raise ValueError(f"row {waiting[0]!r} has no rate yet; train the rows that choose it, then call `make choose`")
     if unknown:
         known = ", ".join(row.name for row in CATALOGUE)
         raise ValueError(f"row {sorted(unknown)[0]!r} is not in the catalogue; give some of {known}")
@@ -164,7 +169,7 @@ def runs(
 
     data: the name of the image set for each kind that is at hand; rows that need another kind are left out.
     """
-    catalogue = [e for e in catalogue if profile in e.shorter and e.data in data]
+    catalogue = [e for e in catalogue if profile in e.shorter and e.data in data and not e.waits_for]
     least = {e.name: least_seeds(e, profile) for e in catalogue}
     seed_by_seed = ((FIXED, CLR_TABLE_2), TUNE_FIXED, CONTROLS)
     own = [[e for e in catalogue if e in rows] for rows in seed_by_seed]
@@ -175,7 +180,7 @@ def runs(
 
 
 def least_seeds(row: Experiment, profile: str) -> int:
-    """How many seeds a row is trained with at least, whatever SEEDS= says.
+    """The least number of seeds of a row, whatever SEEDS= says.
 
     At the paper's size 6 for the headline and the range test, 3 for the other rows of the Caffe net; one, as the row
     says, where it only chooses on the validation split, and for table 3 with constant bounds.

@@ -1,4 +1,4 @@
-"""What came after the paper, on the same net.
+"""Later schedules, on the paper's net.
 
 Six schedules at an equal budget: 2,000 iterations, and three tuning runs each, whose rates are compared on a validation
 split. Smith's 1cycle, by a second-hand reading of his report; how its last three epochs fall is ours. Warm restarts and
@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from clrlib import PiecewiseLinear, Policy, Triangular, Triangular2, WarmRestarts
+from lab.experiments import choices
 from lab.experiments.experiment import Experiment
 from lab.experiments.table_1 import FIXED
 
@@ -58,19 +59,20 @@ def _row(name: str, title: str, schedule: str, lr: float, **settings: str) -> Ex
 
 TUNING = tuple(tuning(schedule, lr) for schedule in SCHEDULES for lr in RATES)
 
-# Each schedule's best of the three on the validation split, seed 0, of the JPEG copy in bfloat16, whose records are in
-# the history; a test compares it with those that are published.
-CHOSEN = {"cosine": 0.004, "linear": 0.008, "wsd": 0.004, "1cycle": 0.008, "triangular2": 0.008, "schedule-free": 0.008}
+
+def choice(schedule: str) -> str:
+    """The name in results/choices.json of a schedule's best rate of the three, on the validation split, seed 0."""
+    return f"equal-{schedule}"
 
 
-def equal(schedule: str) -> Experiment:
+def equal(schedule: str, lr: float | None) -> Experiment:
     """A schedule at its best rate, on all training images and the test images, with seeds that chose nothing."""
-    lr = CHOSEN[schedule]
-    row = _row(f"equal-{schedule}", f"{TITLES[schedule]}, {_up_to(schedule, lr)}", schedule, lr)
-    return replace(row, seeds=3, first_seed=1)
+    title = f"{TITLES[schedule]}, {_up_to(schedule, lr)}" if lr else f"{TITLES[schedule]}, its best rate"
+    row = _row(f"equal-{schedule}", title, schedule, lr or RATES[0])
+    return replace(row, seeds=3, first_seed=1, waits_for="" if lr else choice(schedule))
 
 
-EQUAL = tuple(equal(schedule) for schedule in SCHEDULES)
+EQUAL = tuple(equal(schedule, choices.rate(choice(schedule))) for schedule in SCHEDULES)
 
 RISE, DOWN, END = 4_297, 8_594, 9_765  # 11, 22 and 25 epochs of 50,000 / 128 iterations
 ONE_CYCLE = Experiment(

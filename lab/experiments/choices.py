@@ -1,4 +1,4 @@
-"""What was chosen on the validation split: results/choices.json, written by `make choose` and by nobody's hand.
+"""Choices made from records: results/choices.json, written by `make choose` and by nobody's hand.
 
 The file is one JSON object, name -> {"value": what was chosen, "from": [names of the records it was chosen from]}.
 """
@@ -33,6 +33,20 @@ def rate(name: str) -> float | None:
     if name not in (choices := read()):
         return None
     value = choices[name]["value"]
-    if type(value) is not float or not 0 < value < 1:
+    if not _is_rate(value):
         raise ValueError(f"{FILE}: {name} is {value!r}, no learning rate; delete it and call `make choose`")
-    return value
+    return float(value)
+
+
+def bounds(name: str) -> tuple[float, float] | None:
+    """The bounds, base_lr and max_lr, that were chosen under a name, None where they were not chosen yet."""
+    if name not in (choices := read()):
+        return None
+    value = choices[name]["value"]
+    if not isinstance(value, list) or len(value) != 2 or not all(map(_is_rate, value)) or value[0] >= value[1]:
+        raise ValueError(f"{FILE}: {name} is {value!r}, no bounds; delete it and call `make choose`")
+    return value[0], value[1]
+
+
+def _is_rate(value: Any) -> bool:
+    return type(value) is float and 0 < value < 10

@@ -1,4 +1,4 @@
-"""What reproductions do otherwise than Caffe, and what it costs: table 2 in a tenth of its length, three seeds."""
+"""Deviations of reproductions from Caffe, and their cost: table 2 in a tenth of its length, three seeds."""
 
 from typing import Any
 

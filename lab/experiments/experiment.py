@@ -28,6 +28,8 @@ class Experiment:
     seeds: the least number of seeds, from first_seed on. shorter: by what each profile divides the iterations; a
     profile that is not there leaves the row out. settings: what its Run has other than the defaults (net ...).
     instead: what a smaller profile has in their place. data: the kind of images, "cifar10", "imagenette" ...
+    waits_for: the name of a choice that the row needs and that was not made yet (lab.experiments.choices); its policy
+    then shows no more than the kind, and it has no run.
     evaluate_seed_0: in place of evaluate_every for seed 0 of the paper's size, to see what happens within an epoch.
     """
 
@@ -45,13 +47,16 @@ class Experiment:
     instead: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     data: str = "cifar10"
     evaluate_seed_0: int | None = None
+    waits_for: str = ""
 
     def run(self, profile: str, seed: int, data: str, precision: str) -> Run:
         """This row as a run of the given profile.
 
         A copy of CIFAR-10 as an image folder has no order of its own but class by class, and images of one's own may
-        have none: there "file" becomes "once".
+        have none: there "file" becomes "once". Raises ValueError for a row that waits for a choice.
         """
+        if self.waits_for:
+            raise ValueError(f"row {self.name!r} waits for the choice {self.waits_for!r}; call `make choose`")
         by = self.shorter[profile]
         settings = {"batch": 100, "precision": precision, **self.settings, **self.instead.get(profile, {})}
         if profile == "smoke":

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clrlib import Exponential, ExpRange, MultiStep, Policy, Stages, Triangular, Triangular2
+from lab.experiments import choices
 from lab.experiments.experiment import QUARTER, Experiment, shortened
 
 IN_SMOKE = ("range-test", "fixed", "triangular2")  # the other rows train nothing that these do not
@@ -26,7 +27,8 @@ class Net:
 
     stage: iterations after which rate and range fall tenfold. bounds: the paper's for triangular2; exp_bounds: for
     exp_range, which ends after exp_range_iterations; exp may go on, exp_then is its accuracy there. quick: what that
-    profile divides the iterations on Imagenette by. found: the bounds of its own LR range test on Imagenette.
+    profile divides the iterations on Imagenette by. found: the bounds of its own LR range test on
+    Imagenette, once they were chosen.
     """
 
     name: str
@@ -155,7 +157,7 @@ ALEXNET = Net(
     imagenet={"batch": 256, "crop": 227},
     imagenette={"batch": 64, "crop": 112},
     quick=7,  # 11 epochs
-    found=(0.0039, 0.0319),  # as read from seed 0 of the range test in profile quick; a test reads it again
+    found=choices.bounds("alexnet-bounds"),
 )
 GOOGLENET = Net(
     name="googlenet",
@@ -173,6 +175,7 @@ GOOGLENET = Net(
     imagenet={"batch": 128, "crop": 224},
     imagenette={"batch": 32, "crop": 112},
     quick=14,  # 3 epochs
+    found=choices.bounds("googlenet-bounds"),
 )
 IMAGENET_NETS = (ALEXNET, GOOGLENET)
 IMAGENETTE = tuple(row for net in IMAGENET_NETS for row in net.on_imagenette())

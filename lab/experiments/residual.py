@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clrlib import MultiStep, Policy, Stages, Triangular
+from lab.experiments import choices
 from lab.experiments.experiment import QUARTER, Experiment
 
 TRAINING: dict[str, Any] = {
@@ -120,6 +121,7 @@ RESNET = Family(
     quick=32,
     smoke=1_600,
     settings={"batch": 128},
+    found=choices.bounds("resnet-bounds"),
 )
 STOCHASTIC_DEPTH = Family(
     name="sd",
@@ -133,6 +135,7 @@ STOCHASTIC_DEPTH = Family(
     quick=80,
     smoke=4_000,
     settings={"batch": 128, "hold_out": True},
+    found=choices.bounds("sd-bounds"),
 )
 DENSENET = Family(
     name="densenet",
@@ -146,6 +149,7 @@ DENSENET = Family(
     quick=150,
     smoke=5_000,
     settings={"batch": 64},
+    found=choices.bounds("densenet-bounds"),
 )
 FAMILIES = (RESNET, STOCHASTIC_DEPTH, DENSENET)
 TABLE_4 = tuple(row for family in FAMILIES for row in family.rows())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from clrlib import Policy
+from lab.experiments import choices
 from lab.experiments.experiment import QUARTER, Experiment, shortened
 from lab.experiments.imagenet import ALEXNET, FEWER, GOOGLENET, Net
 from lab.experiments.residual import DENSENET, RESNET, STOCHASTIC_DEPTH, Family
@@ -75,7 +76,11 @@ class Contest:
         return replace(row, iterations=row.iterations // QUARTER, settings=settings, shorter=only)
 
 
-def _residual(family: Family, rate: float | None = None, bounds: Bounds | None = None) -> Contest:
+def _chosen(name: str) -> tuple[float | None, Bounds | None]:
+    return choices.rate(f"tuned-fixed-{name}"), choices.bounds(f"tuned-clr-{name}")
+
+
+def _residual(family: Family) -> Contest:
     return Contest(
         family.name,
         family.title,
@@ -84,12 +89,11 @@ def _residual(family: Family, rate: float | None = None, bounds: Bounds | None =
         family.cyclical,
         0.1,
         family.found,
-        rate,
-        bounds,
+        *_chosen(family.name),
     )
 
 
-def _imagenette(net: Net, rate: float | None = None, bounds: Bounds | None = None) -> Contest:
+def _imagenette(net: Net) -> Contest:
     return Contest(
         net.name,
         f"{net.title} on Imagenette",
@@ -98,17 +102,10 @@ def _imagenette(net: Net, rate: float | None = None, bounds: Bounds | None = Non
         lambda found: shortened(net.triangular2(found), FEWER),
         0.01,
         net.found,
-        rate,
-        bounds,
+        *_chosen(net.name),
     )
 
 
-CONTESTS = (
-    _residual(RESNET),
-    _residual(STOCHASTIC_DEPTH),
-    _residual(DENSENET),
-    _imagenette(ALEXNET, rate=0.03, bounds=(0.00195, 0.01595)),
-    _imagenette(GOOGLENET),
-)
+CONTESTS = (*map(_residual, (RESNET, STOCHASTIC_DEPTH, DENSENET)), *map(_imagenette, (ALEXNET, GOOGLENET)))
 TUNED_TUNING = tuple(row for contest in CONTESTS for row in contest.tuning())
 TUNED = tuple(row for contest in CONTESTS for row in contest.best() if row.name.startswith("tuned-"))

@@ -19,7 +19,6 @@ from lab.nets.imagenet import AlexNet, GoogLeNet
 from lab.nets.inputs import FromImages, mean_colour, per_channel, per_pixel, per_pixel_one_std
 from lab.nets.kernels.net import MOST_CLASSES, CompiledNet
 from lab.nets.resnet import ResNet
-from lab.sweep import processes
 
 CAFFE_CIFAR10: dict[str, Callable[..., Any]] = {  # they take raw images, none of them augmented
     "caffe_cifar10_full": CaffeCifar10Full,
@@ -40,7 +39,7 @@ OF_ANY_SIZE: dict[str, tuple[Callable[..., Any], Normalisation]] = {
 
 
 def compiles(net: str, device: torch.device) -> bool:
-    """Whether this device should compile the net: a GPU the large ones.
+    """True where this device should compile the net: a GPU the large ones.
 
     Not Caffe's small ones, which train in less time than that takes, and not those of stochastic depth, which are
     another graph at each draw.
@@ -51,7 +50,7 @@ def compiles(net: str, device: torch.device) -> bool:
 def compiled(net: Any, precision: str, device: torch.device) -> CompiledNet | None:
     """The net as one compiled kernel: Caffe's cifar10_full on one CPU in float32, where kernels can be had."""
     fits = isinstance(net, CaffeCifar10Full) and len(net.ip1.bias) <= MOST_CLASSES
-    if not fits or precision != "float32" or device.type != "cpu" or processes.size() > 1:
+    if not fits or precision != "float32" or device.type != "cpu":
         return None
     if kernels.name() != "winograd":
         return None

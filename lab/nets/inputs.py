@@ -1,5 +1,6 @@
-"""What stands before a net: images normalised, and in training shifted, cropped and mirrored at random as a batch."""
+"""Images on their way into a net: normalised, and in training shifted, cropped and mirrored at random as a batch."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -7,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lab.data.image_sets import Images
-from lab.sweep import processes
 
 
 class FromImages(nn.Module):
@@ -15,8 +15,8 @@ class FromImages(nn.Module):
 
     In training each image is first shifted by up to `shift` pixels each way (zeros come in), then cut to a random part
     of crop x crop pixels (0: all of it), then mirrored with probability 1/2 where flip is true; in evaluation it is cut
-    to its centre. Everything is drawn from torch's own generator on the images' device; by each of several
-    processes for the whole batch.
+    to its centre. Everything is drawn from torch's own generator on the images' device. drawn: calls what draws numbers
+    for so many images; each of several processes replaces it by one that draws for the whole batch.
     mean, std: of any shape that goes with (3, H, W). Raises ValueError for a crop larger than the images.
 
     >>> net = FromImages(nn.Flatten(), mean=torch.tensor(100.0), std=torch.tensor(2.0), crop=1).eval()
@@ -32,6 +32,7 @@ class FromImages(nn.Module):
     ) -> None:
         super().__init__()
         self.net, self.flip, self.shift, self.crop = net, flip, shift, crop
+        self.drawn: Callable[[Callable[[int], Tensor], int], Tensor] = _drawn
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
 
@@ -53,12 +54,17 @@ class FromImages(nn.Module):
         height, width = (self.crop, self.crop) if self.crop else x.shape[-2:]
         if self.shift:
             x = F.pad(x, (self.shift,) * 4)
-        rows, columns = _window(x, height, x.shape[-2]), _window(x, width, x.shape[-1])
+        rows, columns = self._window(x, height, x.shape[-2]), self._window(x, width, x.shape[-1])
         if self.flip:
-            mirrored = processes.share(torch.rand(_drawn_for(x), device=x.device)) < 0.5
+            mirrored = self.drawn(lambda count: torch.rand((count, 1), device=x.device), len(x)) < 0.5
             columns = torch.where(mirrored, columns.flip(1), columns)
         image = torch.arange(len(x), device=x.device)[:, None, None]
         return x.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+    def _window(self, x: Tensor, length: int, side: int) -> Tensor:
+        """Positions of a window drawn for each image, (N, length)."""
+        start = self.drawn(lambda count: torch.randint(side - length + 1, (count, 1), device=x.device), len(x))
+        return start + torch.arange(length, device=x.device)
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """The net's own."""
@@ -66,16 +72,8 @@ class FromImages(nn.Module):
         return groups
 
 
-def _window(x: Tensor, length: int, side: int) -> Tensor:
-    """Positions of a window drawn for each image, (N, length)."""
-    start = processes.share(torch.randint(side - length + 1, _drawn_for(x), device=x.device))
-    positions: Tensor = start + torch.arange(length, device=x.device)
-    return positions
-
-
-def _drawn_for(x: Tensor) -> tuple[int, int]:
-    """The shape of one number for each image of the batch, of which each process has its share."""
-    return processes.size() * len(x), 1
+def _drawn(draw: Callable[[int], Tensor], count: int) -> Tensor:
+    return draw(count)
 
 
 def per_channel(images: Images) -> tuple[Tensor, Tensor]:

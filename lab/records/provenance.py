@@ -1,4 +1,4 @@
-"""Where a record comes from: machine, versions, commit."""
+"""The origin of a record: machine, versions, commit."""
 
 import platform
 import subprocess
@@ -9,12 +9,16 @@ from typing import Any
 import torch
 
 from lab.paths import ROOT
-from lab.sweep import processes
 
-TRAINING_CODE = ("clrlib", "pyproject.toml", "requirements.lock")  # what decides a result; a changed notebook does not
+TRAINING_CODE = (
+    "clrlib",
+    "lab",
+    "pyproject.toml",
+    "requirements.lock",
+)  # not the notebooks
 
 
-def machine(device: torch.device, kernels: str) -> dict[str, str | int]:
+def machine(device: torch.device, kernels: str, processes: int = 1) -> dict[str, str | int]:
     """The device's kind and name, the CPU threads of a process, the kernels; processes, if many."""
     on_cuda = device.type == "cuda"
     return {
@@ -23,12 +27,12 @@ def machine(device: torch.device, kernels: str) -> dict[str, str | int]:
         "threads": torch.get_num_threads(),
         "kernels": kernels,
         "system": platform.system(),
-        **({"processes": processes.size()} if processes.size() > 1 else {}),
+        **({"processes": processes} if processes > 1 else {}),
     }
 
 
 def cpu_name() -> str:
-    """What the CPU calls itself."""
+    """The CPU's own name."""
     return str(torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine())
 
 

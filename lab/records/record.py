@@ -7,9 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from lab.experiments.run import Run
+from lab.training.curves import OF_SNAPSHOTS, check_curves
 
-CURVES = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")  # what every training measures
-OF_SNAPSHOTS = ("snapshot_iteration", "ensemble_accuracy", "average_accuracy")  # what one that keeps them does too
 HELD = {
     "run": {"experiment", "policy"},  # and more
     "data": {"name", "label", "sha256"},
@@ -26,7 +25,7 @@ class OtherFormat(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """What a run produced: curves, one value for each evaluation, and where they come from.
+    """The curves of a run, one value for each evaluation, and their origin.
 
     curves: "iteration" (steps done), "lr" (as read from the optimizer at the step just done), "test_accuracy"
     (fraction; of the images that the run was tested on, see test_on), "test_loss", "train_loss" (mean over the batches
@@ -86,19 +85,6 @@ class Record:
         return record
 
 
-def check_curves(curves: Any) -> None:
-    """Refuse curves that no training leaves: one missing, of another length, without numbers, no accuracy."""
-    if not isinstance(curves, dict) or (missing := [name for name in CURVES if name not in curves]):
-        raise ValueError(f"it has no curve {missing[0]!r}" if isinstance(curves, dict) else "it has no curves")
-    for name, values in curves.items():
-        if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
-            raise ValueError(f"its curve {name!r} is no list of numbers")
-        if name in CURVES and len(values) != len(curves["iteration"]):
-            raise ValueError(f"its curve {name!r} has {len(values)} values for {len(curves['iteration'])} evaluations")
-        if name.endswith("accuracy") and not all(0 <= value <= 1 for value in values):
-            raise ValueError(f"its curve {name!r} is no share of the images, from 0 to 1")
-
-
 def _check_origin(content: dict[str, Any]) -> None:
     """Refuse data, machine, versions and commits that no training writes."""
     texts = {f"{part}'s {name}": content[part][name] for part in ("data", "machine") for name in HELD[part]}
@@ -124,7 +110,7 @@ def _is_count_or_none(value: Any) -> bool:
 
 
 def _is_commit(commit: Any) -> bool:
-    """Whether it is what provenance.git gives; None is for what is outside a checkout."""
+    """True for what provenance.git gives; None is for what is outside a checkout."""
     return (
         isinstance(commit, dict)
         and isinstance(commit.get("commit", 0), str | None)

@@ -8,16 +8,16 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import cache, partial
 from pathlib import Path
 
+from lab import paths
 from lab.data import image_sets
 from lab.experiments.run import Run
 from lab.files import Busy, alone, check_writable, clear_remains, reason, set_aside, to_json, write_atomically
-from lab.paths import BUILD, CHOICES, RESULTS
 from lab.records import checkpoints
 from lab.records.record import OtherFormat, Record
-from lab.sweep import processes
-from lab.sweep.progress import NewProgress, Progress
+from lab.records.trainer import NewReport, train
 from lab.training import device
-from lab.training.loop import train
+from lab.training.alone import ALONE, Alone
+from lab.training.loop import Report, nothing
 
 MEND = "move it out of this folder, or delete it and train the run again"
 
@@ -26,19 +26,9 @@ class Damaged(ValueError):
     """A record that is cut off: what a power cut leaves."""
 
 
-def folder(profile: str) -> Path:
-    """Where the records of a profile lie: build/<profile>/results/.
-
-    Those that were published: results/ for "published" (the paper's size), results/quick/ for "published quick",
-    results/jpeg/ for "published jpeg" (the headline on the JPEG copy, for the deviation of that name alone).
-    """
-    published = {"published": RESULTS, "published quick": RESULTS / "quick", "published jpeg": RESULTS / "jpeg"}
-    return published.get(profile, BUILD / profile / "results")
-
-
 def save(record: Record, folder: Path) -> Path:
     """Write a record, whole or not at all."""
-    path = _path(record.run, folder)
+    path = paths.record(record.run.name, folder)
     write_atomically(path, to_json(record.to_json()))
     return path
 
@@ -90,19 +80,19 @@ def check(folder: Path) -> None:
             with suppress(Busy), _alone(path.stem, folder, seconds=0):  # who has it sets it aside
                 _set_aside_if_damaged(path)
         else:
-            checkpoints.delete(_checkpoint(path.stem, folder))
+            checkpoints.delete(paths.checkpoint(path.stem, folder))
 
 
 def load(run: Run, folder: Path) -> Record | None:
     """The run's record where it was finished, else None."""
     try:
-        return read(_path(run, folder))
+        return read(paths.record(run.name, folder))
     except FileNotFoundError:
         return None
 
 
 def is_finished(run: Run, folder: Path) -> bool:
-    """Whether the run has a whole record. Raises ValueError as read does, but not for one that is cut off."""
+    """True where the run has a whole record. Raises ValueError as read does, but not for one that is cut off."""
     return _whole(run, folder) is not None
 
 
@@ -121,31 +111,43 @@ def load_all(folder: Path) -> list[Record]:
 
 def _files(folder: Path) -> list[Path]:
     """All of a folder that should be records; the choices lie beside the published ones."""
-    return sorted(path for path in folder.glob("*.json") if path.name != CHOICES.name)
+    return sorted(path for path in folder.glob("*.json") if path.name != paths.CHOICES.name)
+
+
+def silent(loader_rate: float | None) -> Report:
+    """No report of how far a training is."""
+    return nothing
 
 
 def load_or_train(
-    run: Run, folder: Path, until: float | None = None, wait: bool = True, progress: NewProgress = Progress
+    run: Run,
+    folder: Path,
+    until: float | None = None,
+    wait: bool = True,
+    report: NewReport = silent,
+    processes: Alone = ALONE,
 ) -> Record:
     """The run's record: read where it was finished, else trained, from its last checkpoint where it was begun.
 
     A record that is cut off is set aside and trained again. While another process trains the run this one waits for it,
     until the time is up or, with wait=False or where several processes train one run, not at all: then it raises Busy.
-    until: as for train, which raises OutOfTime when stopped before its end. progress: makes what tells how far it is.
+    until, processes: as for train, which raises OutOfTime when stopped before its end. report: makes what tells how far
+    it is.
     """
     if (record := processes.agree(_whole(run, folder))) is not None:
         return record
     left = -1 if until is None else max(0.0, until - time.monotonic())
-    with _claimed(run, folder, left if wait and processes.size() == 1 else 0):  # the others would lose patience
-        return _train(run, folder, until, progress)
+    left = left if wait and processes.size == 1 else 0  # the others would lose patience
+    with _claimed(run, folder, left, processes):
+        return _train(run, folder, until, report, processes)
 
 
 @contextmanager
-def _claimed(run: Run, folder: Path, seconds: float) -> Iterator[None]:
+def _claimed(run: Run, folder: Path, seconds: float, processes: Alone) -> Iterator[None]:
     """Against all others that share the folder. Where several processes train one run, the first claims it for all."""
     with ExitStack() as stack:
         busy = None
-        if processes.rank() == 0:
+        if processes.rank == 0:
             try:
                 stack.enter_context(_alone(run.name, folder, seconds))
             except Busy as error:
@@ -156,13 +158,13 @@ def _claimed(run: Run, folder: Path, seconds: float) -> Iterator[None]:
 
 
 def _alone(name: str, folder: Path, seconds: float) -> AbstractContextManager[None]:
-    return alone(folder.parent / "locks" / f"{name}.lock", f"training {name}", seconds)
+    return alone(paths.lock(name, folder), f"training {name}", seconds)
 
 
-def _train(run: Run, folder: Path, until: float | None, progress: NewProgress) -> Record:
-    """What load_or_train does alone."""
-    path, checkpoint = _path(run, folder), _checkpoint(run.name, folder)
-    first = processes.rank() == 0
+def _train(run: Run, folder: Path, until: float | None, report: NewReport, processes: Alone) -> Record:
+    """Train a run that this process, or the first of several, has claimed."""
+    path, checkpoint = paths.record(run.name, folder), paths.checkpoint(run.name, folder)
+    first = processes.rank == 0
     if first:
         _set_aside_if_damaged(path)
     if (record := processes.agree(load(run, folder) if first else None)) is not None:
@@ -170,8 +172,10 @@ def _train(run: Run, folder: Path, until: float | None, progress: NewProgress) -
     if first:
         for place in (folder, checkpoint.parent):
             clear_remains(place, run.name)
-    images = _images(run.data)
-    record = train(run, images, checkpoint, progress(images.loader_rate(run.batch)), until)
+    images = _images(run.data).beside(processes.on_this_machine)
+    rate = images.loader_rate(run.batch)
+    told = report(rate and rate * processes.size)
+    record = train(run, images, checkpoint, told, until, processes)
     processes.by_the_first(partial(save, record, folder))
     if first:
         checkpoints.delete(checkpoint)  # only now: the record is on the disk
@@ -186,14 +190,6 @@ def _set_aside_if_damaged(path: Path) -> None:
         pass
     except Damaged as error:
         set_aside(path, error)
-
-
-def _path(run: Run, folder: Path) -> Path:
-    return folder / f"{run.name}.json"
-
-
-def _checkpoint(name: str, folder: Path) -> Path:
-    return folder.parent / "checkpoints" / f"{name}.pt"
 
 
 @cache

@@ -23,7 +23,7 @@ from clrlib import (
     WarmRestarts,
     Welch,
 )
-from lab import experiments, files
+from lab import experiments, files, paths
 from lab.claims import GUIDANCE, comparable, main_group, measured_range_tests, read_range_test, traced
 from lab.experiments import Experiment
 from lab.experiments.imagenet import Net
@@ -229,12 +229,12 @@ def _training(
 
 
 def _ends(records: Sequence[Record]) -> str:
-    """How each run ended, for an alt text."""
+    """The end of each run, for an alt text."""
     return "; ".join(f"{_title(r)}, seed {r.run.seed}, {_end(r)}" for r in records) or NOTHING
 
 
 def _title(record: Record) -> str:
-    """What the figure calls its row; without the iterations of the paper's size, for those that were run are said."""
+    """The figure's name for its row; without the iterations of the paper's size, for those that were run are said."""
     return next(plots.without_iterations(row) for row in experiments.CATALOGUE if row.name == record.run.experiment)
 
 
@@ -277,6 +277,6 @@ def draw_all(records: Sequence[Record], folder: Path, short: Sequence[Record] = 
         figure, alt = draw(records)
         if NOTHING in alt and short:
             figure, alt = draw(short)
-        files.write_atomically(folder / f"{name}.png", plots.encoded(figure, "png"))
-        files.write_atomically(folder / f"{name}.svg", plots.encoded(figure, "svg"))
-        files.write_atomically(folder / f"{name}.txt", (alt + "\n").encode())
+        files.write_atomically(paths.figure(name, "png", folder), plots.encoded(figure, "png"))
+        files.write_atomically(paths.figure(name, "svg", folder), plots.encoded(figure, "svg"))
+        files.write_atomically(paths.figure(name, "txt", folder), (alt + "\n").encode())

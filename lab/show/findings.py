@@ -1,4 +1,4 @@
-"""What a table or an exercise of a notebook comes to, in sentences filled in from the records."""
+"""Sentences on a notebook's tables and exercises, filled in from the records."""
 
 from collections.abc import Sequence
 

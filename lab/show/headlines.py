@@ -60,7 +60,7 @@ EXPONENTIAL = [claim for claim in CLAIMS if claim.row.name in EXP_SAID and claim
 
 
 def _verdicts(claims: Sequence[Claim], group: Sequence[Record]) -> str:
-    """How often each verdict was reached.
+    """The count of each verdict.
 
     >>> _verdicts([], [])
     'nothing to judge'

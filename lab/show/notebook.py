@@ -1,55 +1,57 @@
-"""What a notebook opens with: records, figures with alt text, tables, a footer of provenance."""
+"""Records, figures with alt text, tables and a footer of provenance for the notebooks."""
 
-import os
 from collections.abc import Mapping
 
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
-from lab import experiments
+from lab import experiments, paths
 from lab.claims import CLAIMS
 from lab.data import cifar100, image_sets, imagenet, imagenette
 from lab.experiments import Experiment
 from lab.experiments.run import Run
+from lab.lines import duration
 from lab.records import store
 from lab.records.record import Record
 from lab.show import plots, tables
 from lab.sweep import processes
-from lab.sweep.progress import duration
+from lab.sweep.progress import Progress
 from lab.training import device
 
 PROFILES = ("published", "smoke", "quick", "paper")
 
 
-def collect(profile: str, *rows: Experiment) -> list[Record]:
+def collect(profile: str, *rows: Experiment, train_missing: bool = True) -> list[Record]:
     """The records of some rows: "published" reads results/ and never trains; other profiles train what is missing.
 
-    CLRLIB_TRAINING=off (set by `make reproduce`, which has trained before) leaves out what is missing instead.
+    train_missing=False leaves out what is missing instead: `make reproduce` has trained before.
     Raises ValueError for an unknown profile.
     """
     if profile not in PROFILES:
         raise ValueError(f"profile is {profile!r}; give one of {', '.join(PROFILES)}")
-    folder = store.folder(profile)
+    folder = paths.records(profile)
     known = {row.name: row for row in rows}
     if profile == "published":
         return [r for r in store.load_all(folder) if r.run.experiment in known]
     names = data_for(profile)
     precision = device.pick_precision()
-    if os.environ.get("CLRLIB_TRAINING") != "off":
+    if train_missing:
         for run in experiments.runs(profile, names, precision, catalogue=rows):
-            store.load_or_train(run, folder)
+            store.load_or_train(run, folder, report=Progress)
     records = [r for r in store.load_all(folder) if r.run.experiment in known]  # more seeds too, where they were run
     return [r for r in records if r.run == _as_now(r.run, known[r.run.experiment], names, precision)]
 
 
 def _as_now(run: Run, row: Experiment, names: Mapping[str, str], precision: str) -> Run | None:
     """The row's run as it would be started now, with the same seed; None where its images are not at hand."""
-    return row.run(run.profile, run.seed, names[row.data], precision) if row.data in names else None
+    return (
+        row.run(run.profile, run.seed, names[row.data], precision) if row.data in names and not row.waits_for else None
+    )
 
 
 def short() -> list[Record]:
     """The published short runs, those of profile quick."""
-    return store.load_all(store.folder("published quick"))
+    return store.load_all(paths.records("published quick"))
 
 
 def or_short(records: list[Record], *rows: Experiment, say_so: bool = True) -> list[Record]:
@@ -79,9 +81,13 @@ def images_for(profile: str, download: bool = False) -> image_sets.Images:
     return image_sets.load("cifar10", download=download, fallback=profile == "quick")
 
 
-@processes.first_on_each_machine()
 def data_for(profile: str, download: bool = False) -> dict[str, str]:
     """The name of the image set for each kind that is at hand; "cifar10" always is, digits stand in for it in smoke."""
+    with processes.here().first_on_each_machine():
+        return _data_for(profile, download)
+
+
+def _data_for(profile: str, download: bool) -> dict[str, str]:
     names = {"cifar10": images_for(profile, download).name}
     if names["cifar10"] == "digits":
         return {**names, "imagenette": "digits-64"} if profile == "smoke" else names

@@ -1,4 +1,4 @@
-"""What notebook 12 stands on: a reader's own images as batches, figures of how it went, a report to keep."""
+"""A reader's own images as batches, figures of how it went, a report to keep: for notebook 12."""
 
 import math
 from base64 import b64encode
@@ -140,7 +140,7 @@ def _ends(curves: Mapping[str, Sequence[float]]) -> list[str]:
 
 
 def in_words(curves: Mapping[str, Sequence[float]], test_images: int) -> str:
-    """Where each training ended, and which differences say nothing.
+    """The end of each training, and the differences that say nothing.
 
     >>> in_words({"fixed": [50.0, 89.0], "CLR": [40.0, 90.0]}, test_images=100)
     'fixed ends at 89.0 %, CLR ends at 90.0 %. With 100 test images and one seed, less than 8.7 points may be chance.'
@@ -169,7 +169,7 @@ def write_report(name: str, title: str, parts: Mapping[str, Sequence[Part]]) -> 
     page = (
         f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body><h1>{escape(title)}</h1>\n{body}</body></html>\n'
     )
-    path = paths.BUILD / "own_model" / f"{name}.html"
+    path = paths.own_report(name)
     write_atomically(path, page.encode())
     return paths.shown(path)
 

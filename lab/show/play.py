@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from clrlib import ExpRange, Hann, Policy, Triangular, Triangular2, Welch
+from lab import paths
 from lab.claims import Summary, by_seed, main_group, read_bounds, read_range_test
 from lab.experiments import RANGE_TEST
 from lab.experiments.cycle import AS_FOUND, BASE_QUARTER, BASE_TENTH, BASE_THIRD, BOUNDS_DOUBLE, BOUNDS_HALF
@@ -110,7 +111,7 @@ def trained_between(profile: str, tests: Sequence[Record]) -> list[Record]:
     Among three bounds the nearest means something, and longer trainings say more than other bounds. tests: on whose
     images they were trained.
     """
-    places = notebook.collect(profile, *BOUNDS), store.load_all(store.folder("published quick"))
+    places = notebook.collect(profile, *BOUNDS), store.load_all(paths.records("published quick"))
     names, images = {row.name for row in BOUNDS}, {r.data["sha256"] for r in tests}
     own, short = (
         main_group([r for r in place if r.run.experiment in names and r.data["sha256"] in images]) for place in places

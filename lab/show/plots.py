@@ -230,7 +230,7 @@ def label_ends(axes: Axes) -> None:
 
 
 def _end(axes: Axes, line: Line2D) -> float:
-    """How high in the axes a line ends, from 0 to 1; 0 for one without points. It may end before a NaN."""
+    """The height in the axes at which a line ends, from 0 to 1; 0 for one without points. It may end before a NaN."""
     points = np.asarray(line.get_xydata())
     points = points[np.isfinite(points).all(axis=1)]
     return float((axes.transData - axes.transAxes).transform(points[-1])[1]) if len(points) else 0.0
@@ -257,7 +257,7 @@ def spread(places: Sequence[float], heights: Sequence[float]) -> list[float]:
 
 
 def _what_on_what(records: Sequence[Record]) -> str:
-    """What every figure is stamped with: data set, profile, device and precision."""
+    """The stamp of every figure: data set, profile, device and precision."""
     stamps = (
         f"{r.data['label']} · profile {r.run.profile} · {r.machine['device']}, {r.run.precision}" for r in records
     )

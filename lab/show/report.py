@@ -26,10 +26,9 @@ def write(profile: str, published: Sequence[Record], yours: Sequence[Record]) ->
 
     Raises FileNotFoundError for a figure that was not drawn.
     """
-    built = paths.BUILD / profile
-    page = render(profile, published, yours, {"published": paths.FIGURES, "yours": built / "figures"})
-    files.write_atomically(built / "report.html", page.encode())
-    return built / "report.html"
+    page = render(profile, published, yours, {"published": paths.FIGURES, "yours": paths.figures(profile)})
+    files.write_atomically(paths.report(profile), page.encode())
+    return paths.report(profile)
 
 
 def render(profile: str, published: Sequence[Record], yours: Sequence[Record], folders: dict[str, Path]) -> str:
@@ -54,7 +53,7 @@ def render(profile: str, published: Sequence[Record], yours: Sequence[Record], f
 
 
 def _counted(verdicts: Sequence[str]) -> str:
-    """How often each verdict stands in the table.
+    """The count of each verdict in the table.
 
     >>> _counted(["reproduced (one seed)", "-", "not run: `make publish ROWS=exp`", "-"])
     'Of 4 claims: 1 reproduced (one seed); 2 without a number to meet; 1 not run.'
@@ -63,8 +62,8 @@ def _counted(verdicts: Sequence[str]) -> str:
 
 
 def _image(folder: Path, name: str) -> dict[str, str]:
-    svg = base64.b64encode((folder / f"{name}.svg").read_bytes()).decode()
-    return {"svg": svg, "alt": (folder / f"{name}.txt").read_text(encoding="utf-8").strip()}
+    svg = base64.b64encode((paths.figure(name, "svg", folder)).read_bytes()).decode()
+    return {"svg": svg, "alt": (paths.figure(name, "txt", folder)).read_text(encoding="utf-8").strip()}
 
 
 def sources(records: Sequence[Record]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""How every figure looks: one colour and one dash for each policy, and the style file beside this one."""
+"""The look of every figure: one colour and one dash for each policy, and the style file beside this one."""
 
 from pathlib import Path
 from typing import Any

@@ -98,7 +98,7 @@ def count_of_verdicts(records: Sequence[Record]) -> str:
 
 
 def counted(verdicts: Iterable[str]) -> list[str]:
-    """How often each verdict was reached.
+    """The count of each verdict.
 
     >>> counted(["-", "reproduced (one seed)", "not run: `make publish ROWS=exp`", "-"])
     ['2 without a number to meet', '1 reproduced (one seed)', '1 not run']
@@ -120,7 +120,7 @@ def kind(verdict: str) -> str:
 
 
 def _with_one_seed(seeds: Sequence[int]) -> str:
-    """How many of some verdicts rest on one seed, in brackets.
+    """The number of some verdicts that rest on one seed, in brackets.
 
     >>> _with_one_seed([1, 3]), _with_one_seed([1, 1]), _with_one_seed([1]), _with_one_seed([3, 3])
     (' (1 of them with one seed)', ' (all with one seed)', ' (with one seed)', '')
@@ -171,7 +171,7 @@ def _bounds_verdict(group: Sequence[Record]) -> str:
 
 
 def bounds_text(group: Sequence[Record]) -> str:
-    """What the recorded range tests say together, for a table."""
+    """The bounds that the recorded range tests give together, for a table."""
     own = [r for r in group if r.run.experiment == RANGE_TEST.name]
     if not own:
         return "-"
@@ -190,6 +190,8 @@ def verdict(claim: Claim, group: Sequence[Record]) -> str:
     if found is None and any(r.run.profile != "paper" for r in group):
         return "not run"
     if found is None:
+        if any(row is not None and row.waits_for for row in (claim.row, claim.rival)):
+            return "not run: waits for `make choose`"
         rows = dict.fromkeys(row.name for row in (claim.row, claim.rival) if row is not None)
         seeds = f" SEEDS={claim.first_seed + 1}" if claim.first_seed else ""
         return f"not run: `make publish ROWS={','.join(rows)}{seeds}`"

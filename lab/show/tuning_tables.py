@@ -26,7 +26,7 @@ def tuning_table(records: Sequence[Record]) -> str:
 
 
 def fewest_table(records: Sequence[Record]) -> str:
-    """How few iterations do what the fixed schedule does in 70,000: validation accuracy of each length."""
+    """Validation accuracy of each length: how few iterations do what the fixed schedule does in 70,000."""
     own = by_seed(main_group(records, "validation"))
     rows = []
     for row in SEARCH:

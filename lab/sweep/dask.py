@@ -13,13 +13,14 @@ import torch
 from distributed import Client, as_completed, get_worker
 from distributed.worker import print as print_at_the_client
 
+from lab import paths
 from lab.errors import sentence
 from lab.experiments.run import Run
 from lab.files import Busy
 from lab.records import store
 from lab.records.record import Record
+from lab.sweep.outcome import Outcome
 from lab.sweep.progress import Progress
-from lab.sweep.sweep import Outcome
 from lab.training import device
 
 ONE_RUN = {"run": 1}  # what a run needs of a worker, and all that a worker has: --resources run=1
@@ -54,7 +55,7 @@ class Cluster:
         self.client.close()
 
     def places(self) -> int:
-        """How many runs are trained at a time, by the workers that are there now."""
+        """The number of runs that are trained at a time, by the workers that are there now."""
         return sum(worker["resources"].get("run") == 1 for worker in self._workers().values())
 
     def _workers(self) -> dict[str, dict[str, Any]]:
@@ -118,7 +119,7 @@ def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
     try:
         torch.set_num_threads(get_worker().state.nthreads)
         told = partial(Progress, say=print_at_the_client)
-        return store.load_or_train(run, _place(run, folder), wait=wait, progress=told)
+        return store.load_or_train(run, _place(run, folder), wait=wait, report=told)
     except Busy:
         return Busy
     except Exception as error:  # whatever it is, it is told to the client; the worker's own log has the traceback
@@ -130,4 +131,4 @@ def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
 
 def _place(run: Run, folder: Path) -> Path:
     """The client's folder where this machine has it too, with the checkpoint of a worker that died; else its own."""
-    return folder if folder.is_dir() else store.folder(run.profile)
+    return folder if folder.is_dir() else paths.records(run.profile)

@@ -1,7 +1,4 @@
-"""One training over several processes, which torchrun starts: each computes its share of every batch.
-
-Alone, as almost always, every function here gives back what it was given.
-"""
+"""One training over several processes, which torchrun starts: each computes its share of every batch."""
 
 import os
 import signal
@@ -16,6 +13,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from lab.nets.inputs import FromImages
+from lab.training.alone import ALONE, Alone
 from lab.training.device import pick_device
 
 T = TypeVar("T")
@@ -24,8 +23,8 @@ _interrupted = threading.Event()
 
 
 @contextmanager
-def processes() -> Iterator[None]:
-    """Join the processes that torchrun started; within it only the first one prints. Alone: nothing.
+def joined() -> Iterator[None]:
+    """Join the processes that torchrun started; within it only the first one prints. One process alone joins none.
 
     On GPUs each process has its own (nccl), on CPUs they talk through gloo. Raises ValueError for too few GPUs.
     """
@@ -41,151 +40,135 @@ def processes() -> Iterator[None]:
     # what concerns the processes alone goes through gloo on GPUs too: nccl would wait for the GPU's work each time
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_cuda else "gloo", timeout=TIMEOUT)
     with ExitStack() as stack:
-        if rank():
+        if dist.get_rank():
             stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))  # noqa: PTH123
         yield
     dist.destroy_process_group()  # not after an error: the others may be waiting, and see this process end
 
 
-def size() -> int:
-    """How many processes train together."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+def here() -> Alone:
+    """The processes that train together with this one: Together once they are joined, else ALONE."""
+    joined = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    return Together(dist.get_world_size(), dist.get_rank()) if joined else ALONE
 
 
-def rank() -> int:
-    """Which of them this one is; 0 is the one that decides, prints and writes."""
-    return dist.get_rank() if size() > 1 else 0
+class Together(Alone):
+    """Several processes that talk through torch.distributed. All call each method alike, and most wait for all."""
 
+    def __init__(self, size: int, rank: int) -> None:
+        self.size, self.rank = size, rank
+        self.on_this_machine = int(os.environ.get("LOCAL_WORLD_SIZE", size))
 
-def on_this_machine() -> int:
-    """How many of them share this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", size())) if size() > 1 else 1
+    def share(self, whole: Any) -> Any:
+        """This process's part of a tensor or array along its first dimension: the parts laid end to end are the whole.
 
+        >>> Together(size=2, rank=1).share(torch.arange(5))
+        tensor([2, 3, 4])
+        """
+        return whole[len(whole) * self.rank // self.size : len(whole) * (self.rank + 1) // self.size]
 
-def share(whole: Any) -> Any:
-    """This process's part of a tensor or array along its first dimension: the parts laid end to end are the whole.
+    def average(self, value: Tensor) -> Tensor:
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total / self.size
 
-    >>> share(torch.arange(4))
-    tensor([0, 1, 2, 3])
-    """
-    return whole if size() == 1 else whole[len(whole) * rank() // size() : len(whole) * (rank() + 1) // size()]
+    def total(self, *numbers: float) -> list[float]:
+        """Each number, at least one, summed over the processes in float64."""
+        sums = torch.tensor(numbers, dtype=torch.float64)
+        dist.all_reduce(sums)
+        return [*sums.tolist()]
 
+    def agree(self, value: T) -> T:
+        box = [value if self.rank == 0 else None]
+        dist.broadcast_object_list(box, device=torch.device("cpu"))
+        return box[0]  # type: ignore[return-value]
 
-def average(value: Tensor) -> Tensor:
-    """The mean of a tensor over the processes."""
-    if size() == 1:
-        return value
-    total = value.detach().clone()
-    dist.all_reduce(total)
-    return total / size()
+    def by_the_first(self, act: Callable[[], T]) -> T:
+        found, failed = None, None
+        if self.rank == 0:
+            try:
+                found = act()
+            except Exception as error:  # whatever it is, the others would wait for it in vain
+                failed = error
+        found, failed = self.agree((found, failed))
+        if failed is not None:
+            raise failed
+        return found  # type: ignore[return-value]
 
-
-def total(*numbers: float) -> list[float]:
-    """Each number, at least one, summed over the processes in float64. All wait here for all."""
-    if size() == 1:
-        return [*numbers]
-    sums = torch.tensor(numbers, dtype=torch.float64)
-    dist.all_reduce(sums)
-    return [*sums.tolist()]
-
-
-def agree(value: T) -> T:
-    """What the first process has, in all of them."""
-    if size() == 1:
-        return value
-    box = [value if rank() == 0 else None]
-    dist.broadcast_object_list(box, device=torch.device("cpu"))
-    return box[0]  # type: ignore[return-value]
-
-
-def by_the_first(act: Callable[[], T]) -> T:
-    """What act gives in the first process, in all of them; its error too, so that all end with the same sentence."""
-    if size() == 1:
-        return act()
-    found, failed = None, None
-    if rank() == 0:
+    @contextmanager
+    def first_on_each_machine(self) -> Iterator[None]:
+        first = int(os.environ.get("LOCAL_RANK", self.rank)) == 0
         try:
-            found = act()
-        except Exception as error:  # whatever it is, the others would wait for it in vain
-            failed = error
-    found, failed = agree((found, failed))
-    if failed is not None:
-        raise failed
-    return found  # type: ignore[return-value]
+            if not first:
+                self.total(0)
+            yield
+        finally:
+            if first:  # after an error too, for the others to come to it themselves
+                self.total(0)
 
+    @contextmanager
+    def interrupts_noted(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
-@contextmanager
-def first_on_each_machine() -> Iterator[None]:
-    """Within it one process of each machine goes first, so that the others find what it downloads or compiles."""
-    first = size() == 1 or int(os.environ.get("LOCAL_RANK", rank())) == 0
-    try:
-        if not first:
-            total(0)
-        yield
-    finally:
-        if first:  # after an error too, for the others to come to it themselves
-            total(0)
+    def interrupted(self) -> bool:
+        was = _interrupted.is_set()
+        _interrupted.clear()
+        return was
 
+    def parallel(self, net: nn.Module, batch: int) -> nn.Module:
+        """The net as all processes train it: gradients averaged, random numbers drawn for the whole batch.
 
-@contextmanager
-def interrupts_noted() -> Iterator[None]:
-    """Within it Ctrl-C is noted for interrupted(), so that the processes can save and stop together. Alone: nothing."""
-    if size() == 1 or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        Its parameters stay the net's own. Raises ValueError for a batch that does not divide by the processes, and for
+        batch normalisation, whose statistics would be those of a part of the batch: another training.
+        """
+        if batch % self.size:
+            mend = "start a number that divides it"
+            raise ValueError(f"a batch of {batch} does not divide by {self.size} processes; {mend}")
+        for parent in [*net.modules()]:
+            if isinstance(parent, nn.modules.batchnorm._BatchNorm):
+                raise ValueError(
+                    f"the net has batch normalisation, which {self.size} processes would compute over parts of the "
+                    "batch; train it in one process"
+                )
+            if isinstance(parent, FromImages):
+                parent.drawn = self._drawn
+            for name, layer in parent.named_children():
+                if type(layer) is nn.Dropout:
+                    setattr(parent, name, Dropout(layer.p, self))
+        return DistributedDataParallel(net)
 
+    def _drawn(self, draw: Callable[[int], Tensor], count: int) -> Tensor:
+        """This process's share of the numbers that one process would draw for the whole batch."""
+        share: Tensor = self.share(draw(self.size * count))
+        return share
 
-def interrupted() -> bool:
-    """Whether Ctrl-C was noted since this was last asked."""
-    was = _interrupted.is_set()
-    _interrupted.clear()
-    return was
+    def check_same(self, *facts: object) -> None:
+        (others,) = self.total(facts != self.agree(facts))
+        if others:
+            what = f"{others:.0f} of {self.size} processes have another run or other data than the first"
+            raise ValueError(f"{what}; mend them")
 
 
 class Dropout(nn.Dropout):
     """nn.Dropout of the whole batch, of which each process has its share: the masks are those of one process.
 
-    The whole batch's activation is made up of copies of the own part, in its layout and number format: what is drawn
-    for it is what one process would draw.
+    The whole batch's activation is made up of copies of this part, in its layout and number format: what is drawn for
+    it is what one process would draw.
     """
+
+    def __init__(self, p: float, processes: Alone) -> None:
+        super().__init__(p)
+        self.processes = processes
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        mine: Tensor = share(super().forward(torch.cat([x] * size())))
+        mine: Tensor = self.processes.share(super().forward(torch.cat([x] * self.processes.size)))
         return mine
-
-
-def parallel(net: nn.Module, batch: int) -> nn.Module:
-    """The net as all processes train it together: gradients averaged, dropout drawn for the whole batch.
-
-    Its parameters stay the net's own. Alone: the net. batch: of all processes together.
-    Raises ValueError for a batch that does not divide by the processes, and for batch normalisation, whose statistics
-    would be those of a part of the batch: another training.
-    """
-    if size() == 1:
-        return net
-    if batch % size():
-        raise ValueError(f"a batch of {batch} does not divide by {size()} processes; start a number that divides it")
-    for parent in [*net.modules()]:
-        if isinstance(parent, nn.modules.batchnorm._BatchNorm):
-            raise ValueError(
-                f"the net has batch normalisation, which {size()} processes would compute over parts of the batch; "
-                "train it in one process"
-            )
-        for name, layer in parent.named_children():
-            if type(layer) is nn.Dropout:
-                setattr(parent, name, Dropout(layer.p))
-    return DistributedDataParallel(net)
-
-
-def check_same(*facts: object) -> None:
-    """Raises ValueError, in all processes, where one has other facts than the first one."""
-    (others,) = total(facts != agree(facts))
-    if others:
-        raise ValueError(f"{others:.0f} of {size()} processes have another run or other data than the first; mend them")

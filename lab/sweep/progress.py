@@ -1,19 +1,12 @@
-"""How far a training is, in plain lines that read well in a terminal, a notebook and a log."""
+"""Progress of a training, in plain lines that read well in a terminal, a notebook and a log."""
 
 import time
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # data tells of downloads by these lines too, before there is a training
-    from lab.experiments.run import Run
-    from lab.training.loop import Training
-
-SECONDS_BETWEEN_LINES = 15.0
-Say = Callable[[str], None]
-say: Say = partial(print, flush=True)  # a log shows a line when it is written
+from lab.experiments.run import Run
+from lab.lines import SECONDS_BETWEEN_LINES, Say, duration, say
+from lab.training.loop import Training
 
 
 class Progress:
@@ -31,7 +24,7 @@ class Progress:
         self.printed = time.monotonic()
         self.started: tuple[float, int] | None = None
 
-    def __call__(self, training: "Training") -> None:
+    def __call__(self, training: Training) -> None:
         now, run = time.monotonic(), training.run
         if self.started is None:
             self.started = now, training.done
@@ -46,7 +39,7 @@ class Progress:
         self.printed = now
         self.say(self._line(training, now))
 
-    def _line(self, training: "Training", now: float) -> str:
+    def _line(self, training: Training, now: float) -> str:
         run, done = training.run, training.done
         head = f"{run.experiment:<16} seed {run.seed}  {done:>6,}/{run.iterations:,} it"
         if training.diverged_at is not None:
@@ -62,23 +55,8 @@ class Progress:
         left = duration((run.iterations - done) / speed)
         return f"{head}  {speed:5.1f} it/s  {left} left{self._images(run, done - first, now - since)}"
 
-    def _images(self, run: "Run", iterations: int, seconds: float) -> str:
+    def _images(self, run: Run, iterations: int, seconds: float) -> str:
         """Images a second, evaluations in the time but not in the count."""
         if self.loader_rate is None:
             return ""
         return f"  {iterations * run.batch / seconds:,.0f} images/s (the loader alone: {self.loader_rate:,.0f})"
-
-
-NewProgress = Callable[[float | None], Progress]  # of one run, from the rate of its loader
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes or seconds, for people.
-
-    >>> duration(42), duration(200), duration(4000)
-    ('42 s', '3 min', '1 h 07 min')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,14 +1,13 @@
-"""Many runs side by side, with joblib: in processes of this machine, or on a Dask cluster."""
+"""Many runs side by side: in processes of this machine, with joblib, or wherever else they are trained."""
 
 import os
 import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import joblib
 import psutil
@@ -19,19 +18,15 @@ from lab.files import Busy
 from lab.nets import kernels
 from lab.records import store
 from lab.records.record import Record
+from lab.records.trainer import NewReport, OutOfTime
 from lab.sweep import processes
-from lab.sweep.progress import NewProgress
+from lab.sweep.outcome import Outcome, Trainers
 from lab.sweep.total import Bar, Lines, total
 from lab.training import device
-from lab.training.loop import OutOfTime
-
-if TYPE_CHECKING:
-    from lab.sweep.dask import Cluster
 
 SECONDS_BETWEEN_LOOKS = 1.0  # for the process that a worker works for
 BYTES_A_RUN = 2**31  # what CIFAR-10 and a net take at most, torch included
 BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
-Outcome = tuple[Run, Record | type[Busy] | type[OutOfTime]]
 
 
 def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
@@ -44,7 +39,7 @@ def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     """
     if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
         return 1
-    if processes.size() > 1:  # all of which train the one run
+    if processes.here().size > 1:  # all of which train the one run
         return 1
     need = BYTES_A_RUN if kind.startswith("cifar") else BYTES_A_LARGE_RUN
     room = int(psutil.virtual_memory().total) // need
@@ -57,7 +52,7 @@ def train_missing(
     folder: Path,
     jobs: int | Mapping[str, int],
     budget: float | None = None,
-    cluster: "Cluster | None" = None,
+    cluster: Trainers | None = None,
 ) -> None:
     """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
 
@@ -69,7 +64,7 @@ def train_missing(
     if cluster:
         folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
     runs = list(dict.fromkeys(runs))  # a run given twice is trained once
-    missing = processes.agree([run for run in runs if not store.is_finished(run, folder)])
+    missing = processes.here().agree([run for run in runs if not store.is_finished(run, folder)])
     beside = _beside_each(runs, jobs)
     places = str(cluster.places()) if cluster else _at_a_time(_parts(missing, beside))
     done = len(runs) - len(missing)
@@ -78,30 +73,37 @@ def train_missing(
         return
     until = None if budget is None else time.monotonic() + budget
     with total(missing) as shown:
-        to_train = missing
-        for wait in (False, True):  # first what nobody trains, then what others have begun
-            begun_elsewhere = []
-            if not to_train:
-                break
-            for run, outcome in (
-                cluster.train(to_train, folder, wait)
-                if cluster
-                else _train_here(to_train, folder, beside, until, wait, shown)
-            ):
-                if outcome is Busy:
-                    begun_elsewhere.append(run)
-                elif isinstance(outcome, Record):
-                    if cluster and not store.is_finished(run, folder):  # trained on a machine with a folder of its own
-                        store.save(outcome, folder)
-                    shown.ended(outcome)
-            to_train = begun_elsewhere
+
+        def outcomes(some: Sequence[Run], wait: bool) -> Iterator[Outcome]:
+            here = partial(_train_here, beside=beside, until=until, shown=shown)
+            return cluster.train(some, folder, wait) if cluster else here(some, folder, wait=wait)
+
+        begun_elsewhere = _take(outcomes(missing, False), folder, shown, keep=cluster is not None)
+        if begun_elsewhere:
+            begun_elsewhere = _take(outcomes(begun_elsewhere, True), folder, shown, keep=cluster is not None)
     if unfinished := sum(not store.is_finished(run, folder) for run in missing):
-        why = "another process is at work" if to_train else "time is up"
+        why = "another process is at work" if begun_elsewhere else "time is up"
         print(f"{why}: {unfinished} runs are not finished; the same command goes on from here", flush=True)
 
 
+def _take(outcomes: Iterable[Outcome], folder: Path, shown: Lines | Bar, keep: bool) -> list[Run]:
+    """Count the runs as they end; give those that another process has begun.
+
+    keep: write the records that the folder does not have, of machines with a folder of their own.
+    """
+    begun_elsewhere = []
+    for run, outcome in outcomes:
+        if outcome is Busy:
+            begun_elsewhere.append(run)
+        elif isinstance(outcome, Record):
+            if keep and not store.is_finished(run, folder):
+                store.save(outcome, folder)
+            shown.ended(outcome)
+    return begun_elsewhere
+
+
 def _beside_each(runs: Sequence[Run], jobs: int | Mapping[str, int]) -> dict[Run, int]:
-    """How many are trained at a time with each run, it counted too.
+    """The number of runs that are trained at a time with each run, it counted too.
 
     Of all runs, not of the missing ones: a sweep that is taken up again is to share out the cores as it did before.
     """
@@ -115,12 +117,12 @@ def _train_here(
 ) -> Iterator[Outcome]:
     """Each run and what became of it, as they end: in processes of this machine, each with its share of the cores."""
     if device.pick_device().type == "cpu":
-        with processes.first_on_each_machine():
+        with processes.here().first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
     # joblib takes a worker that has grown by 300 MB for one that leaks, and starts another: ours keep freed memory
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     for jobs, some in _parts(runs, beside).items():
-        threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * processes.on_this_machine()))
+        threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * processes.here().on_this_machine))
         told = ((run, shown.progress(run)) for run in some)
         work = (joblib.delayed(_train)(run, folder, threads, until, wait, tell, os.getpid()) for run, tell in told)
         # batch_size=1: a long run must not hold a short one back
@@ -142,15 +144,16 @@ def _parts(runs: Sequence[Run], beside: Mapping[Run, int]) -> dict[int, list[Run
 
 
 def _train(
-    run: Run, folder: Path, threads: int, until: float | None, wait: bool, progress: NewProgress, caller: int
+    run: Run, folder: Path, threads: int, until: float | None, wait: bool, report: NewReport, caller: int
 ) -> Outcome:
     if os.getpid() != caller:
         _end_with(caller)
     torch.set_num_threads(threads)
-    if processes.agree(until is not None and time.monotonic() > until):
+    here = processes.here()
+    if here.agree(until is not None and time.monotonic() > until):
         return run, OutOfTime
     try:
-        return run, store.load_or_train(run, folder, until, wait, progress)
+        return run, store.load_or_train(run, folder, until, wait, report, here)
     except (Busy, OutOfTime) as error:
         return run, type(error)
 

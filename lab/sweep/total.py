@@ -1,4 +1,4 @@
-"""How far many runs together are: in a terminal a bar at the bottom, in a log a line after each."""
+"""Progress of many runs together: in a terminal a bar at the bottom, in a log a line after each."""
 
 import shutil
 import sys
@@ -13,17 +13,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm import tqdm
 
-from lab.bench.costs import weight
 from lab.experiments.run import Run
+from lab.lines import duration
 from lab.records.record import Record
-from lab.sweep.progress import NewProgress, Progress, duration
+from lab.records.trainer import NewReport
+from lab.sweep.progress import Progress
 
 SECONDS_BETWEEN_REFRESHES = 1.0
 FORM = "total: {percentage:3.0f} %|{bar}| {n:,}/{total:,} iterations, {desc}"
 
 
 class Counts:
-    """How far runs are: iterations done, and seconds left as far as this sitting can tell.
+    """Counts of iterations done, and seconds left as far as this sitting can tell.
 
     counts: of each run the iterations done and those of them that were done before this sitting (runs x 2), in a file:
     written by the processes that train, read here.
@@ -32,7 +33,6 @@ class Counts:
     def __init__(self, runs: Sequence[Run], counts: np.ndarray) -> None:
         self.place, self.counts, self.started = {run: k for k, run in enumerate(runs)}, counts, time.monotonic()
         self.iterations = np.array([run.iterations for run in runs])
-        self.weights = np.array([weight(run) for run in runs])  # those of nets differ a hundredfold
 
     def of(self, run: Run) -> np.ndarray:
         """The run's two counts."""
@@ -50,12 +50,11 @@ class Counts:
         return int(self.counts[:, 0].sum())
 
     def left(self) -> str:
-        """The time that the rest takes at the speed of this sitting, for people."""
-        done, before = self.counts.T
-        now = float(self.weights @ (done - before))
-        if now <= 0:
+        """The time that the iterations left take at the mean speed of this sitting, for people."""
+        done, before = self.counts.sum(0)
+        if done <= before:
             return "?"
-        return duration((time.monotonic() - self.started) * float(self.weights @ (self.iterations - done)) / now)
+        return duration((time.monotonic() - self.started) * (self.iterations.sum() - done) / (done - before))
 
 
 class Lines:
@@ -64,8 +63,8 @@ class Lines:
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
 
-    def progress(self, run: Run) -> NewProgress:
-        """What tells how far a run is, in its own process."""
+    def progress(self, run: Run) -> NewReport:
+        """A report of how far a run is, for its own process."""
         return partial(Progress, count=self.counts.of(run))
 
     def ended(self, record: Record) -> None:
@@ -82,8 +81,8 @@ class Bar:
         self.counts, self.bar, self.finished = counts, bar, 0
         self.show()
 
-    def progress(self, run: Run) -> NewProgress:
-        """What tells how far a run is, in its own process."""
+    def progress(self, run: Run) -> NewReport:
+        """A report of how far a run is, for its own process."""
         return partial(Progress, say=_say_above_the_bar, often=False, count=self.counts.of(run))
 
     def ended(self, record: Record) -> None:

@@ -11,7 +11,7 @@ import torch
 
 
 def pick_device() -> torch.device:
-    """What CLRLIB_DEVICE names, "cpu" or "cuda"; where it is not set CUDA if it is there, else the CPU.
+    """The device that CLRLIB_DEVICE names, "cpu" or "cuda"; where it is not set CUDA if it is there, else the CPU.
 
     Raises ValueError for another name, RuntimeError for CUDA where there is none.
     """
@@ -32,7 +32,7 @@ def check_memory(need: int) -> None:
 
 
 def pick_precision() -> str:
-    """What CLRLIB_PRECISION names, else "float32", as Caffe's. Raises ValueError for a name that is no precision."""
+    """The precision that CLRLIB_PRECISION names, else "float32", as Caffe's. Raises ValueError for another name."""
     wanted = os.environ.get("CLRLIB_PRECISION", "")
     if wanted not in ("float32", "bfloat16", ""):
         raise ValueError(f'CLRLIB_PRECISION is {wanted!r}; set it to "float32" or "bfloat16", or leave it out')

@@ -8,7 +8,7 @@ from torch.optim.swa_utils import AveragedModel
 
 
 class Snapshots:
-    """What a training's snapshots say together, from the first to the last one taken.
+    """The joint answer of a training's snapshots, from the first to the last one taken.
 
     Ensemble: the class with the largest mean softmax over the snapshots (arXiv 1704.00109). Average: the net whose
     weights are the mean of theirs (arXiv 1803.05407); refused for a net with batch normalisation, whose statistics

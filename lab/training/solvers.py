@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 class CaffeSolver(Optimizer):
-    """What the solvers share: g <- gradient + weight_decay * w, then w <- w - update(g).
+    """The common part of the solvers: g <- gradient + weight_decay * w, then w <- w - update(g).
 
     params: parameters or groups, as for torch.optim.SGD. lr, momentum, weight_decay: defaults of the groups.
     A new solver overrides `update`.
@@ -30,7 +30,7 @@ class CaffeSolver(Optimizer):
         return loss
 
     def update(self, weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> Any:
-        """What is subtracted from the weights of a group."""
+        """The amount that is subtracted from the weights of a group."""
         raise NotImplementedError
 
     def history(self, weights: list[Tensor], name: str) -> list[Tensor]:

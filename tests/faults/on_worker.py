@@ -8,14 +8,14 @@ import os
 import time
 from pathlib import Path
 
-from lab.records import checkpoints
+from lab.records import checkpoints, trainer
 from lab.sweep import dask
 from lab.training import loop
 
 
 def dask_setup(worker: object) -> None:
     """Called once by Dask, which loads this file twice."""
-    loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+    trainer.SECONDS_BETWEEN_CHECKPOINTS = 0.0
     if elsewhere := os.environ.get("ELSEWHERE"):
         dask._place = lambda run, folder: Path(elsewhere, run.profile, "results")
     save = checkpoints.save

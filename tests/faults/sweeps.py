@@ -22,7 +22,7 @@ from clrlib import Fixed, Triangular, Triangular2
 from lab import experiments, files, paths
 from lab.cli.__main__ import main
 from lab.experiments.run import Run
-from lab.records import checkpoints, store
+from lab.records import checkpoints, store, trainer
 from lab.records.record import Record
 from lab.show import figures, plots
 from lab.sweep import sweep, total
@@ -161,12 +161,12 @@ def _kill_after(seconds: float) -> None:
 def make_small(folder: Path) -> None:
     """Let the command in this process do little, in a folder."""
     os.environ |= {"CLRLIB_DATA": "digits", "CUDA_VISIBLE_DEVICES": "", "CLRLIB_KERNELS": "torch"}
-    paths.BUILD = store.BUILD = folder / "build"
+    paths.BUILD = folder / "build"
     paths.NOTEBOOKS = folder / "notebooks"
     paths.NOTEBOOKS.mkdir(parents=True, exist_ok=True)
     experiments.runs = lambda *_: RUNS
     sweep.joblib.cpu_count = lambda **_: 1  # so many threads: two that wait for each other are slow beside other work
-    loop.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # one after every iteration
+    trainer.SECONDS_BETWEEN_CHECKPOINTS = 0.0  # one after every iteration
     for name in set(figures.FIGURES) - {"04_decay_only"}:
         del figures.FIGURES[name]
     cells = [

@@ -78,15 +78,13 @@ def record_of() -> Callable[[Run], Record]:
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
     """A project of its own, on the CPU, without a network and with nothing set in the environment."""
-    for name in ("MAKELEVEL", "CLRLIB_DATA", "CLRLIB_PRECISION", "CLRLIB_TRACEBACK", "CLRLIB_TRAINING"):
+    for name in ("MAKELEVEL", "CLRLIB_DATA", "CLRLIB_PRECISION", "CLRLIB_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")  # nothing is compiled
     for name in ("DATA", "RESULTS", "FIGURES", "NOTEBOOKS", "BUILD"):
         folder = tmp_path / name.lower()
-        for module in (paths, store):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, folder)
+        monkeypatch.setattr(paths, name, folder)
         folder.mkdir()
     (tmp_path / "figures" / "old.png").write_bytes(b"drawn before")
     (tmp_path / "user").mkdir()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lab.experiments import CATALOGUE, Experiment
+from lab.experiments import EVERY_ROW, Experiment
 from lab.records.record import Record
 
 IMAGES = {
@@ -31,7 +31,7 @@ def record(
     """A record that ends at an accuracy in percent; None: diverged at three quarters of its iterations."""
     usual_data, usual_label = IMAGES[row.data]
     data, label = data or usual_data, label or usual_label
-    run = row.run(profile, seed, data, precision)
+    run = replace(row, waits_for="").run(profile, seed, data, precision)
     if test_on != "test":
         run = replace(run, test_on=test_on)
     is_range_test = "range-test" in row.name
@@ -74,6 +74,6 @@ def seeds(row: Experiment, *accuracies: float | None, **settings: str) -> list[R
 
 
 def all_rows(*accuracies: float | None, profile: str = "paper", **settings: str) -> list[Record]:
-    """The same accuracies for each row of the catalogue that a profile has."""
-    rows = [row for row in CATALOGUE if profile in row.shorter]
+    """The same accuracies for each row, those that wait for a choice too, that a profile has."""
+    rows = [row for row in EVERY_ROW if profile in row.shorter]
     return [r for row in rows for r in seeds(row, *accuracies, profile=profile, **settings)]

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
+from lab import paths
 from lab.files import sealed, unsealed, write_atomically
-from lab.paths import BUILD
 
 HERE = Path(__file__).parent
 TORCH = Path(torch.__file__).parent
@@ -42,7 +42,7 @@ class Library:
         texts = [(HERE / source).read_text() for source in self.sources]
         facts = (texts, OPTIONS, compiler(), torch.__version__, platform.machine(), torch.cpu.get_capabilities())
         name = Path(self.sources[0]).stem
-        return BUILD / "kernels" / f"{name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}.so"
+        return paths.kernel(f"{name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}.so")
 
     def is_whole(self) -> bool:
         """Whether it is there as it was written. Loading half of one kills the process."""

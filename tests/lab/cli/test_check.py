@@ -29,7 +29,7 @@ GIB = 2**30
 @pytest.fixture
 def here(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A machine where all is well but that it has no data; no network is asked."""
-    monkeypatch.setattr(library, "BUILD", lab.root / "build")
+    monkeypatch.setattr(paths, "BUILD", lab.root / "build")
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("the network was asked"))
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=100 * GIB))
     memory(lab, 64 * GIB)

@@ -1,6 +1,7 @@
 """The validation split chooses, and what it chose is read from a file that nobody types."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,13 @@ from records import record, seeds
 from refusals import Lab
 
 from clrlib import MultiStep
+from lab import paths
+from lab.claims import bounds_of_loss
 from lab.cli import choose
 from lab.cli.choose import best_rate
-from lab.experiments import TUNE_FIXED, choices, named
+from lab.experiments import CONTESTS, SIGMOID_RANGE_TEST, TUNE_FIXED, choices, named
+from lab.experiments.beyond import RATES as EQUAL_RATES
+from lab.experiments.beyond import tuning as equal_tuning
 from lab.experiments.controls import CHOICE, RATES, mean_of_first_stage, tuned
 from lab.records import store
 from lab.records.record import Record
@@ -65,16 +70,65 @@ def test_the_choice_is_written_beside_the_others(file: Path, capsys: pytest.Capt
         ("published", tuning(*6 * [70.0])[:3]),
         ("paper", tuning(69.0, 70.0, 71.0, 72.0, 73.0, 70.0)[3:]),
     ):
-        store.folder(place).mkdir(parents=True, exist_ok=True)
+        paths.records(place).mkdir(parents=True, exist_ok=True)
         for one in some:
-            store.save(one, store.folder(place))
+            store.save(one, paths.records(place))
     choose.choose()
     written = json.loads(file.read_text())
     assert written["another"] == {"value": [1, 2], "from": ["a"]}
     assert written[CHOICE]["value"] == choices.rate(CHOICE) == 0.004 and len(written[CHOICE]["from"]) == 6
-    assert "is 0.004" in capsys.readouterr().out
+    made, *others = capsys.readouterr().out.splitlines()
+    assert made == f"{CHOICE} is 0.004; choices.json says so"
+    assert others[0].startswith("equal-cosine is not chosen: 0 of 3 tuning records are there; call `make publish ROWS=")
     short, long = tuned(choices.rate(CHOICE))
     assert (short.policy, long.policy) == (MultiStep(0.004, (16_000, 22_000)), MultiStep(0.004, (60_000, 65_000)))
+
+
+def put(place: str, *records: Record) -> None:
+    paths.records(place).mkdir(parents=True, exist_ok=True)
+    for one in records:
+        store.save(one, paths.records(place))
+
+
+def test_every_choice_is_made_from_its_records(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The best of three for a schedule, bounds off a range test's loss or accuracy, and then the best of each side."""
+    for schedule, ends in (("cosine", (60.0, 70.0, 65.0)), ("wsd", (60.0, None, 65.0))):
+        put("paper", *(record(equal_tuning(schedule, lr), end) for lr, end in zip(EQUAL_RATES, ends, strict=True)))
+    put("published", record(SIGMOID_RANGE_TEST))
+    alexnet = next(contest for contest in CONTESTS if contest.name == "alexnet")
+    (test,) = named(["alexnet-imagenette-range-test"])
+    put("published quick", record(test, profile="quick", test_on="validation"))
+    for row, end in zip(alexnet.tuning()[:3], (50.0, 60.0, 55.0), strict=True):
+        put("quick", record(row, end, profile="quick"))
+    choose.choose()
+    assert choices.rate("equal-cosine") == EQUAL_RATES[1] and choices.rate("equal-wsd") == EQUAL_RATES[2]
+    assert choices.rate("tuned-fixed-alexnet") == alexnet.rates[1] and choices.rate("tuned-fixed-resnet") is None
+    for name in ("sigmoid-bounds", "alexnet-bounds"):
+        low, high = choices.bounds(name) or (0.0, 0.0)
+        assert 0 < low < high, name
+    assert "sigmoid-bounds" in file.read_text() and "equal-linear is not chosen: 0 of 3" in capsys.readouterr().out
+
+
+def test_where_nothing_can_be_chosen_nothing_is_written(file: Path) -> None:
+    with pytest.raises(ValueError, match="0 of 6 tuning records are there"):
+        choose.choose()
+    assert not file.exists()
+
+
+def test_bounds_of_the_loss_end_where_its_fall_is_done() -> None:
+    curves = {"lr": [0.01, 0.02, 0.03, 0.04, 0.05], "train_loss": [2.0, 1.5, 1.04, 1.0, 1.3]}
+    test = replace(record(SIGMOID_RANGE_TEST), curves=curves)
+    assert bounds_of_loss(test) == (0.01, 0.03)
+    assert bounds_of_loss(test, share=1.0) == (0.01, 0.04)
+    with pytest.raises(ValueError, match="does not fall"):
+        bounds_of_loss(replace(test, curves={**curves, "train_loss": [1.0, 1.5, 2.0, 2.0, 2.0]}))
+
+
+@pytest.mark.parametrize("value", [0.1, [0.1], [0.2, 0.1], [0.1, "b"], None])
+def test_what_are_no_bounds_is_refused(file: Path, value: object) -> None:
+    file.write_text(json.dumps({"a": {"value": value, "from": ["a"]}}))
+    with pytest.raises(ValueError, match="no bounds; delete it and call `make choose`"):
+        choices.bounds("a")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +141,7 @@ def test_what_is_no_file_of_choices_is_refused(file: Path, content: str) -> None
         choices.read()
 
 
-@pytest.mark.parametrize("value", ["high", 4, 1.5, -0.1, None])
+@pytest.mark.parametrize("value", ["high", 4, 10.5, -0.1, None])
 def test_what_is_no_rate_is_refused(file: Path, value: object) -> None:
     file.write_text(json.dumps({CHOICE: {"value": value, "from": ["a"]}}))
     with pytest.raises(ValueError, match="no learning rate; delete it and call `make choose`"):
@@ -106,4 +160,4 @@ def test_the_published_choice_is_that_of_the_published_records() -> None:
     """Where it was made."""
     chosen = choices.read().get(CHOICE)
     if chosen is not None:
-        assert (chosen["value"], chosen["from"]) == best_rate(store.load_all(store.folder("published")))
+        assert (chosen["value"], chosen["from"]) == best_rate(store.load_all(paths.records("published")))

@@ -24,7 +24,7 @@ from lab.cli.__main__ import main
 from lab.data.image_sets import DataError, ImageSet
 from lab.experiments import FIXED
 from lab.data.npz import read_npz
-from lab.training.loop import train
+from lab.records.trainer import train
 
 random = np.random.default_rng(0)
 IMAGES = {
@@ -115,15 +115,14 @@ def test_own_data_is_not_asked_for_in_vain(lab: Lab) -> None:
 
 
 def test_records_of_own_data_are_not_published(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "BUILD", paths.BUILD)
     monkeypatch.setattr(paths, "NOTEBOOKS", lab.user)
     for name in ("draw_published", "write_tables"):
         monkeypatch.setattr(reproduce, name, lambda: None)
     for name in ("cifar10", "own-1a2b3c4d"):
         (record,) = seeds(FIXED, 80.0, data=name)
-        store.save(record, store.folder("paper"))
+        store.save(record, paths.records("paper"))
     reproduce._publish_finished()
-    assert {record.run.data for record in store.load_all(store.folder("published"))} == {"cifar10"}
+    assert {record.run.data for record in store.load_all(paths.records("published"))} == {"cifar10"}
 
 
 # --- CIFAR-10 itself ------------------------------------------------------------------------------------------------

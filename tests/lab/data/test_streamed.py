@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from lab.records import trainer
 import pytest
 import torch
 from PIL import Image
@@ -26,6 +27,9 @@ from lab.sweep.progress import Progress
 from lab.experiments.run import Run
 from lab.data.imagenet import SIDE, StreamedImages, decode
 from lab.training.loop import Training, train
+from clrlib import Fixed
+from lab.records.trainer import OutOfTime, train
+from lab.training.loop import Training
 from clrlib import Fixed
 
 CLASSES = ("n01", "n02", "n03")
@@ -278,10 +282,10 @@ def test_from_the_disk_as_from_memory(tmp_path: Path, workers: int) -> None:
 
 @pytest.mark.parametrize("order", ["once", "epoch"])
 def test_resumed_equals_uninterrupted(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     run, path = replace(RUN, order=order), tmp_path / "run.pt"
     curves, weights = trained(run, images_of(tree))
-    with pytest.raises(loop.OutOfTime, match="stopped after 1 of 7 iterations"):
+    with pytest.raises(OutOfTime, match="stopped after 1 of 7 iterations"):
         train(run, images_of(tree), path, until=0.0)
     resumed = Training(run, images_of(tree))
     checkpoints.load(path, resumed)
@@ -303,7 +307,7 @@ def test_a_training_end_to_end_says_both_rates(
     with monkeypatch.context() as patch:
         patch.setattr(store, "_images", lambda name: images)
         patch.setattr(StreamedImages, "loader_rate", loader_rate)
-        record = store.load_or_train(ALEXNET, tmp_path / "results")
+        record = store.load_or_train(ALEXNET, tmp_path / "results", report=Progress)
     assert asked == [4]
     assert record.data == {"name": "imagenet", "label": "ImageNet", "sha256": images.sha256}
     assert record.curves["iteration"] == [3] and record.diverged_at is None

@@ -6,6 +6,7 @@ The rows of the other nets have a file of their own, test_other_nets.py.
 import json
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ from lab.experiments import (
     CYCLE,
     DEVIATIONS,
     EQUAL,
+    EVERY_ROW,
     FIXED,
     ONE_CYCLE,
     RANGE_TEST,
@@ -45,13 +47,15 @@ from lab.experiments import (
     TABLE_2,
     TUNE_FIXED,
     TUNING,
+    WAITING,
     Experiment,
     runs,
     shortened,
+    sigmoid,
 )
-from lab.experiments.beyond import CHOSEN, RATES, tuning
+from lab.experiments.beyond import RATES, SCHEDULES, equal, tuning
 from lab.experiments.run import Run
-from lab.records import store
+from lab.experiments.sigmoid import between
 from lab.training.loop import Training
 
 PROFILES = ("paper", "quick", "smoke")
@@ -227,9 +231,10 @@ def test_the_sigmoid_net_is_trained_as_caffes_file_says_and_with_our_bounds() ->
     assert rows == {
         "sigmoid-range-test": (Triangular(0.0, 0.1, 3999), 4000, None),
         "sigmoid-fixed": (Fixed(0.001), 60_000, 60.8),
-        "sigmoid-clr": (Triangular(0.0025, 0.05, 2000), 60_000, 72.2),
-        "sigmoid-fixed-at-base": (Fixed(0.0025), 60_000, None),
-    }
+    } | {row.name: (row.policy, row.iterations, row.paper) for row in between(sigmoid.BOUNDS) if not row.waits_for}
+    at_base, clr = between((0.0025, 0.05))
+    assert (clr.policy, clr.iterations, clr.paper) == (Triangular(0.0025, 0.05, 2000), 60_000, 72.2)
+    assert (at_base.policy, at_base.iterations, at_base.paper) == (Fixed(0.0025), 60_000, None)
 
 
 def test_rows_on_choosing_the_cycle_differ_in_one_thing() -> None:
@@ -270,20 +275,30 @@ def test_every_schedule_gets_the_same_budget() -> None:
 
 def test_the_rows_at_an_equal_budget_are_the_tuning_runs_on_the_test_images() -> None:
     """With seeds that chose nothing."""
-    for row in EQUAL:
-        schedule = row.name.removeprefix("equal-")
-        final, tuned = (r.run("paper", 1, "cifar10", "float32") for r in (row, tuning(schedule, CHOSEN[schedule])))
+    for schedule, lr in product(SCHEDULES, RATES):
+        row = equal(schedule, lr)
+        final, tuned = (r.run("paper", 1, "cifar10", "float32") for r in (row, tuning(schedule, lr)))
         assert final == replace(tuned, experiment=row.name, test_on="test")
         assert (row.first_seed, row.seeds) == (1, 3)
 
 
-def test_the_chosen_rates_are_the_best_of_the_published_tuning_runs() -> None:
-    """Of the schedules whose three rates are all published."""
-    found = {r.run.experiment: r.accuracy for r in store.load_all(store.folder("published")) if r.run.seed == 0}
-    for schedule, chosen in CHOSEN.items():
-        rates = {lr: found.get(f"tune-{schedule}-{lr:g}") for lr in RATES}
-        if None not in rates.values():
-            assert chosen == max(rates, key=lambda lr: rates[lr] or 0.0)
+@pytest.mark.parametrize(
+    "row", [*between(None), *(equal(schedule, None) for schedule in SCHEDULES)], ids=lambda row: row.name
+)
+def test_a_row_that_waits_for_its_choice_has_no_run(row: Experiment) -> None:
+    with pytest.raises(
+        ValueError, match=f"row '{row.name}' waits for the choice '{row.waits_for}'; call `make choose`"
+    ):
+        row.run("paper", 0, "cifar10", "float32")
+    assert experiments.runs("paper", {"cifar10": "cifar10"}, "float32", catalogue=[row]) == []
+
+
+def test_a_row_is_in_the_catalogue_once_it_waits_for_nothing() -> None:
+    assert [row for row in EVERY_ROW if not row.waits_for] == [*CATALOGUE]
+    assert [row for row in EVERY_ROW if row not in CATALOGUE] == [*WAITING]
+    for row in WAITING:
+        with pytest.raises(ValueError, match=f"row '{row.name}' has no rate yet"):
+            experiments.named([row.name])
 
 
 def test_one_cycle_is_smiths() -> None:
@@ -493,7 +508,7 @@ def test_names_and_titles_are_unique() -> None:
     listed = [value for value in vars(experiments).values() if isinstance(value, Experiment)]
     listed += [row for rows in vars(experiments).values() if isinstance(rows, tuple) for row in rows]
     listed = [row for row in listed if isinstance(row, Experiment)]
-    assert {id(row) for row in listed} == {id(row) for row in CATALOGUE}, "an experiment that nobody trains"
+    assert {id(row) for row in listed} == {id(row) for row in EVERY_ROW}, "an experiment that nobody trains"
 
 
 def test_an_unknown_profile_is_no_run() -> None:

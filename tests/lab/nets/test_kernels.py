@@ -21,7 +21,7 @@ from lab.nets.kernels.library import Library
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing is compiled yet, and nothing that is compiled here stays."""
-    monkeypatch.setattr(library, "BUILD", tmp_path)
+    monkeypatch.setattr(paths, "BUILD", tmp_path)
     return tmp_path / "kernels"
 
 
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_written_is_no_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(library, "BUILD", tmp_path / "file")
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "file")
     assert not kernels.load.__wrapped__()
     assert "the CPU kernels could not be loaded (" in capfd.readouterr().err
 

@@ -7,8 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from clrlib import MultiStep, Triangular, Triangular2
-from lab.claims import read_bounds
+from clrlib import Fixed, MultiStep, Triangular, Triangular2
 from lab.data import image_sets
 from lab.data.image_sets import ImageSet
 from lab.experiments import (
@@ -27,7 +26,6 @@ from lab.experiments import (
 from lab.experiments.residual import Family
 from lab.experiments.run import Run
 from lab.experiments.tuned import Contest
-from lab.records import store
 from lab.training.loop import Training
 
 EACH = pytest.mark.parametrize("row", OTHER_NETS, ids=lambda row: row.name)
@@ -184,23 +182,23 @@ def range_test_of(contest: Contest) -> Experiment:
 
 
 @EACH_CONTEST
-def test_what_was_found_and_chosen_is_what_the_published_records_say(contest: Contest) -> None:
-    """As far as they are published: those that it was read from are on the JPEG copy, in bfloat16, in the history."""
-    quick = [r for r in store.load_all(store.folder("published quick")) if r.run.seed == 0]
-    ends, test = {r.run.experiment: r.accuracy for r in quick}, range_test_of(contest)
-    if contest.found is not None and test.name in ends:
-        bounds = read_bounds(quick, test)
-        assert contest.found == pytest.approx((bounds.base_lr, bounds.max_lr), rel=0.02)
-    tuned = [row for row in contest.tuning() if row.name in ends]
-    if contest.chosen_rate is None or contest.chosen_bounds is None:
-        assert not contest.best() and len(tuned) < 5
-        return
-    for row in contest.best():
+def test_the_best_of_each_side_is_trained_whole(contest: Contest) -> None:
+    assert bool(contest.best()) == (contest.chosen_rate is not None and contest.chosen_bounds is not None)
+    for row in replace(contest, chosen_rate=0.03, chosen_bounds=(0.01, 0.1)).best():
         run, like = (r.run("quick", 0, "x", "float32") for r in (row, contest.rows[0]))
         assert replace(run, experiment=like.experiment, policy=like.policy) == like
-    if len(tuned) < 5:
-        return
-    rates = {lr: ends[row.name] for lr, row in zip(contest.rates, tuned[:3], strict=True)}
-    pairs = {pair: ends[row.name] for pair, row in zip(contest.bounds, tuned[3:], strict=True)}
-    assert contest.chosen_rate == max(rates, key=lambda lr: rates[lr])
-    assert contest.chosen_bounds == max(pairs, key=lambda pair: pairs[pair])
+
+
+@EACH_CONTEST
+def test_bounds_that_were_found_are_tuned_whole_and_halved(contest: Contest) -> None:
+    *fixed, first, half = replace(contest, found=(0.01, 0.2)).tuning()
+    assert len(fixed) == 3 and (first.title.split(", ")[1], half.title.split(", ")[1]) == (
+        "clr-0.01-0.2",
+        "clr-0.005-0.1",
+    )
+    assert {run_of(row) for row in fixed} == {run_of(first)} == {run_of(half)}
+
+
+def run_of(row: Experiment) -> Run:
+    """The row's short run, but for its name and policy."""
+    return replace(row.run("quick", 0, "x", "float32"), experiment="", policy=Fixed(0.1))

@@ -18,7 +18,7 @@ from refusals import RUN, TRAIN, Act, Lab
 from lab import files, paths
 from lab.data import image_sets
 from lab.experiments.run import Run
-from lab.records import checkpoints, store
+from lab.records import checkpoints, store, trainer
 from lab.records.record import Record
 from lab.training import loop
 
@@ -260,8 +260,8 @@ def full(lab: Lab) -> None:
 
 
 def stops_now_and_then(lab: Lab) -> None:
-    lab.patch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    lab.patch.setattr(loop.Training, "advance", lambda self, iterations, pause: pause())
+    lab.patch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    lab.patch.setattr(loop.Training, "advance", lambda self, iterations, between: between(self))
 
 
 FULL = r"cannot be written to \(No space left on device\)"

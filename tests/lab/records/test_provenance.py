@@ -11,6 +11,7 @@ import torch
 from records import record, seeds
 from refusals import Lab
 
+from lab import paths
 from lab.cli import reproduce
 from lab.experiments import FIXED
 from lab.records import provenance, store
@@ -66,11 +67,11 @@ def test_a_record_of_another_branch_is_not_published(lab: Lab, commits: dict[str
         for r, name in zip(seeds(FIXED, 80.0, 81.0), ("last", "aside"), strict=True)
     )
     for some in (good, bad):
-        store.folder("paper").mkdir(parents=True, exist_ok=True)
-        store.save(some, store.folder("paper"))
+        paths.records("paper").mkdir(parents=True, exist_ok=True)
+        store.save(some, paths.records("paper"))
     with pytest.raises(ValueError, match=rf"^{bad.run.name} was made by commit .* move it out of .*committed code$"):
         reproduce.publish_finished()
-    assert not [*store.folder("published").glob("*.json")]
+    assert not [*paths.records("published").glob("*.json")]
 
 
 def test_nothing_is_trained_for_publishing_by_code_with_changes(monkeypatch: pytest.MonkeyPatch) -> None:

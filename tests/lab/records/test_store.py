@@ -60,7 +60,7 @@ def test_the_checkpoint_goes_only_when_the_record_is_on_the_disk(
 ) -> None:
     checkpoint = checkpoint_of(RUN, folder)
 
-    def train(run: Run, images: ImageSet, path: Path, report: object, until: float | None) -> Record:
+    def train(run: Run, images: ImageSet, path: Path, report: object, until: float | None, *_: object) -> Record:
         assert path == checkpoint and until is None
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"all that was trained so far")
@@ -194,8 +194,8 @@ def test_a_folder_that_is_not_there_holds_no_records(folder: Path) -> None:
 
 
 def test_each_profile_has_its_folder() -> None:
-    assert store.folder("published") == paths.ROOT / "results"
-    assert store.folder("quick") == paths.ROOT / "build" / "quick" / "results"
+    assert paths.records("published") == paths.ROOT / "results"
+    assert paths.records("quick") == paths.ROOT / "build" / "quick" / "results"
 
 
 def test_images_are_loaded_once_a_process(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,11 +19,11 @@ from torchvision.datasets.utils import extract_archive
 from lab import paths
 from lab.cli.__main__ import main
 
-SOURCES = sorted((paths.ROOT / "clrlib").rglob("*.py"))
+SOURCES = sorted(path for package in ("clrlib", "lab") for path in (paths.ROOT / package).rglob("*.py"))
 
 
 def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
-    """Every call of a function or method of this name in clrlib."""
+    """Every call of a function or method of this name in clrlib and the lab."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
@@ -82,7 +82,6 @@ def test_no_command_but_data_reaches_for_the_network(
     monkeypatch.delenv("CLRLIB_DATA", raising=False)
     for name in ("DATA", "BUILD"):
         monkeypatch.setattr(paths, name, tmp_path / name)
-    monkeypatch.setattr("lab.records.store.BUILD", tmp_path / "BUILD")
     assert main([command, "--profile", "paper"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: CIFAR-10 is not at DATA/")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from records import record, seeds
 
+from lab import paths
 from lab.claims import CLAIMS
 from lab.experiments import DECAY_4000, EXP, FIXED, HANN
 from lab.records import store
@@ -17,13 +18,13 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What a notebook says, with folders of its own for published records."""
     found: list[str] = []
     monkeypatch.setattr(notebook, "say", found.append)
-    monkeypatch.setattr(store, "RESULTS", tmp_path)
+    monkeypatch.setattr(paths, "RESULTS", tmp_path)
     return found
 
 
 def published(*records: Record, profile: str = "published") -> None:
     for made in records:
-        store.save(made, store.folder(profile))
+        store.save(made, paths.records(profile))
 
 
 def test_published_records_are_those_of_the_rows_and_nothing_trains(said: list[str]) -> None:
@@ -39,11 +40,9 @@ def test_published_records_are_those_of_the_rows_and_nothing_trains(said: list[s
 
 
 def test_other_profiles_train_what_is_missing_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "BUILD", tmp_path)
+    monkeypatch.setattr(paths, "BUILD", tmp_path)
     monkeypatch.setenv("CLRLIB_DEVICE", "cpu")
-    monkeypatch.setenv("CLRLIB_TRAINING", "off")
-    assert notebook.collect("smoke", HANN) == []
-    monkeypatch.delenv("CLRLIB_TRAINING")
+    assert notebook.collect("smoke", HANN, train_missing=False) == []
     (trained,) = notebook.collect("smoke", HANN)
     assert (trained.run.experiment, trained.run.profile, trained.run.data) == ("hann", "smoke", "digits")
     assert trained.curves["iteration"][-1] == trained.run.iterations

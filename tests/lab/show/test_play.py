@@ -11,6 +11,7 @@ from refusals import Lab
 from traitlets import TraitError
 
 from clrlib import ExpRange, Triangular
+from lab import paths
 from lab.experiments import AS_FOUND, BASE_TENTH, BOUNDS_DOUBLE, BOUNDS_HALF, CLR_TRIANGULAR, RANGE_TEST, Experiment
 from lab.records import store
 from lab.records.record import Record
@@ -241,9 +242,9 @@ def test_nothing_recorded_is_said(tests: list[Record]) -> None:
 
 
 def publish(*records: Record, place: str = "published") -> None:
-    store.folder(place).mkdir(parents=True, exist_ok=True)
+    paths.records(place).mkdir(parents=True, exist_ok=True)
     for some in records:
-        store.save(some, store.folder(place))
+        store.save(some, paths.records(place))
 
 
 def test_shown_are_the_trainings_of_the_papers_size_where_three_were_run(lab: Lab, tests: list[Record]) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from clrlib import Fixed
 from lab.experiments.run import Run
+from lab.lines import duration
 from lab.sweep import progress
-from lab.sweep.progress import Progress, duration
+from lab.sweep.progress import Progress
 
 
 class Clock:

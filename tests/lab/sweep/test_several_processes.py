@@ -37,9 +37,11 @@ from lab.data.order import BatchOrder
 from lab.experiments.run import Run
 from lab.records import checkpoints, store
 from lab.records.record import Record
+from lab.records.trainer import OutOfTime, train
 from lab.sweep import processes, sweep
 from lab.training import device, loop
-from lab.training.loop import OutOfTime, Training, train
+from lab.training.alone import ALONE, Alone
+from lab.training.loop import Training
 
 POLICY = Triangular(0.0005, 0.002, step_size=2)
 LARGE = Run("made", POLICY, 5, data="made", batch=8, evaluate_every=1, flip=True, shift=2, crop=60, weight_decay=5e-4)
@@ -95,7 +97,8 @@ class Trained:
 
 def trained(run: Run, *arguments: Any, **named: Any) -> Trained:
     nets = []
-    record = train(run, images_for(run), *arguments, report=lambda t: nets.append(t.net), **named)
+    report = {"report": lambda t: nets.append(t.net), "processes": processes.here()}
+    record = train(run, images_for(run), *arguments, **report, **named)
     biases = torch.cat([value.flatten() for name, value in nets[-1].named_parameters() if name.endswith("bias")])
     content = b"".join(value.numpy().tobytes() for value in nets[-1].state_dict().values())
     return Trained(record.curves, record.diverged_at, biases.detach(), hashlib.sha256(content).hexdigest())
@@ -135,7 +138,7 @@ def work(rank: int, folder: Path) -> None:
         return step(self, *batch)
 
     Training.step = killed  # type: ignore[method-assign]
-    train(SMALL, images_of(32))
+    train(SMALL, images_of(32), processes=processes.here())
 
 
 def with_a_loss_that_is_no_number(rank: int) -> Trained:
@@ -153,7 +156,8 @@ def stopped_twice(rank: int, own: Path) -> tuple[Trained, Trained, list[str]]:
     whole, said = trained(STOPPED), []
     for _ in range(2):
         try:
-            train(STOPPED, images_for(STOPPED), own / "run.pt", until=0.0 if rank == 0 else None)
+            until = 0.0 if rank == 0 else None
+            train(STOPPED, images_for(STOPPED), own / "run.pt", until=until, processes=processes.here())
         except OutOfTime as stop:
             said.append(str(stop))
         if rank == 0:
@@ -174,7 +178,7 @@ def interrupted(rank: int, own: Path) -> tuple[Trained, int]:
     before = signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Training, "step", pressed)
-        train(STOPPED, images_for(STOPPED), path)
+        train(STOPPED, images_for(STOPPED), path, processes=processes.here())
     assert signal.getsignal(signal.SIGINT) is before
     done = torch.load(path, weights_only=True)["done"] if rank == 0 else 0
     return trained(STOPPED, path), done
@@ -184,9 +188,9 @@ def stored(rank: int, own: Path) -> tuple[list[Record], list[str]]:
     """The same run asked for twice, the second time by processes that cannot train; the files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_images", lambda _: images_of(32))
-        records = [store.load_or_train(SMALL, own / "results")]
+        records = [store.load_or_train(SMALL, own / "results", processes=processes.here())]
         patch.setattr(store, "train", None)
-        records.append(store.load_or_train(SMALL, own / "results"))
+        records.append(store.load_or_train(SMALL, own / "results", processes=processes.here()))
     return records, [path.name for path in own.rglob("*.json")]
 
 
@@ -202,15 +206,18 @@ def decoded(folder: Path) -> tuple[list[Any], list[Any], list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(imagenet, "decode", lambda path, side: (opened.append(path.name), decode(path, side))[1])
         images = streamed_images(folder / "pictures")
-        return [*images.batches(BatchOrder(6, 4, 0, "once"), 0, 3)], [*images.test_share().test_batches(2)], opened
+        share, order = processes.here().share, BatchOrder(6, 4, 0, "once")
+        batches = [*images.batches(lambda t: share(order(t)), 0, 3)]
+        return batches, [*images.test_share(share).test_batches(2)], opened
 
 
 def dropped(shape: tuple[int, ...], layout: torch.memory_format, dtype: torch.dtype, p: float) -> bool:
     """Whether output, gradient and generator are those of nn.Dropout on the whole batch."""
     whole = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype).to(memory_format=layout)
-    mine = processes.share(whole).clone(memory_format=torch.preserve_format)
+    share = processes.here().share
+    mine = share(whole).clone(memory_format=torch.preserve_format)
     results = []
-    for layer, x in ((nn.Dropout(p), whole), (processes.Dropout(p), mine)):
+    for layer, x in ((nn.Dropout(p), whole), (processes.Dropout(p, processes.here()), mine)):
         torch.manual_seed(7)
         x.requires_grad_()
         y = layer(x)
@@ -218,13 +225,12 @@ def dropped(shape: tuple[int, ...], layout: torch.memory_format, dtype: torch.dt
         results.append((y, x.grad, torch.rand(1)))
     (y, gradient, after), (own, own_gradient, own_after) = results
     assert 0.2 < (y == 0).float().mean() < 0.85, "something was dropped"
-    share = processes.share
     return own.equal(share(y)) and own_gradient.equal(share(gradient)) and after.equal(own_after)
 
 
 def refusal(run: Run, images: ImageSet | None = None) -> str:
     with pytest.raises(ValueError) as refused:
-        Training(run, images or images_for(run))
+        Training(run, images or images_for(run), processes.here())
     return str(refused.value)
 
 
@@ -240,7 +246,7 @@ def swept(own: Path) -> list[str]:
 
 def after_the_first(rank: int, marker: Path) -> bool:
     """Whether the process finds what the first one makes, which takes its time."""
-    with processes.first_on_each_machine():
+    with processes.here().first_on_each_machine():
         found = marker.exists()
         if rank == 0:
             time.sleep(1)
@@ -417,7 +423,7 @@ def test_other_commands_are_refused_under_torchrun(
 ) -> None:
     from lab.cli import __main__ as command_line  # here: the two processes need not wait for all that it imports
 
-    monkeypatch.setattr(processes, "size", lambda: 2)
+    monkeypatch.setattr(processes, "here", lambda: processes.Together(2, 0))
     assert command_line.main(command.split()) == 1
     error = f"error: torchrun is for one training at a time, not for {said}; give train alone\n"
     assert capsys.readouterr().err == error
@@ -438,15 +444,22 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
     for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
         monkeypatch.setenv(name, "2")
     with pytest.raises(ValueError, match="2 processes were started on a machine with 1 GPUs; start one for each GPU"):
-        processes.processes().__enter__()
+        processes.joined().__enter__()
 
 
 def test_alone_everything_is_as_it_was_given(tmp_path: Path) -> None:
     x, net = torch.ones(3), nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5))
-    assert processes.share(x) is processes.average(x) is processes.agree(x) is x
-    assert processes.total(1, 2) == [1, 2]
-    assert processes.parallel(net, batch=3) is net and type(net[1]) is nn.Dropout
-    assert (processes.size(), processes.rank(), processes.on_this_machine()) == (1, 0, 1)
+    alone = processes.here()
+    assert alone is ALONE and alone.share(x) is alone.average(x) is alone.agree(x) is x
+    assert alone.total(1, 2) == [1, 2]
+    assert alone.parallel(net, batch=3) is net and type(net[1]) is nn.Dropout
+    assert (alone.size, alone.rank, alone.on_this_machine) == (1, 0, 1)
+
+
+def test_several_answer_every_call_of_one() -> None:
+    """Or a call would be answered for one process alone."""
+    calls = {name for name, value in vars(Alone).items() if callable(value)}
+    assert calls == calls & vars(processes.Together).keys() and len(calls) >= 10
 
 
 def test_the_command_under_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -455,9 +468,10 @@ def test_the_command_under_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     What larger nets do in two processes is seen above, without the command.
     """
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")
-    shutil.copytree(paths.ROOT / "clrlib", tmp_path / "clrlib", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("clrlib", "lab"):
+        shutil.copytree(paths.ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (row,) = experiments.named(["nesterov-clr"])
-    run = row.run("smoke", 0, "digits", device.pick_precision(torch.device("cpu")))
+    run = row.run("smoke", 0, "digits", device.pick_precision())
     build = tmp_path / "build" / "smoke"
     checkpoint = build / "checkpoints" / f"{run.name}.pt"
     with pytest.raises(OutOfTime):

@@ -14,6 +14,7 @@ from clrlib import Fixed, Triangular
 from lab.experiments.run import Run
 from lab.records import store
 from lab.records.record import Record
+from lab.records.trainer import OutOfTime
 from lab.sweep import sweep
 from lab.sweep.sweep import default_jobs, train_missing
 
@@ -118,7 +119,7 @@ def test_the_cores_are_shared_out(
         def __call__(self, work: Iterator[Any]) -> Iterator[int]:
             for _, (run, _, share, *_), _ in work:
                 seen.append(share)
-                yield run, sweep.OutOfTime
+                yield run, OutOfTime
 
     monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: cores)
     monkeypatch.setattr(sweep.joblib, "Parallel", Parallel)
@@ -139,7 +140,7 @@ def test_runs_that_need_more_memory_go_fewer_at_a_time(
         def __call__(self, work: Iterator[Any]) -> Iterator[Any]:
             given = [arguments for _, arguments, _ in work]
             groups.append((self.n_jobs, [(run.data, threads) for run, _, threads, *_ in given]))
-            yield from ((run, sweep.OutOfTime) for run, *_ in given)
+            yield from ((run, OutOfTime) for run, *_ in given)
 
     monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 4)
     monkeypatch.setattr(sweep.joblib, "Parallel", Parallel)

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,12 +17,11 @@ from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
 from clrlib import Fixed
-from lab.bench import costs
-from lab.bench.costs import weight
 from lab.experiments.run import Run
+from lab.lines import duration
 from lab.records import store
 from lab.records.record import Record
-from lab.sweep import progress, sweep, total
+from lab.sweep import sweep, total
 from lab.sweep.total import Bar, Counts, Lines
 
 RUNS = [
@@ -94,31 +92,17 @@ def record(run: Run, diverged_at: int | None = None) -> Record:
 
 
 def test_the_time_left_is_by_what_this_sitting_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And by the net: an iteration of a large one is not one of a small one."""
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
     monkeypatch.setattr(total, "time", clock)
-    monkeypatch.setattr(total, "weight", lambda run: 5.0 if run.seed else 1.0)
     counts = Counts(RUNS, np.zeros((2, 2), np.int64))
     assert counts.left() == "?", "nothing is done yet"
     clock.now = 20.0
     counts.of(RUNS[0])[:] = 4, 2  # two were done before
-    assert (counts.done(), counts.left()) == (4, progress.duration((2 + 4 * 5) * 10))
+    assert (counts.done(), counts.left()) == (4, duration((2 + 4) * 10))
     counts.ended(record(RUNS[0], diverged_at=4))
-    assert (counts.done(), counts.left()) == (6, progress.duration(4 * 5 * 10)), "what it left out was no work"
+    assert (counts.done(), counts.left()) == (6, duration(4 * 10)), "what it left out was no work"
     counts.ended(record(RUNS[1]))
     assert (counts.done(), counts.left()) == (10, "0 s")
-
-
-def test_an_iteration_weighs_as_much_as_it_was_measured_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    caffe, googlenet = (
-        Run("a", Fixed(0.1), 1, net=net, data=data)
-        for net, data in (("caffe_cifar10_full", "cifar10"), ("googlenet", "imagenet"))
-    )
-    assert weight(googlenet) > 50 * weight(caffe) > 0
-    assert weight(replace(caffe, batch=2 * caffe.batch)) == 2 * weight(caffe)
-    assert weight(replace(caffe, net="one's own")) == weight(caffe)
-    monkeypatch.setattr(costs, "_published", lambda folder: {})
-    assert weight(googlenet) == 1
 
 
 def test_the_bar_moves_with_the_runs() -> None:
