@@ -15,6 +15,7 @@ from lab import experiments, files, paths
 from lab.bench import contenders, costs, kernel, limits, page, range_tests, small
 from lab.bench.contenders import Iteration
 from lab.bench.timing import FUSED, TORCHS, Contender, environment, time_all
+from lab.cli import reproduce
 from lab.nets import kernels
 from lab.records import provenance, store
 from lab.show import notebook
