@@ -26,8 +26,6 @@ from lab.data.order import BatchOrder
 from lab.sweep.progress import Progress
 from lab.experiments.run import Run
 from lab.data.imagenet import SIDE, StreamedImages, decode
-from lab.training.loop import Training, train
-from clrlib import Fixed
 from lab.records.trainer import OutOfTime, train
 from lab.training.loop import Training
 from clrlib import Fixed

@@ -25,9 +25,10 @@ from lab.nets.kernels import library, net
 from lab.nets.kernels.net import CompiledNet
 from lab.records import checkpoints, provenance
 from lab.records.record import Record
+from lab.records.trainer import train
 from lab.sweep import processes
 from lab.training import loop
-from lab.training.loop import Training, train
+from lab.training.loop import Training
 
 pytestmark = pytest.mark.skipif(
     shutil.which(library.compiler()[0]) is None, reason="no C++ compiler: only torch's operations are here"

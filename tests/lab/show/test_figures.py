@@ -19,11 +19,10 @@ from clrlib import Policy
 from lab import experiments
 from lab.claims import GUIDANCE
 from lab.experiments import CATALOGUE, CLR_TABLE_2, CLR_TRIANGULAR, DECAY_2000, DECAY_4000, FIXED, RANGE_TEST, WELCH
-from lab.records import store
+from lab.records import store, trainer
 from lab.records.record import Record
 from lab.show import figures, plots
 from lab.show.figures import FIGURES
-from lab.training import loop
 
 TRAINING = {"03_fixed_vs_cyclical": FIXED, "04_decay_only": DECAY_4000}
 ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]
@@ -49,7 +48,7 @@ def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a figure trains")
 
-    for module, name in ((loop, "train"), (store, "train"), (store, "load_or_train")):
+    for module, name in ((trainer, "train"), (store, "train"), (store, "load_or_train")):
         monkeypatch.setattr(module, name, refuse)
 
 
