@@ -235,7 +235,7 @@ def _ends(records: Sequence[Record]) -> str:
 
 def _title(record: Record) -> str:
     """The figure's name for its row; without the iterations of the paper's size, for those that were run are said."""
-    return next(plots.without_iterations(row) for row in experiments.CATALOGUE if row.name == record.run.experiment)
+    return next(plots.without_iterations(row) for row in experiments.EVERY_ROW if row.name == record.run.experiment)
 
 
 def _end(record: Record) -> str:

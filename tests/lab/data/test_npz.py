@@ -19,7 +19,7 @@ from lab.data import cifar_archive, image_sets, npz
 from lab import claims, paths
 from lab.show import own_model
 from lab.cli import reproduce
-from lab.records import store
+from lab.records import provenance, store
 from lab.cli.__main__ import main
 from lab.data.image_sets import DataError, ImageSet
 from lab.experiments import FIXED
@@ -116,6 +116,7 @@ def test_own_data_is_not_asked_for_in_vain(lab: Lab) -> None:
 
 def test_records_of_own_data_are_not_published(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "NOTEBOOKS", lab.user)
+    monkeypatch.setattr(provenance, "fault", lambda commit: None)
     for name in ("draw_published", "write_tables"):
         monkeypatch.setattr(reproduce, name, lambda: None)
     for name in ("cifar10", "own-1a2b3c4d"):

@@ -23,11 +23,9 @@ from lab.nets import build, kernels
 from lab.nets.caffe_cifar10 import CaffeCifar10Full
 from lab.nets.kernels import library, net
 from lab.nets.kernels.net import CompiledNet
-from lab.records import checkpoints, provenance
+from lab.records import checkpoints, provenance, trainer
 from lab.records.record import Record
 from lab.records.trainer import train
-from lab.sweep import processes
-from lab.training import loop
 from lab.training.loop import Training
 
 pytestmark = pytest.mark.skipif(
@@ -235,7 +233,7 @@ def trained(images: ImageSet, file: Path | None = None, report: Callable[[Traini
 def test_the_same_bits_for_any_number_of_threads_resumed_or_not(
     images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
     monkeypatch.setattr(provenance, "git", lambda: {"commit": "a" * 40, "dirty": False})
     expected = trained(images)  # with one thread
     for threads in (2, 3, 5):
@@ -305,7 +303,7 @@ def test_broken_weights_end_the_training_as_with_torch(
 )
 def test_the_record_says_which_way_was_taken(run: Run, classes: int, taken: str, few: ImageSet) -> None:
     images = replace(few, classes=tuple(map(str, range(classes))))
-    assert Training(run, images).record().machine["kernels"] == taken
+    assert trainer.record_of(Training(run, images)).machine["kernels"] == taken
 
 
 @pytest.mark.parametrize("way", kernels.KINDS)
@@ -314,11 +312,9 @@ def test_the_way_may_be_chosen(way: str, few: ImageSet, monkeypatch: pytest.Monk
     assert train(replace(RUN, iterations=1), few).machine["kernels"] == way
 
 
-def test_another_device_or_several_processes_take_torchs_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_device_or_precision_takes_torchs_way() -> None:
     assert build.compiled(made(), "float32", torch.device("cuda")) is None
     assert build.compiled(made(), "bfloat16", CPU) is None
-    monkeypatch.setattr(processes, "size", lambda: 2)
-    assert build.compiled(made(), "float32", CPU) is None
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from lab.claims import CLAIMS, CONTROL_CLAIMS, GUIDANCE, LATER
 from lab.experiments import (
     AS_FOUND,
     BASE_TENTH,
-    CATALOGUE,
     CLR_TABLE_2,
     CLR_TRIANGULAR,
     DECAY_4000,
     EQUAL,
+    EVERY_ROW,
     EXP,
     EXP_RANGE,
     FAMILIES,
@@ -271,7 +271,7 @@ def test_verdicts_are_counted_with_those_of_one_seed() -> None:
     [headlines.sigmoid_batchnorm, headlines.choosing_the_cycle, headlines.beyond, headlines.adaptive_methods],
 )
 def test_every_headline_is_a_sentence_with_and_without_records(sentence: Callable[[Sequence[Record]], str]) -> None:
-    everything = [r for row in CATALOGUE if "paper" in row.shorter for r in seeds(row, 80.0, 81.0)]
+    everything = [r for row in EVERY_ROW if "paper" in row.shorter for r in seeds(row, 80.0, 81.0)]
     for records in ([], everything):
         text = sentence(records)
         assert text.endswith(".") and "**" in text and "nan" not in text
