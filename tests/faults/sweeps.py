@@ -53,7 +53,7 @@ STAGES: dict[str, tuple[object, str]] = {
 
 def apart_from_timings(record: Record) -> Record:
     """What two trainings of one run have in common, bit for bit."""
-    return replace(record, seconds=0.0, iterations_per_second=None)
+    return replace(record, seconds=0.0, iterations_per_second=None, peak_memory={})
 
 
 def run(folder: Path, *death: object) -> tuple[int, str]:
