@@ -117,7 +117,7 @@ ENVIRONMENTS: dict[str, tuple[str, Act, str, str, type[Exception]]] = {
         TRAIN,
         setting("CLRLIB_KERNELS", "fast"),
         "CLRLIB_KERNELS is 'fast'",
-        'set it to "winograd"',
+        'set it to "winograd", "fused" or "torch"',
         ValueError,
     ),
     "device unknown": (TRAIN, setting("CLRLIB_DEVICE", "gpu"), "CLRLIB_DEVICE is 'gpu'", 'set it to "cpu"', ValueError),

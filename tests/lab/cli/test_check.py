@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,7 @@ from lab import files, paths
 from lab.cli.__main__ import main
 from lab.data import cifar_archive
 from lab.nets import kernels
-from lab.nets.kernels import library
+from lab.nets.kernels.library import Library
 from lab.sweep import sweep
 
 GIB = 2**30
@@ -193,13 +192,12 @@ def test_a_full_disk_is_told(here: Lab) -> None:
 def test_kernels_are_not_compiled_by_looking(here: Lab) -> None:
     here.patch.delenv("CLRLIB_KERNELS")
     here.patch.setattr(kernels, "obstacle", lambda: None)
-    here.patch.setattr(library, "run", lambda *command: pytest.fail("compiled"))
+    here.patch.setattr(Library, "_compile", lambda self, file: pytest.fail("compiled"))
     assert "ok: CPU kernels: the first training compiles them (15 s)" in said(here)
-    for kept in kernels.LIBRARIES:
-        kept.file().parent.mkdir(exist_ok=True)
-        kept.file().write_bytes(files.sealed(io.BytesIO(b"no library")))
+    for library in kernels.LIBRARIES:
+        files.write_atomically(library.file(), files.sealed(io.BytesIO(b"no library")))
     assert any(line.startswith("mend: the CPU kernels could not be loaded (") for line in said(here))
-    here.patch.setattr(kernels, "LIBRARIES", tuple(replace(kept, load=lambda file: None) for kept in kernels.LIBRARIES))
+    here.patch.setattr(Library, "get", lambda self: None)
     assert "ok: CPU kernels: compiled" in said(here)
     here.patch.setattr(kernels, "obstacle", lambda: "no C++ compiler 'g++' for the CPU kernels (install g++)")
     assert any(

@@ -53,7 +53,7 @@ def one_thread_each(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def apart_from_timings(record: Record) -> Record:
-    return replace(record, seconds=0.0, iterations_per_second=None)
+    return replace(record, seconds=0.0, iterations_per_second=None, peak_memory={})
 
 
 def test_one_or_two_at_a_time_give_the_same_records(
