@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lab import paths
-from lab.files import reason
 from lab.data.folders import Arrays, DataError
+from lab.files import reason
 
 FOLDER, ARCHIVE = "cifar-100-python", "cifar-100-python.tar.gz"
 REMEDY = f"Put {ARCHIVE} there, or set CLRLIB_DATA."

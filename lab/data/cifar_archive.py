@@ -14,8 +14,8 @@ import numpy as np
 
 from lab import paths
 from lab.data.download import Unavailable, fetch
-from lab.files import alone, put_in_place, reason
 from lab.data.folders import Arrays, DataError, again, content
+from lab.files import alone, put_in_place, reason
 
 ARCHIVE = "cifar-10-python.tar.gz"
 FOLDER = "cifar-10-batches-py"

@@ -13,8 +13,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from lab.files import reason
 from lab.data.folders import DataError
+from lab.files import reason
 from lab.lines import SECONDS_BETWEEN_LINES, duration, say
 
 TIMEOUT = 20.0  # seconds without a byte before a place is given up

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lab.data import cifar100, cifar_archive, imagenette, imagenet
 from lab import paths
+from lab.data import cifar100, cifar_archive, imagenet, imagenette
 from lab.data.download import Unavailable
 from lab.data.folders import Arrays, DataError, is_archive, read_image_folder
+from lab.data.imagenet import StreamedImages
 from lab.data.npz import OWN, is_npz, read_npz
 from lab.data.order import Order, generator
 from lab.paths import shown
-from lab.data.imagenet import StreamedImages
 
 __all__ = ["DataError", "ImageSet", "Images", "load"]
 

@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from lab import paths
-from lab.files import reason, sealed, unsealed, write_atomically
 from lab.data.folders import FORMATS, DataError
 from lab.data.order import BatchOrder, Order, generator
+from lab.files import reason, sealed, unsealed, write_atomically
 
 FOLDERS, SPLITS, CLASSES = ("imagenet", "ILSVRC2012"), ("train", "val"), 1000
 SIDE = 256  # pixels

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lab import paths
 from lab.data.download import TIMEOUT
-from lab.files import alone, put_in_place, reason
 from lab.data.folders import Arrays, DataError, again, is_archive, read_image_folder
+from lab.files import alone, put_in_place, reason
 
 SIDE = 128
 LABELS = {"imagenette-128": "Imagenette, 128 px", "imagenette-scaled": "Imagenette, scaled to 128 px"}

@@ -10,8 +10,8 @@ from numpy.lib import format as npy
 from PIL import Image, ImageOps
 
 from lab.data import cifar_archive
-from lab.files import reason
 from lab.data.folders import LARGEST_ARCHIVE, LARGEST_SIDE, Arrays, DataError
+from lab.files import reason
 from lab.paths import shown
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR100
 
-from lab.data import cifar100, image_sets
 from lab import paths
+from lab.data import cifar100, image_sets
 from lab.data.folders import DataError
 
 CLASSES = [f"class {k:02}" for k in range(100)]

@@ -14,8 +14,8 @@ import torch
 import torchvision
 from PIL import Image
 
-from lab.data import cifar_archive, image_sets
 from lab import paths
+from lab.data import cifar_archive, image_sets
 from lab.data.image_sets import DataError, ImageSet, load
 
 TRUE_COUNTS = (image_sets.TRAIN_PER_CLASS, image_sets.TEST_PER_CLASS)  # before the tests put small ones in their place

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lab.data import folders
 from lab import paths
+from lab.data import folders
 from lab.data.folders import Arrays, DataError, read_image_folder
 
 CLASSES = ("ant", "bee")

@@ -15,10 +15,10 @@ import torch
 import torchvision
 from PIL import Image
 
-from lab.data import image_sets, imagenette
 from lab import paths
-from lab.files import reason
+from lab.data import image_sets, imagenette
 from lab.data.folders import DataError
+from lab.files import reason
 
 TRUE_COUNTS = (imagenette.TRAIN, imagenette.VAL)  # before the tests put small ones in their place
 TRAIN_URL = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz"

@@ -15,16 +15,16 @@ from PIL import Image, ImageOps
 from records import seeds
 from refusals import Act, Lab
 
-from lab.data import cifar_archive, image_sets, npz
 from lab import claims, paths
-from lab.show import own_model
 from lab.cli import reproduce
-from lab.records import provenance, store
 from lab.cli.__main__ import main
+from lab.data import cifar_archive, image_sets, npz
 from lab.data.image_sets import DataError, ImageSet
-from lab.experiments import FIXED
 from lab.data.npz import read_npz
+from lab.experiments import FIXED
+from lab.records import provenance, store
 from lab.records.trainer import train
+from lab.show import own_model
 
 random = np.random.default_rng(0)
 IMAGES = {

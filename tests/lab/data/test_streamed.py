@@ -7,28 +7,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from lab.records import trainer
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from lab.records import checkpoints, store
-from lab.data import image_sets, imagenet
-from lab.show import notebook
-from lab import paths
-from lab.sweep import progress
-from lab.training import loop
-from lab.data.image_sets import DataError, ImageSet
-from lab.nets.inputs import mean_colour, per_pixel
-from lab.data.order import BatchOrder
-from lab.sweep.progress import Progress
-from lab.experiments.run import Run
-from lab.data.imagenet import SIDE, StreamedImages, decode
-from lab.records.trainer import OutOfTime, train
-from lab.training.loop import Training
 from clrlib import Fixed
+from lab import paths
+from lab.data import image_sets, imagenet
+from lab.data.image_sets import DataError, ImageSet
+from lab.data.imagenet import SIDE, StreamedImages, decode
+from lab.data.order import BatchOrder
+from lab.experiments.run import Run
+from lab.nets.inputs import mean_colour, per_pixel
+from lab.records import checkpoints, store, trainer
+from lab.records.trainer import OutOfTime, train
+from lab.show import notebook
+from lab.sweep import progress
+from lab.sweep.progress import Progress
+from lab.training.loop import Training
 
 CLASSES = ("n01", "n02", "n03")
 TRAIN, VAL = 5, 2  # images of a class
