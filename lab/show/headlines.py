@@ -40,7 +40,7 @@ from lab.experiments import (
 )
 from lab.experiments.residual import Family
 from lab.records.record import Record
-from lab.show.tables import NO_VERDICT, ONE_SEED, PAPER_BOUNDS, counted, kind, verdict
+from lab.show.tables import NO_VERDICT, PAPER_BOUNDS, counted, kind, verdict
 
 EXP_SAID = {
     EXP.name: "exp",
@@ -123,8 +123,7 @@ def adaptive_methods(records: Sequence[Record]) -> str:
 def decay_only(records: Sequence[Record]) -> str:
     """Notebook 04 in one sentence."""
     judged = verdict(ONLY_THE_FALL, main_group(records))
-    seeds = "with one seed, " if judged.endswith(ONE_SEED) else ""
-    answer = f"{seeds}{FALL_SAID[kind(judged)]}. " if kind(judged) in FALL_SAID else ""
+    answer = f"{FALL_SAID[kind(judged)]}. " if kind(judged) in FALL_SAID else ""
     return answer + _two_rows(records, "CLR by table 2: {}; falling alone: {}.", CLR_TABLE_2, DECAY_4000, ONLY_THE_FALL)
 
 

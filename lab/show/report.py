@@ -55,8 +55,8 @@ def render(profile: str, published: Sequence[Record], yours: Sequence[Record], f
 def _counted(verdicts: Sequence[str]) -> str:
     """The count of each verdict in the table.
 
-    >>> _counted(["reproduced (one seed)", "-", "not run: `make publish ROWS=exp`", "-"])
-    'Of 4 claims: 1 reproduced (one seed); 2 without a number to meet; 1 not run.'
+    >>> _counted(["reproduced", "-", "not run: `make publish ROWS=exp`", "-"])
+    'Of 4 claims: 1 reproduced; 2 without a number to meet; 1 not run.'
     """
     return f"Of {len(verdicts)} claims: {'; '.join(tables.counted(verdicts))}."
 
@@ -106,7 +106,7 @@ def _spaced(name: str) -> str:
 def _kind(verdict: str) -> str:
     """A verdict without what follows it.
 
-    >>> _kind("reproduced (one seed)"), _kind("not run: `make publish ROWS=exp`")
+    >>> _kind("reproduced"), _kind("not run: `make publish ROWS=exp`")
     ('reproduced', 'not run')
     """
     return re.split(r" \(|:", verdict)[0]

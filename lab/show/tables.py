@@ -1,6 +1,6 @@
 """The table of claims as Markdown: paper, published, yours."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from lab.claims import CLAIMS, KINDS, Claim, bounds_verdict, comparable, main_group, read_bounds
@@ -12,7 +12,8 @@ BOUNDS_CLAIM = "The LR range test gives these bounds"
 PAPER_BOUNDS = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
 NO_VERDICT = "none: not the paper's size or data"
 UNJUDGED = "without a verdict (not the paper's size or data)"  # the same, after a count
-ONE_SEED = " (one seed)"
+ONE_RUN = "no verdict: one run"
+ALONE = "with one run, which gets no verdict"  # the same, after a count
 NOTEBOOKS = {
     "02": "02_lr_range_test",
     "03": "03_fixed_vs_cyclical",
@@ -85,50 +86,38 @@ def comparison_rows(published: Sequence[Record], yours: Sequence[Record]) -> dic
 def count_of_verdicts(records: Sequence[Record]) -> str:
     """One sentence: how many claims there are and how often each verdict was reached."""
     group = main_group(records)
-    seeds: dict[str, list[int]] = defaultdict(list)  # of each verdict: how many seeds each of its claims rests on
-    for claim in CLAIMS:
-        ours = claim.measured(group)
-        seeds[kind(verdict(claim, group))].append(len(ours.values) if ours else 0)
-    judged = (
-        f"{len(seeds[k])} {k}{_with_one_seed(seeds[k])}" for k in ("reproduced", "direction only", "not reproduced")
-    )
-    rest = f"{len(seeds['not run'])} not run, {len(seeds['-'])} measured without a number to meet"
-    unjudged = f", {len(seeds[NO_VERDICT])} {UNJUDGED}" if seeds[NO_VERDICT] else ""
-    return f"Of {len(CLAIMS)} claims about accuracy: {', '.join(judged)}, {rest}{unjudged}."
+    counts = Counter(kind(verdict(claim, group)) for claim in CLAIMS)
+    judged = (f"{counts[k]} {k}" for k in ("reproduced", "direction only", "not reproduced"))
+    rest = f"{counts['not run']} not run, {counts['-']} measured without a number to meet"
+    one_run = f", {counts[kind(ONE_RUN)]} {ALONE}" if counts[kind(ONE_RUN)] else ""
+    unjudged = f", {counts[NO_VERDICT]} {UNJUDGED}" if counts[NO_VERDICT] else ""
+    return f"Of {len(CLAIMS)} claims about accuracy: {', '.join(judged)}, {rest}{one_run}{unjudged}."
 
 
 def counted(verdicts: Iterable[str]) -> list[str]:
     """The count of each verdict.
 
-    >>> counted(["-", "reproduced (one seed)", "not run: `make publish ROWS=exp`", "-"])
-    ['2 without a number to meet', '1 reproduced (one seed)', '1 not run']
+    >>> counted(["-", "reproduced", "not run: `make publish ROWS=exp`", "-", ONE_RUN])
+    ['2 without a number to meet', '1 reproduced', '1 not run', '1 with one run, which gets no verdict']
     >>> counted([NO_VERDICT])
     ["1 without a verdict (not the paper's size or data)"]
     """
-    words = {"-": "without a number to meet", NO_VERDICT: UNJUDGED}
-    counts = Counter(verdict if verdict == NO_VERDICT else verdict.split(":")[0] for verdict in verdicts)
+    words = {
+        "-": "without a number to meet",
+        NO_VERDICT: UNJUDGED,
+        kind(ONE_RUN): ALONE,
+    }
+    counts = Counter(map(kind, verdicts))
     return [f"{count} {words.get(verdict, verdict)}" for verdict, count in counts.items()]
 
 
 def kind(verdict: str) -> str:
-    """A verdict without the number of its seeds and without what would train it.
+    """A verdict without what would train it.
 
-    >>> kind("reproduced (one seed)"), kind("not run: `make publish ROWS=exp`"), kind(NO_VERDICT)
-    ('reproduced', 'not run', "none: not the paper's size or data")
+    >>> kind("reproduced"), kind("not run: `make publish ROWS=exp`"), kind(ONE_RUN), kind(NO_VERDICT)
+    ('reproduced', 'not run', 'no verdict', "none: not the paper's size or data")
     """
-    return verdict if verdict == NO_VERDICT else verdict.split(":")[0].removesuffix(ONE_SEED)
-
-
-def _with_one_seed(seeds: Sequence[int]) -> str:
-    """The number of some verdicts that rest on one seed, in brackets.
-
-    >>> _with_one_seed([1, 3]), _with_one_seed([1, 1]), _with_one_seed([1]), _with_one_seed([3, 3])
-    (' (1 of them with one seed)', ' (all with one seed)', ' (with one seed)', '')
-    """
-    alone = seeds.count(1)
-    if not alone or len(seeds) == 1:
-        return " (with one seed)" if alone else ""
-    return f" ({'all' if alone == len(seeds) else f'{alone} of them'} with one seed)"
+    return verdict if verdict == NO_VERDICT else verdict.split(":")[0]
 
 
 def measured_on(records: Sequence[Record]) -> str:
@@ -198,7 +187,7 @@ def verdict(claim: Claim, group: Sequence[Record]) -> str:
     if not comparable([r for r in group if KINDS.get(r.run.experiment, ("cifar10", ""))[0] == claim.row.data]):
         return NO_VERDICT
     judged = claim.verdict(found)
-    return f"{judged}{ONE_SEED}" if len(found.values) == 1 and judged != "-" else judged
+    return ONE_RUN if len(found.values) == 1 and judged != "-" else judged
 
 
 def _paper(claim: Claim) -> str:
