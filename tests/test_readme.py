@@ -247,14 +247,14 @@ def seen(fresh: Path, *arguments: str, **variables: str) -> list[list[str]]:
     ("given", "handed_on"),
     [
         ("/my data/x", "/my data/x"),
-        ("~/x  y", "/home/me/x  y"),
+        ("~/x  y", "/users/me/x  y"),
         ("here/my data", "{clone}/here/my data"),
         ('it\'s "x"', '{clone}/it\'s "x"'),
         ("digits", "digits"),
     ],
 )
 def test_a_folder_of_any_name_is_handed_on(given: str, handed_on: str, fresh: Path) -> None:
-    before, *_ = seen(fresh, "data", f"DATA={given}", HOME="/home/me")
+    before, *_ = seen(fresh, "data", f"DATA={given}", HOME="/users/me")
     assert before[0] == handed_on.format(clone=fresh)
 
 

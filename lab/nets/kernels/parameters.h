@@ -16,21 +16,18 @@ static void gather(const Parameter& p, int channel, bool back, float* to) {
 }
 
 template <int IN, int OUT>
-static void prepare(const Parameter& p, int channel, float* forward, float* back) {
-  alignas(64) float filters[25 * 64];
-  if (channel < IN) {
-    gather<OUT>(p, channel, false, filters);
-    transform_weights(filters, OUT, forward + channel * OUT, IN * OUT);
-  } else {
-    gather<IN>(p, channel - IN, true, filters);
-    transform_weights(filters, IN, back + (channel - IN) * IN, OUT * IN);
-  }
+static void prepare_forward(const Parameter& p, int channel, float* u) {
+  alignas(64) float filters[25 * OUT];
+  gather<OUT>(p, channel, false, filters);
+  transform_weights(filters, OUT, u + channel * OUT, IN * OUT);
 }
 
-static void prepare_first(const Parameter& p, int c, float* u) {
-  alignas(64) float filters[25 * 32];
-  gather<32>(p, c, false, filters);
-  transform_weights(filters, 32, u + c * 32, 3 * 32);
+template <int IN, int OUT>
+static void prepare(const Parameter& p, int channel, float* forward, float* back) {
+  if (channel < IN) return prepare_forward<IN, OUT>(p, channel, forward);
+  alignas(64) float filters[25 * IN];
+  gather<IN>(p, channel - IN, true, filters);
+  transform_weights(filters, IN, back + (channel - IN) * IN, OUT * IN);
 }
 
 static void copy_bias(const Parameter& p, int count, float* to) {
@@ -54,7 +51,7 @@ static void prepare_scores(const Batch& b, Weights& w) {
 constexpr int PREPARED = 3 + 64 + 96 + 1;  // pieces of work
 
 static void prepare_piece(const Batch& b, Weights& w, int piece) {
-  if (piece < 3) return prepare_first(b.parameters[0], piece, w.first);
+  if (piece < 3) return prepare_forward<3, 32>(b.parameters[0], piece, w.first);
   if (piece < 67) return prepare<32, 32>(b.parameters[2], piece - 3, w.second, w.second_back);
   if (piece < 163) return prepare<32, 64>(b.parameters[4], piece - 67, w.third, w.third_back);
   prepare_scores(b, w);
