@@ -96,9 +96,10 @@ def bench(rounds: int) -> dict[str, Any]:
     found["import"] = small.import_seconds()
     found["step"] = {str(groups): small.step_microseconds(groups) for groups in (1, 100)}
     found["figures"] = small.figures_seconds()
+    found["costs"] = measure_costs()
     torch.set_num_threads(cores)
-    found["accuracy"] = accuracies(precision)
-    return found | {"costs": measure_costs()}
+    found["accuracy"] = accuracies(precision)  # last: the longest, and the one part that needs no idle machine
+    return found
 
 
 def circumstances() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 // The loss is a sum over images, so nothing waits for the batch, and what a block needs stays in the second-level cache.
 // Blocks are shared out to CHAINS, each of which sums its blocks' gradients in their order; the chains are then summed in
 // theirs. How many threads work the chains changes nothing in the result, not a bit.
+// docs/kernel.md derives what is computed here and says why in this order.
 
 #include <omp.h>
 

@@ -1,5 +1,6 @@
 // What stands between the convolutions of Caffe's cifar10_full, for one image, forward and backward: max and average
 // pooling, ReLU, local response normalisation, the first convolution (which has too few channels for vectors of them).
+// docs/kernel.md derives what is computed here and says why in this order.
 #pragma once
 
 #include "winograd.h"

@@ -1,4 +1,5 @@
 // Between torch's parameters and the transformed domain: weights on the way in, gradients on the way out.
+// docs/kernel.md derives what is computed here and says why in this order.
 #pragma once
 
 #include "workspace.h"

@@ -1,4 +1,5 @@
 // What a call is given (Batch, which net.py fills in) and what it works in (Workspace).
+// docs/kernel.md derives what is computed here and says why in this order.
 #pragma once
 
 #include "layers.h"
