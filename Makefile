@@ -6,55 +6,31 @@
 ##   ENGINE=dask     a Dask cluster trains               SCHEDULER=tcp://host:8786  its address
 ##   PRECISION=float32  or bfloat16                      LAB_OPTIONS=--allow-root  go to JupyterLab
 SHELL := /bin/bash
-SETTINGS := PROFILE SEEDS BUDGET JOBS DATA DEVICE PRECISION ROWS ENGINE SCHEDULER PYTHON LAB_OPTIONS PY SHELL
-# a misspelt one would start hours of something else; the spaces within a value do not begin another setting
-SPACE := $(subst ,, )
-GIVEN := $(foreach word,$(subst \$(SPACE),,$(MAKEOVERRIDES)),$(firstword $(subst =, ,$(word))))
-$(foreach name,$(filter-out $(SETTINGS),$(GIVEN)),$(error error: $(name) is not a setting; `make help` lists them))
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-PY := .venv/bin/python
-LAB := $(PY) -m lab.cli
-BENCH := $(PY) -m lab.bench
+export PY := .venv/bin/python
+CALL := $(PYTHON) scripts/settings.py# reads the settings, which make hands on as they were typed
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
-TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder  # scripts/flakes.sh has them too
-# The shell expands settings, not make: their values may hold spaces and quotes.
-export PROFILE ?= auto
-export JOBS ?= auto
-WHAT := --profile "$$PROFILE" --jobs "$$JOBS" $${SEEDS:+--seeds "$$SEEDS"} $${BUDGET:+--budget "$$BUDGET"} $${ROWS:+--rows "$$ROWS"}
-WHERE := $${ENGINE:+--engine "$$ENGINE"} $${SCHEDULER:+--scheduler "$$SCHEDULER"}
-# A folder is made absolute, for notebooks run in another one. make splits words at spaces: only the first is looked at.
-FIRST := $(firstword $(DATA))
-FOLDER := $(if $(filter ~/%,$(FIRST)),$(subst <~/,$(HOME)/,<$(DATA)),$(if $(filter-out digits /% ~%,$(FIRST)),$(CURDIR)/)$(DATA))
-export CLRLIB_DATA := $(or $(FOLDER),$(CLRLIB_DATA))
-export CLRLIB_DEVICE := $(or $(DEVICE),$(CLRLIB_DEVICE))
-export CLRLIB_PRECISION := $(or $(PRECISION),$(CLRLIB_PRECISION))
+PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PYTHONUNBUFFERED := 1
-# what is imported is compiled once, not in every process anew
-unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONDONTWRITEBYTECODE# what is imported is compiled once, not in every process anew
 # Beside other programs two threads wait for each other, many times as long as one takes; JOBS= decides for trainings.
 test lab: export OMP_WAIT_POLICY := passive
 test reproduce publish: export OMP_NUM_THREADS := 1
 lab: export OMP_NUM_THREADS ?= 1
-publish: export PROFILE := paper
-
 .PHONY: help check setup data reproduce figures test lab publish choose bench book clean
 
 help: ## this page
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2} /^## / {settings = settings substr($$0, 4) "\n"} \
-		END {printf "%s", settings}' Makefile
-
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2} /^## / {text = text substr($$0, 4) "\n"} END {printf "%s", text}' Makefile
 check: ## what is here and what to fix: versions, device, disk, data (20 s; no change)
-	@[ -x $(PY) ] || { echo 'mend: there is no environment in .venv yet; call `make setup`'; exit 1; }
-	@$(PY) -c 'import torch' || { echo 'mend: torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`'; exit 1; }
-	@$(LAB) check
-
+	@[ -x $(PY) ] || { echo 'fix: there is no environment in .venv yet; call `make setup`'; exit 1; }
+	@$(PY) -c 'import torch' || { echo 'fix: torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`'; exit 1; }
+	@$(CALL) -m lab.cli check
 setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
-	@$(PYTHON) scripts/settings.py
+	@$(CALL)
 	@$(MAKE) --silent --question .venv/done || $(PYTHON) scripts/alone.py $(MAKE) --no-print-directory .venv/done
-
 # --no-compile: of what is installed a small part is ever imported, and compiled then
 .venv/done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -62,46 +38,35 @@ setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
 	$(PIP) --no-deps --no-build-isolation -e .
 	echo ../../../.. | tee .venv/lib/python3*/site-packages/__editable__.clrlib-*.pth > /dev/null
 	touch $@
-
 .venv/bench .venv/book: .venv/%: requirements-%.lock .venv/done
 	$(PIP) --require-hashes -r $<
 	touch $@
-
 data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
-	@$(LAB) data $(WHAT)
-
+	@$(CALL) data
 reproduce: data ## train, run the notebooks, write report.html (hours; BUDGET=30m trains what fits)
-	@$(LAB) reproduce $(WHAT) $(WHERE)
-
+	@$(CALL) reproduce
 figures: setup ## figures/, the tables and docs/rows.md again, from results/ (10 s)
-	$(LAB) figures
-
+	$(PY) -m lab.cli figures
 test: setup ## lint, types, tests, the notebooks, one smoke training of each (12 to 25 min)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	.venv/bin/codespell
+	$(PY) -m codespell_lib
 	$(PY) -m mypy
-	$(PY) -m pytest $(TWO)
-	$(PY) -m pytest $(TWO) -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
+	$(PYTEST)
+	$(PYTEST) -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 	rm -rf build/smoke
-	$(LAB) reproduce --profile smoke --jobs "$$JOBS"
-
+	PROFILE=smoke ROWS= SEEDS= BUDGET= ENGINE= $(CALL) reproduce
 lab: setup ## JupyterLab on notebooks/ (seconds; nothing is trained)
-	$(PY) -m jupyterlab --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB_OPTIONS) notebooks
-
+	$(CALL) -m jupyterlab --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB_OPTIONS) notebooks
 publish: data ## train the paper profile, publish all (Caffe net: days on 2 cores; others: months)
-	@$(LAB) publish $(WHAT) $(WHERE)
-
+	@$(CALL) publish
 choose: setup ## what the validation split chooses, into results/choices.json (10 s)
-	$(LAB) choose
-
-bench: setup .venv/bench ## the trainer's speed; leave the machine alone meanwhile (20 min)
-	$(BENCH)
-
+	$(PY) -m lab.cli choose
+bench: setup .venv/bench ## the trainer's speed; leave the machine alone meanwhile (40 min)
+	$(CALL) -m lab.bench
 book: setup .venv/book ## a web site of all this, from what is here, into build/book/ (1 min)
 	rm -rf build/book build/doctrees
 	$(PY) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir book --doctree-dir build/doctrees . build/book
 	@echo "build/book/index.html"
-
 clean: ## remove caches and build/smoke, never your runs in build/quick and build/paper
 	rm -rf build/smoke build/published build/book build/doctrees build/jupyter_execute .pytest_cache .mypy_cache .ruff_cache *.egg-info
