@@ -60,7 +60,7 @@ def test_repeat_begins_again() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: UP.repeat(every=0), ValueError, "every is 0; give a whole number of iterations, 1 or more"),
+        (lambda: UP.repeat(every=0), ValueError, "every is 0; give a whole number, 1 or more"),
         (lambda: Repeat(0.1, 3), TypeError, "policy is 0.1; give a clrlib policy, such as Triangular"),
         (lambda: Function(0.1), TypeError, "function is 0.1; give a function of the iteration"),
         (
@@ -86,6 +86,16 @@ def test_a_function_is_a_policy_for_numbers_arrays_and_tensors() -> None:
     Function(lambda t: seen.append(t) or 0.1, name="seen")(np.arange(3, dtype=np.uint8))
     assert {type(t) for t in seen} == {int}
     assert Function(math.sqrt)(4) == 2.0
+
+
+def test_a_tensor_on_mps_gets_float32_for_there_is_no_float64(monkeypatch) -> None:
+    class OnMps(torch.Tensor):
+        device = torch.device("mps")
+
+    moves = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda rates, *where: moves.append((rates.tolist(), *where)))
+    Function(inverse)(torch.arange(2).as_subclass(OnMps))
+    assert moves == [([1.0, 0.5], torch.device("mps"), torch.float32)]
 
 
 def test_a_function_is_told_by_its_name_and_is_a_value() -> None:
