@@ -71,24 +71,28 @@ class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
         self.base_lrs, self.max_lrs = _each("base_lr", base_lr, n), _each("max_lr", max_lr, n)
         self.base_momentums = _each("base_momentum", base_momentum, n)
         self.max_momentums = _each("max_momentum", max_momentum, n)
-        for kind, lows, highs in (("lr", *self._ends("policy")), ("momentum", *reversed(self._ends("momentum")))):
-            for low, high in zip(lows, highs, strict=True):
-                checks.ordered(low, high, kind)
+        for low, high in zip(*self._ends("policy"), strict=True):
+            checks.ordered(low, high)
+        for high, low in zip(*self._ends("momentum"), strict=True):
+            checks.ordered(low, high, "momentum")
         self._begin(optimizer, last_epoch + 1, total_iterations, self.base_lrs)
 
     # torch's attributes: other base_lrs, max_lrs and momentums hold from the next step on, these cannot be set
-    mode, gamma, scale_mode = (property(lambda self, k=k: self._told[k]) for k in range(3))
+    mode = property(lambda self: self._told[0])
+    gamma = property(lambda self: self._told[1])
+    scale_mode = property(lambda self: self._told[2])
     total_size = property(lambda self: self._cycle.step_size_up + self._cycle.step_size_down)
     step_ratio = property(lambda self: self._cycle.step_size_up / self.total_size)
     # one policy where all groups are alike (it holds for groups added later), else one for each
     policy = property(lambda self: self._policies("policy"))
     momentum = property(lambda self: self._policies("momentum") if self.cycle_momentum else None)
 
-    def scale_fn(self, x: float) -> float:
+    def scale_fn(self, x: int) -> float:
         """The height of cycle x = 1, 2 ..., or, where scale_mode is "iterations", at iteration x."""
-        return self._cycle.height(x, 0) if self.scale_mode == "iterations" else self._cycle.height(0, x - 1)
+        t = x if self.scale_mode == "iterations" else (x - 1) * self.total_size
+        return self._cycle.rise_and_height(t)[1]
 
-    def _ends(self, name: str) -> tuple[list[float], list[float]]:
+    def _ends(self, name: str) -> tuple[list[Any], list[Any]]:
         """Where the cycles of each group begin and where they turn: the momentum falls while the rate rises."""
         return (self.base_lrs, self.max_lrs) if name == "policy" else (self.max_momentums, self.base_momentums)
 
@@ -123,6 +127,8 @@ class _Scaled(UpDown):
     scale_fn: Callable[[int], float] = float
     scale_mode: str = "cycle"
 
-    def height(self, t: int, cycle: int) -> float:
+    def rise_and_height(self, t: int) -> tuple[float, float]:
+        cycle = t // (self.step_size_up + self.step_size_down)
         height = self.scale_fn(cycle + 1 if self.scale_mode == "cycle" else t)
-        return 0.0 if -1e-12 < height < 0 else height  # a sine that should be 0 may be a bit less
+        rise, _ = super().rise_and_height(t)
+        return rise, 0.0 if -1e-12 < height < 0 else height  # a sine that should be 0 may be a bit less

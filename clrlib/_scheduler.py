@@ -33,7 +33,8 @@ class ScheduleLR(LRScheduler):
     optimizer's, goes on with a new one. To put policies in a row use `Stages`; in torch's SequentialLR it works too,
     but for a momentum policy, which is in force from the start; what a ChainedScheduler multiplies is overruled.
     A group added later has its own rate up to the next `step()`. A rate that is a tensor is filled; where groups share
-    one, all but the first get their own. Warns where it seems to be stepped after each epoch.
+    one, all but the first get their own. Once trained, where their rates differ, that is refused: a compiled step would
+    not see it. Warns where it seems to be stepped after each epoch.
 
     Raises TypeError for something that is not an optimizer or not a policy, ValueError for a negative iteration, and
     either for a bad "lr_mult" or a momentum policy where the optimizer has no momentum or the value is not below 1.
@@ -69,11 +70,14 @@ class ScheduleLR(LRScheduler):
         self.cycle_momentum = momentum is not None  # torch's word
         self._begin(optimizer, iteration, total_iterations)
 
-    def _begin(self, optimizer: Any, iteration: int, total: int | None, initial_lrs: Sequence[float] = ()) -> None:
+    def _begin(self, optimizer: Any, iteration: int, total: int | None, initial_lrs: Sequence[Any] = ()) -> None:
         groups, t = groups_of(optimizer), checks.iterations(iteration)
-        self.optimizer, self.last_epoch = optimizer, t
-        self._next()  # refuse what is wrong before anything changes
+        self.optimizer, self.last_epoch, self._counted = optimizer, t, _steps_of(optimizer)
+        self.get_lr(), self.cycle_momentum and self._momenta()  # refuse what is wrong before anything changes
         policies = self.policy if isinstance(self.policy, tuple) else (self.policy,)
+        if _share_a_tensor(groups) and (len(policies) > 1 or any("lr_mult" in group for group in groups)):
+            shared = "groups that have trained share one tensor as their rate, and a compiled step goes on with it"
+            raise ValueError(f'{shared}; first give each its own, group["lr"] = group["lr"].clone(), then compile')
         for end in {one.cycle_end_at_or_after(total) for one in policies} - {total} if total is not None else ():
             stops = f"a training of {total} iterations stops in mid-cycle"
             warnings.warn(f"{stops}; stop at {end}, where the cycle ends", stacklevel=3)
@@ -92,31 +96,28 @@ class ScheduleLR(LRScheduler):
         Called by torch's step(). Torch's own copies every rate twice, which is dear where there are many groups.
         """
         before, steps, groups = self.last_epoch, self._steps, self.optimizer.param_groups
-        self._steps = _steps_of(self.optimizer)
+        (self._steps,) = self._counted
         self._rare = self._rare + 1 if self._steps - steps >= MANY else 0
         if self._rare == 2:
             came = f"schedule.step() came after {self._steps - steps} optimizer steps, for the second time in a row"
             warnings.warn(f"{came}; call it after each optimizer.step(), not after each epoch", stacklevel=3)
         self.last_epoch = before + 1 if epoch is None else epoch
         try:
-            lr, momenta = self._next()
+            lr, momenta = self.get_lr(), self._momenta() if self.cycle_momentum else ()
         except Exception:
             self.last_epoch = before
             raise
         write(groups, lr)
         self._last_lr = lr
-        for group, value in zip(groups, momenta, strict=False):
+        for group, value in zip(groups, momenta, strict=True) if momenta else ():
             if "momentum" in group:
                 group["momentum"] = value
             else:
                 group["betas"] = (value, *group["betas"][1:])
 
-    def _next(self) -> tuple[list[float | Tensor], list[float]]:
-        return self.get_lr(), self._momenta() if self.cycle_momentum else []
-
     def _momenta(self) -> list[float]:
         momenta = self._values("momentum")
-        for i, (group, value) in enumerate(zip(self.optimizer.param_groups, momenta, strict=False)):
+        for i, (group, value) in enumerate(zip(self.optimizer.param_groups, momenta, strict=True)):
             if not 0 <= value < 1:
                 raise ValueError(f"momentum is {value!r}; give a policy whose values are 0 or more and below 1")
             if "momentum" not in group and "betas" not in group:
@@ -131,7 +132,7 @@ class ScheduleLR(LRScheduler):
             if len(policy) != len(groups):
                 given = f"{name} gives {len(policy)} values for {len(groups)} parameter groups"
                 raise ValueError(f"{given}; give one for each, or one")
-            return [float(one.rate(t)) for one in policy]
+            return [*map(float, [one.rate(t) for one in policy])]
         return [float(policy.rate(t))] * len(groups)
 
     def get_last_lr(self) -> list[float | Tensor]:
@@ -210,6 +211,13 @@ def write(groups: list[dict[str, Any]], rates: Sequence[float | Tensor]) -> None
             group["lr"] = rate
 
 
+def _share_a_tensor(groups: list[dict[str, Any]]) -> bool:
+    """True where groups that have gradients hold the same tensor as their rate."""
+    trained = any(parameter.grad is not None for group in groups for parameter in group["params"])
+    tensors = [id(group["lr"]) for group in groups if isinstance(group["lr"], Tensor)]
+    return trained and len({*tensors}) < len(tensors)
+
+
 def _policies(name: str, given: Any) -> Policy | tuple[Policy, ...]:
     if isinstance(given, (list, tuple)) and given:
         return tuple(as_policy(f"{name}[{i}]", one) for i, one in enumerate(given))
@@ -223,14 +231,13 @@ def _words(policy: Policy | Sequence[Policy]) -> str | list[str]:
     return [str(_words(one)) for one in policy]
 
 
-def _steps_of(optimizer: Any) -> int:
-    """The steps that an optimizer has made, counted from the first call."""
-    counted: list[int] | None = getattr(optimizer, "_clrlib_steps", None)  # not in a copy
-    if counted is None:
-        counted = optimizer._clrlib_steps = [0]
+def _steps_of(optimizer: Any) -> list[int]:
+    """The number of steps that an optimizer has made since the first call, in a list that goes on counting."""
+    if not hasattr(optimizer, "_clrlib_steps"):  # nor has a copy
+        optimizer._clrlib_steps = [0]
         with suppress(AttributeError):  # a wrapper that is not a full optimizer stays at 0
             optimizer.register_step_post_hook(_count)
-    return counted[0]
+    return optimizer._clrlib_steps  # type: ignore[no-any-return]
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch 2.11's compiler stumbles over it

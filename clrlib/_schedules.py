@@ -25,7 +25,8 @@ class Cyclical(Policy):
     cycle, within = divmod(t, 2 * step_size) and rise = 1 - |within / step_size - 1| goes 0 -> 1 -> 0.
 
     base_lr, max_lr: the bounds (learning rate). step_size: iterations in half a cycle; 2 to 10 epochs' worth works
-    (section 3.2). Raises ValueError for bounds out of order or a step_size that is below 1 or not whole.
+    (section 3.2). With a base_lr of 0 the first iteration of each cycle trains nothing.
+    Raises ValueError for bounds out of order or a step_size that is below 1 or not whole.
     A new member of the family overrides `window` (the shape of a cycle) or `height` (how cycles shrink).
 
     >>> class Square(Cyclical):
@@ -42,7 +43,7 @@ class Cyclical(Policy):
     def rate(self, t: int) -> float:
         half = self.step_size
         cycle, within = divmod(t, 2 * half)  # whole numbers: exact however large t is
-        rise = (half - abs(within - half)) / half
+        rise = (within if within < half else 2 * half - within) / half
         return self.base_lr + (self.max_lr - self.base_lr) * self.window(rise) * self.height(t, cycle)
 
     def window(self, rise: float) -> float:
@@ -173,11 +174,8 @@ class UpDown(Policy):
         """Both of iteration t; the same whatever the bounds."""
         up, down = self.step_size_up, self.step_size_down
         cycle, within = divmod(t, up + down)
-        return within / up if within < up else (up + down - within) / down, self.height(t, cycle)
-
-    def height(self, t: int, cycle: int) -> float:
-        """The height of the cycle at iteration t, as a fraction of max_lr - base_lr."""
-        return self.shrink**cycle * self.gamma**t if self.gamma < 1 else self.shrink**cycle
+        rise = within / up if within < up else (up + down - within) / down
+        return rise, self.shrink**cycle * self.gamma**t
 
     def cycle_end_at_or_after(self, t: int) -> int:
         return next_multiple(t, self.step_size_up + self.step_size_down)
@@ -257,10 +255,11 @@ class OneCycle(Policy):
             raise ValueError(f"the turns at {turns} do not lie in order between 0 and the end, {self.end}; move them")
 
     def rate(self, t: int) -> float:
-        at, last = min(t, self.end), (self.end, self.final_lr)
-        back = () if self.back is None else ((self.back, self.initial_lr),)
-        t0, a = 0.0, self.initial_lr
-        for t1, b in ((self.peak, self.max_lr), *back, last):
+        turns = [(self.peak, self.max_lr), (self.end, self.final_lr)]
+        if self.back is not None:
+            turns.insert(1, (self.back, self.initial_lr))
+        at, t0, a = min(t, self.end), 0.0, self.initial_lr
+        for t1, b in turns:
             if at <= t1:
                 break
             t0, a = t1, b
@@ -387,7 +386,8 @@ class PiecewiseLinear(Policy):
     """Straight lines between knots: 1cycle, warmup-stable-decay, linear to zero and other hand-drawn shapes.
 
     policy(t_k) = lr_k at each knot (t_k, lr_k), a straight line between two knots, and the last rate for ever after.
-    knots: pairs (iteration, learning rate); the first is at iteration 0, the iterations rise.
+    knots: pairs (iteration, learning rate); the first is at iteration 0, the iterations rise. A warm-up from 0 trains
+    nothing in its first iteration.
     Raises ValueError for no knots, a first one elsewhere or iterations that do not rise, TypeError for no pairs.
 
     >>> one_cycle = PiecewiseLinear(((0, 0.001), (40, 0.005), (80, 0.001), (100, 0.0)))

@@ -1,7 +1,6 @@
 """Two mistakes are told, each once, and what is no mistake is not (any warning fails these tests)."""
 
 import copy
-import pickle
 from typing import Any
 
 import pytest
@@ -80,15 +79,6 @@ def test_the_count_works_with_copies_and_with_optimizers_that_are_not_quite() ->
 
     wrapper = Wrapper(sgd())
     train(wrapper, ScheduleLR(wrapper, POLICY), 30, optimizer_steps=3)
-
-
-def test_a_schedule_out_of_a_pickle_is_watched_too() -> None:
-    optimizer = sgd()
-    schedule = ScheduleLR(optimizer, POLICY)
-    train(optimizer, schedule, 3)
-    again = pickle.loads(pickle.dumps(schedule))  # noqa: S301
-    with pytest.warns(UserWarning, match="not after each epoch"):
-        train(again.optimizer, again, 5, optimizer_steps=MANY)
 
 
 @pytest.mark.parametrize("lr", [0.5, torch.tensor(0.5)])
