@@ -34,9 +34,10 @@ share = partial(number, fits=lambda x: 0 <= x <= 1, advice="give a share, from 0
 divisor = partial(number, fits=lambda x: x > 0, advice="give a number above 0")
 
 
-def count(name: str, value: Any, least: int = 1) -> int:
+def count(name: str, value: Any, least: int = 1, of: str = " of iterations") -> int:
     """A whole number, at least `least`; 2000.0 counts as whole."""
-    number(name, value, lambda x: x.is_integer() and least <= x < LARGEST, f"give a whole number, {least} or more")
+    advice = f"give a whole number{of}, {least} or more"
+    number(name, value, lambda x: x.is_integer() and least <= x < LARGEST, advice)
     return int(value)
 
 
@@ -100,6 +101,7 @@ Rate = Annotated[float, policy_rate]
 Base = Annotated[float, policy_rate]  # not above the policy's max_lr
 Factor = Annotated[float, factor]
 Count = Annotated[int, count]
+Times = Annotated[int, partial(count, of="")]
 Milestones = Annotated[tuple[int, ...], milestones]
 Knots = Annotated[tuple[tuple[int, float], ...], knots]
 Decay = Annotated[str, partial(one_of, choices=("bounds", "amplitude"))]

@@ -72,7 +72,7 @@ class ScheduleLR(LRScheduler):
 
     def _begin(self, optimizer: Any, iteration: int, total: int | None, initial_lrs: Sequence[Any] = ()) -> None:
         groups, t = groups_of(optimizer), checks.iterations(iteration)
-        self.optimizer, self.last_epoch, self._counted = optimizer, t, _steps_of(optimizer)
+        self.optimizer, self.last_epoch = optimizer, t
         self.get_lr(), self.cycle_momentum and self._momenta()  # refuse what is wrong before anything changes
         policies = self.policy if isinstance(self.policy, tuple) else (self.policy,)
         if _share_a_tensor(groups) and (len(policies) > 1 or any("lr_mult" in group for group in groups)):
@@ -83,6 +83,7 @@ class ScheduleLR(LRScheduler):
             warnings.warn(f"{stops}; stop at {end}, where the cycle ends", stacklevel=3)
         for group, lr in zip(groups, initial_lrs, strict=False):
             group.setdefault("initial_lr", lr)  # where schedulers that are built later begin
+        self._counted = _steps_of(optimizer)
         LRScheduler.__init__(self, optimizer)
         self.base_lrs = [*initial_lrs] or self.base_lrs
         self._update_lr(t)

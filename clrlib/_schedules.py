@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from clrlib import _checks as checks
-from clrlib._checks import Anneal, Base, Count, Decay, Factor, Knots, MaybeNumber, Milestones, Number, Rate
+from clrlib._checks import Anneal, Base, Count, Decay, Factor, Knots, MaybeNumber, Milestones, Number, Rate, Times
 from clrlib._policy import Policy, next_multiple
 
 
@@ -199,7 +199,7 @@ class WarmRestarts(Policy):
     base_lr: Base
     max_lr: Rate
     cycle: Count
-    growth: Count = 1
+    growth: Times = 1
 
     def rate(self, t: int) -> float:
         start, length = self._cycle(t)

@@ -9,7 +9,7 @@ import pytest
 from clrlib import _checks as checks
 
 RATE, FACTOR = "a learning rate must be 0 or more", "give a factor above 0 and up to 1"
-WHOLE = "give a whole number, 1 or more"
+WHOLE = "give a whole number of iterations, 1 or more"
 REFUSED = [
     (checks.learning_rate, -0.1, RATE),
     *((checks.factor, value, FACTOR) for value in (0, -0.5, 1.0001)),
@@ -42,7 +42,7 @@ def test_what_is_not_a_number_is_refused(value):
 
 
 def test_a_count_may_have_another_least_and_bounds_may_be_equal():
-    with pytest.raises(ValueError, match="x is 1; give a whole number, 2 or more"):
+    with pytest.raises(ValueError, match="x is 1; give a whole number of iterations, 2 or more"):
         checks.count("x", 1, least=2)
     checks.ordered(0.1, 0.1)
     with pytest.raises(ValueError, match=r"base_lr 0\.006 is above max_lr 0\.001; give the lower bound as base_lr"):

@@ -60,7 +60,7 @@ def test_repeat_begins_again() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: UP.repeat(every=0), ValueError, "every is 0; give a whole number, 1 or more"),
+        (lambda: UP.repeat(every=0), ValueError, "every is 0; give a whole number of iterations, 1 or more"),
         (lambda: Repeat(0.1, 3), TypeError, "policy is 0.1; give a clrlib policy, such as Triangular"),
         (lambda: Function(0.1), TypeError, "function is 0.1; give a function of the iteration"),
         (
