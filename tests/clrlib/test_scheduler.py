@@ -254,6 +254,22 @@ def test_groups_that_share_one_tensor_get_the_rates_that_floats_would_have(kind)
     assert optimizers[1].param_groups[0]["lr"] is tensor
 
 
+@pytest.mark.parametrize("kind", ["one policy", "a list of policies", "CyclicLR"])
+def test_a_shared_tensor_is_refused_once_trained_for_a_compiled_step_would_not_see_another(kind):
+    optimizer = two_groups(torch.tensor(0.5))
+    optimizer.param_groups[1]["params"][0].grad = torch.zeros(2)
+    before = repr(optimizer.param_groups)
+    with pytest.raises(ValueError, match=re.escape('first give each its own, group["lr"] = group["lr"].clone()')):
+        SHARED[kind](optimizer)
+    assert repr(optimizer.param_groups) == before
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"].clone()
+    SHARED[kind](optimizer)
+    alike = torch.optim.Adam([{"params": weights()}, {"params": weights()}], lr=torch.tensor(0.5))
+    alike.param_groups[0]["params"][0].grad = torch.zeros(2)
+    ScheduleLR(alike, POLICY)  # both groups have its rate, whichever tensor is read
+
+
 def test_tensors_of_their_own_are_kept_and_shared_ones_that_come_later_are_parted():
     tensor = torch.tensor(0.5)
     shared = two_groups(tensor).state_dict()
