@@ -14,7 +14,6 @@ from clrlib._scheduler import ScheduleLR, groups_of
 from clrlib._schedules import UpDown
 
 Numbers = float | Tensor | Sequence[float | Tensor]  # one for all parameter groups, or one for each
-MODES = ("triangular", "triangular2", "exp_range")
 
 
 class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
@@ -39,6 +38,8 @@ class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
     UpDown(base_lr=0.001, max_lr=0.006, step_size_up=2, step_size_down=2, shrink=0.5, gamma=1.0)
     """
 
+    cycle_momentum = False
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -57,14 +58,12 @@ class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
         *,
         total_iterations: int | None = None,
     ) -> None:
-        if scale_fn is None:
-            checks.one_of("mode", mode, MODES)
         checks.one_of("scale_mode", scale_mode, ("cycle", "iterations"))
         cycle = (0.0, 1.0, step_size_up, step_size_up if step_size_down is None else step_size_down)
         if scale_fn is not None:
             self._cycle: UpDown = _Scaled(*cycle, scale_fn=scale_fn, scale_mode=scale_mode)
         else:
-            shrinks = mode == "exp_range"
+            shrinks = checks.one_of("mode", mode, ("triangular", "triangular2", "exp_range")) == "exp_range"
             self._cycle = UpDown(*cycle, 0.5 if mode == "triangular2" else 1.0, gamma if shrinks else 1.0)
             scale_mode = "iterations" if shrinks else "cycle"
         self._told, self.cycle_momentum, n = (mode, gamma, scale_mode), cycle_momentum, len(groups_of(optimizer))

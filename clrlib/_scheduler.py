@@ -55,6 +55,7 @@ class ScheduleLR(LRScheduler):
     """
 
     _steps = _rare = 0
+    cycle_momentum: Any = property(lambda self: self.momentum is not None)  # torch's word
 
     def __init__(
         self,
@@ -67,7 +68,6 @@ class ScheduleLR(LRScheduler):
     ) -> None:
         self.policy = _policies("policy", policy)
         self.momentum = None if momentum is None else _policies("momentum", momentum)
-        self.cycle_momentum = momentum is not None  # torch's word
         self._begin(optimizer, iteration, total_iterations)
 
     def _begin(self, optimizer: Any, iteration: int, total: int | None, initial_lrs: Sequence[Any] = ()) -> None:
@@ -129,7 +129,7 @@ class ScheduleLR(LRScheduler):
     def _values(self, name: str) -> list[float]:
         """The value of "policy" or "momentum" for each parameter group."""
         policy, groups, t = getattr(self, name), self.optimizer.param_groups, self.last_epoch
-        if isinstance(policy, tuple):
+        if isinstance(policy, (tuple, list)):
             if len(policy) != len(groups):
                 given = f"{name} gives {len(policy)} values for {len(groups)} parameter groups"
                 raise ValueError(f"{given}; give one for each, or one")

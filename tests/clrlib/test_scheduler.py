@@ -381,6 +381,16 @@ def test_momentum_follows_a_policy_of_its_own(make: Any) -> None:
     assert (group["momentum"] if "momentum" in group else group["betas"][0]) == UP_DOWN(3)
 
 
+def test_policies_that_are_changed_in_mid_run_hold_from_the_next_step_on() -> None:
+    optimizer = sgd(momentum=0.9)
+    schedule = ScheduleLR(optimizer, Fixed(0.1))
+    for change in ({"policy": [POLICY]}, {"momentum": [UP_DOWN]}):
+        vars(schedule).update(change)
+        rates_used(optimizer, schedule, 1)
+    assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["momentum"]) == (POLICY(2), UP_DOWN(2))
+    assert schedule.state_dict()["momentum"] == [repr(UP_DOWN)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
