@@ -1,9 +1,10 @@
 """CyclicLR: torch's class of that name, rate for rate, without its traps."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -13,10 +14,9 @@ from clrlib._scheduler import ScheduleLR, groups_of
 from clrlib._schedules import UpDown
 
 Numbers = float | Tensor | Sequence[float | Tensor]  # one for all parameter groups, or one for each
-MODES = ("triangular", "triangular2", "exp_range")
 
 
-class CyclicLR(ScheduleLR):
+class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
     """torch's CyclicLR, argument for argument, EXCEPT THAT THE MOMENTUM STAYS AS IT IS unless cycle_momentum=True.
 
     (torch's cycles it by default: plain SGD gets a momentum, Adam's beta1 moves. The paper's CLR leaves it alone.)
@@ -38,6 +38,8 @@ class CyclicLR(ScheduleLR):
     UpDown(base_lr=0.001, max_lr=0.006, step_size_up=2, step_size_down=2, shrink=0.5, gamma=1.0)
     """
 
+    cycle_momentum = False
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -56,47 +58,65 @@ class CyclicLR(ScheduleLR):
         *,
         total_iterations: int | None = None,
     ) -> None:
-        if mode not in MODES and scale_fn is None:
-            raise ValueError(f"mode is {mode!r}; give one of {MODES}, or a scale_fn")
-        if scale_mode not in ("cycle", "iterations"):
-            raise ValueError(f'scale_mode is {scale_mode!r}; give "cycle" or "iterations"')
-        halves = (step_size_up, step_size_up if step_size_down is None else step_size_down)
-        shrink, gamma = 0.5 if mode == "triangular2" else 1.0, gamma if mode == "exp_range" else 1.0
-        kind: Callable[..., Policy] = partial(UpDown, shrink=shrink, gamma=gamma)
+        checks.one_of("scale_mode", scale_mode, ("cycle", "iterations"))
+        cycle = (0.0, 1.0, step_size_up, step_size_up if step_size_down is None else step_size_down)
         if scale_fn is not None:
-            kind = partial(_Scaled, scale_fn=scale_fn, scale_mode=scale_mode)
+            self._cycle: UpDown = _Scaled(*cycle, scale_fn=scale_fn, scale_mode=scale_mode)
+        else:
+            shrinks = checks.one_of("mode", mode, ("triangular", "triangular2", "exp_range")) == "exp_range"
+            self._cycle = UpDown(*cycle, 0.5 if mode == "triangular2" else 1.0, gamma if shrinks else 1.0)
+            scale_mode = "iterations" if shrinks else "cycle"
+        self._told, self.cycle_momentum, n = (mode, gamma, scale_mode), cycle_momentum, len(groups_of(optimizer))
+        self.base_lrs, self.max_lrs = _each("base_lr", base_lr, n), _each("max_lr", max_lr, n)
+        self.base_momentums = _each("base_momentum", base_momentum, n)
+        self.max_momentums = _each("max_momentum", max_momentum, n)
+        for low, high in zip(*self._ends("policy"), strict=True):
+            checks.ordered(low, high)
+        for high, low in zip(*self._ends("momentum"), strict=True):
+            checks.ordered(low, high, "momentum")
+        self._begin(optimizer, last_epoch + 1, total_iterations, self.base_lrs)
 
-        def cycles(starts: list[float], turns: list[float]) -> Policy | list[Policy]:
-            """One policy where all groups are alike, since it holds for groups added later too; else one for each."""
-            policies = [kind(*pair, *halves) for pair in zip(starts, turns, strict=True)]
-            return policies[0] if len({*policies}) == 1 else policies
+    # torch's attributes: other base_lrs, max_lrs and momentums hold from the next step on, these cannot be set
+    mode = property(lambda self: self._told[0])
+    gamma = property(lambda self: self._told[1])
+    scale_mode = property(lambda self: self._told[2])
+    total_size = property(lambda self: self._cycle.step_size_up + self._cycle.step_size_down)
+    step_ratio = property(lambda self: self._cycle.step_size_up / self.total_size)
+    # one policy where all groups are alike (it holds for groups added later), else one for each
+    policy = property(lambda self: self._policies("policy"))
+    momentum = property(lambda self: self._policies("momentum") if self.cycle_momentum else None)
 
-        groups = groups_of(optimizer)
-        lows, highs = _bounds(len(groups), "lr", base_lr, max_lr)
-        momentum = None
-        if cycle_momentum:  # it falls while the rate rises
-            momentum = cycles(*reversed(_bounds(len(groups), "momentum", base_momentum, max_momentum)))
-        fresh = ["initial_lr" not in group for group in groups]
-        super().__init__(optimizer, cycles(lows, highs), last_epoch + 1, momentum, total_iterations=total_iterations)
-        self.base_lrs, self.max_lrs = [*lows], highs
-        for group, lr, is_fresh in zip(groups, lows, fresh, strict=True):
-            if is_fresh:
-                group["initial_lr"] = lr  # as torch does: where schedulers that are built later begin
+    def scale_fn(self, x: int) -> float:
+        """The height of cycle x = 1, 2 ..., or, where scale_mode is "iterations", at iteration x."""
+        t = x if self.scale_mode == "iterations" else (x - 1) * self.total_size
+        return self._cycle.rise_and_height(t)[1]
+
+    def _ends(self, name: str) -> tuple[list[Any], list[Any]]:
+        """Where the cycles of each group begin and where they turn: the momentum falls while the rate rises."""
+        return (self.base_lrs, self.max_lrs) if name == "policy" else (self.max_momentums, self.base_momentums)
+
+    def _policies(self, name: str) -> Policy | tuple[Policy, ...]:
+        starts, turns = self._ends(name)
+        if len(starts) != len(turns):
+            raise ValueError(f"{name} cycles from {starts} to {turns}; give one bound of both for each group")
+        each = [replace(self._cycle, base_lr=start, max_lr=turn) for start, turn in zip(starts, turns, strict=True)]
+        return each[0] if all(one == each[0] for one in each) else tuple(each)
+
+    def _values(self, name: str) -> list[float]:
+        rise, height = self._cycle.rise_and_height(self.last_epoch)
+        try:
+            ends = zip(*self._ends(name), self.optimizer.param_groups, strict=True)
+            return [start + (turn - start) * rise * height for start, turn, _ in ends]
+        except ValueError:  # groups added later, or a list of another length
+            return super()._values(name)
 
 
-def _bounds(groups: int, kind: str, base: Numbers, top: Numbers) -> list[list[float]]:
-    """The lower and the upper bound, each for every parameter group."""
-    both = []
-    for name, given in ((f"base_{kind}", base), (f"max_{kind}", top)):
-        values = given if isinstance(given, (list, tuple)) else [given] * groups
-        if len(values) != groups:
-            raise ValueError(
-                f"{name} has {len(values)} values for {groups} parameter groups; give one for each, or one"
-            )
-        both.append([checks.learning_rate(name, v.item() if isinstance(v, Tensor) else v) for v in values])
-    for low, high in zip(*both, strict=True):
-        checks.ordered(low, high, kind)
-    return both
+def _each(name: str, given: Numbers, groups: int) -> list[Any]:
+    """One number for each parameter group."""
+    values = given if isinstance(given, (list, tuple)) else [given] * groups
+    if len(values) != groups:
+        raise ValueError(f"{name} has {len(values)} values for {groups} parameter groups; give one for each, or one")
+    return [checks.learning_rate(name, v.item() if isinstance(v, Tensor) else v) for v in values]
 
 
 @dataclass(frozen=True)
@@ -106,9 +126,8 @@ class _Scaled(UpDown):
     scale_fn: Callable[[int], float] = float
     scale_mode: str = "cycle"
 
-    def height(self, t: int, cycle: int) -> float:
-        return self.scale_fn(cycle + 1 if self.scale_mode == "cycle" else t)
-
-    def rate(self, t: int) -> float:
-        value = super().rate(t)
-        return max(0.0, value) if value > -1e-12 * self.max_lr else value  # a sine that should be 0 may be a bit less
+    def rise_and_height(self, t: int) -> tuple[float, float]:
+        cycle = t // (self.step_size_up + self.step_size_down)
+        height = self.scale_fn(cycle + 1 if self.scale_mode == "cycle" else t)
+        rise, _ = super().rise_and_height(t)
+        return rise, 0.0 if -1e-12 < height < 0 else height  # a sine that should be 0 may be a bit less

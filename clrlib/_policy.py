@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, overload
 
@@ -18,7 +19,8 @@ class Policy(ABC):
     """A learning rate as a function of the iteration: lr = policy(t).
 
     policy(int) gives a float; an integer numpy array or torch tensor of any shape gives a float64 array or tensor
-    of that shape. Raises TypeError for a boolean or float t, ValueError for a negative one.
+    of that shape (on MPS, which has no float64, a float32 tensor). A policy may give 0: that step trains nothing.
+    Raises TypeError for a boolean or float t, ValueError for a negative one.
 
     >>> class Halving(Policy):
     ...     def rate(self, t):
@@ -28,10 +30,13 @@ class Policy(ABC):
     """
 
     def __post_init__(self) -> None:
-        """Check each field of a dataclass by its declared kind, such as Rate, and make it a plain Python value."""
-        for name, kind in ((one.name, str(one.type)) for one in fields(self)):  # type: ignore[arg-type]
-            if check := checks.KINDS.get(kind):
+        """Check each field of a dataclass by its type in _checks, such as Rate, and make it a plain Python value."""
+        types = {one.name: str(one.type) for one in fields(self)}  # type: ignore[arg-type]
+        for name, kind in types.items():
+            for check in getattr(vars(checks).get(kind), "__metadata__", ()):
                 object.__setattr__(self, name, check(name, getattr(self, name)))
+        if "Base" in types.values():
+            checks.ordered(vars(self)["base_lr"], vars(self)["max_lr"])
 
     @abstractmethod
     def rate(self, t: int) -> float:
@@ -44,10 +49,9 @@ class Policy(ABC):
     @overload
     def __call__(self, t: torch.Tensor) -> torch.Tensor: ...
     def __call__(self, t: int | np.ndarray | torch.Tensor) -> float | np.ndarray | torch.Tensor:
-        if type(t) is int and 0 <= t <= checks.INT64:
-            return float(self.rate(t))
         if isinstance(t, torch.Tensor):
-            return torch.from_numpy(self(t.detach().cpu().numpy())).to(t.device)
+            rates = torch.from_numpy(self(t.detach().cpu().numpy()))
+            return rates.to(t.device, torch.float32 if t.device.type == "mps" else torch.float64)
         checked = checks.iterations(t)
         if isinstance(checked, np.ndarray):
             values = [self.rate(one) for one in checked.ravel().tolist()]
@@ -95,26 +99,26 @@ class Stages(Policy):
         arguments = [repr(stage) for stage in self.stages] + ([] if self.restart else ["restart=False"])
         return f"Stages({', '.join(arguments)})"
 
-    def rate(self, t: int) -> float:
-        start, policy = 0, self.stages[-1][1]
-        for iterations, earlier in self.stages[:-1]:
-            if t < start + iterations:
-                policy = earlier
-                break
+    def _spans(self) -> Iterator[tuple[int, float, Policy]]:
+        """First iteration, end and policy of each stage; the last has no end."""
+        start = 0
+        for iterations, policy in self.stages[:-1]:
+            yield start, start + iterations, policy
             start += iterations
+        yield start, math.inf, self.stages[-1][1]
+
+    def rate(self, t: int) -> float:
+        start, policy = next((start, policy) for start, end, policy in self._spans() if t < end)
         return policy.rate(t - start if self.restart else t)
 
     def cycle_end_at_or_after(self, t: int) -> int:
-        t, start = checks.iterations(t), 0
-        for iterations, policy in self.stages[:-1]:
-            end, shift = start + iterations, start * self.restart
-            if t <= end:
-                at = shift + policy.cycle_end_at_or_after(max(t, start) - shift)
-                if at <= end or self.restart:  # the next stage begins a cycle of its own
-                    return min(at, end)
-            start = end
-        shift = start * self.restart
-        return shift + self.stages[-1][1].cycle_end_at_or_after(max(t, start) - shift)
+        t = checks.iterations(t)
+        for start, end, policy in self._spans():
+            shift = start * self.restart
+            at = shift + policy.cycle_end_at_or_after(max(t, start) - shift)
+            if t <= end and (at <= end or self.restart):  # the next stage begins a cycle of its own
+                break
+        return int(min(at, end))
 
 
 def _stage(k: int, stage: Any) -> tuple[int, Policy]:
@@ -137,6 +141,10 @@ class Repeat(Policy):
 
     policy: Policy
     every: Count
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "policy", as_policy("policy", self.policy))
 
     def rate(self, t: int) -> float:
         return self.policy.rate(t % self.every)
@@ -186,6 +194,3 @@ def as_policy(name: str, value: Any) -> Policy:
 def next_multiple(t: int, length: int) -> int:
     """The first k * length at or after t, k >= 1."""
     return max(1, -(-int(checks.iterations(t)) // length)) * length
-
-
-checks.KINDS["Policy"] = as_policy

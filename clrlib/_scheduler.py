@@ -32,8 +32,9 @@ class ScheduleLR(LRScheduler):
     state of the same checkpoint. The state of another policy is refused; {"last_epoch": n} alone, loaded after the
     optimizer's, goes on with a new one. To put policies in a row use `Stages`; in torch's SequentialLR it works too,
     but for a momentum policy, which is in force from the start; what a ChainedScheduler multiplies is overruled.
-    A group added later has its own rate up to the next `step()`. Warns where it seems to be stepped after each epoch,
-    and once where something else sets a rate (except one that is a tensor).
+    A group added later has its own rate up to the next `step()`. A rate that is a tensor is filled; where groups share
+    one, all but the first get their own. Once trained, where their rates differ, that is refused: a compiled step would
+    not see it. Warns where it seems to be stepped after each epoch.
 
     Raises TypeError for something that is not an optimizer or not a policy, ValueError for a negative iteration, and
     either for a bad "lr_mult" or a momentum policy where the optimizer has no momentum or the value is not below 1.
@@ -53,7 +54,8 @@ class ScheduleLR(LRScheduler):
     {'last_epoch': 3, 'policy': 'Triangular(base_lr=0.001, max_lr=0.006, step_size=2)'}
     """
 
-    _warned = False  # of other hands on the rates
+    _steps = _rare = 0
+    cycle_momentum: Any = property(lambda self: self.momentum is not None)  # torch's word
 
     def __init__(
         self,
@@ -66,74 +68,73 @@ class ScheduleLR(LRScheduler):
     ) -> None:
         self.policy = _policies("policy", policy)
         self.momentum = None if momentum is None else _policies("momentum", momentum)
-        groups_of(optimizer)
-        self.optimizer, self.last_epoch = optimizer, checks.iterations(iteration)
-        self.get_lr(), self._momenta()  # refuse what is wrong before anything changes
-        super().__init__(optimizer)
-        self._update_lr(checks.iterations(iteration))
-        total = total_iterations
-        for one in {*self.policy} if isinstance(self.policy, tuple) else {self.policy}:
-            if total is not None and (end := one.cycle_end_at_or_after(total)) != total:
-                stops = f"a training of {total} iterations stops in mid-cycle"
-                warnings.warn(f"{stops}; stop at {end}, where the cycle ends", stacklevel=2)
+        self._begin(optimizer, iteration, total_iterations)
+
+    def _begin(self, optimizer: Any, iteration: int, total: int | None, initial_lrs: Sequence[Any] = ()) -> None:
+        groups, t = groups_of(optimizer), checks.iterations(iteration)
+        self.optimizer, self.last_epoch = optimizer, t
+        self.get_lr(), self.cycle_momentum and self._momenta()  # refuse what is wrong before anything changes
+        policies = self.policy if isinstance(self.policy, tuple) else (self.policy,)
+        if _share_a_tensor(groups) and (len(policies) > 1 or any("lr_mult" in group for group in groups)):
+            shared = "groups that have trained share one tensor as their rate, and a compiled step goes on with it"
+            raise ValueError(f'{shared}; first give each its own, group["lr"] = group["lr"].clone(), then compile')
+        for end in {one.cycle_end_at_or_after(total) for one in policies} - {total} if total is not None else ():
+            stops = f"a training of {total} iterations stops in mid-cycle"
+            warnings.warn(f"{stops}; stop at {end}, where the cycle ends", stacklevel=3)
+        for group, lr in zip(groups, initial_lrs, strict=False):
+            group.setdefault("initial_lr", lr)  # where schedulers that are built later begin
+        self._counted = _steps_of(optimizer)
+        LRScheduler.__init__(self, optimizer)
+        self.base_lrs = [*initial_lrs] or self.base_lrs
+        self._update_lr(t)
 
     def get_lr(self) -> list[float | Tensor]:
-        groups = self.optimizer.param_groups
-        return scaled(groups, _values("policy", self.policy, self.last_epoch, groups))  # type: ignore[return-value]
+        return scaled(self.optimizer.param_groups, self._values("policy"))  # type: ignore[return-value]
 
     def _update_lr(self, epoch: int | None = None) -> None:
         """Set rates and momenta of the next iteration, or of `epoch`, or nothing where one of them is refused.
 
         Called by torch's step(). Torch's own copies every rate twice, which is dear where there are many groups.
         """
-        groups, before = self.optimizer.param_groups, self.last_epoch
-        begins = epoch is not None or self._is_initial  # in a SequentialLR too
-        if not begins:
-            self._watch(groups)
+        before, steps, groups = self.last_epoch, self._steps, self.optimizer.param_groups
+        (self._steps,) = self._counted
+        self._rare = self._rare + 1 if self._steps - steps >= MANY else 0
+        if self._rare == 2:
+            came = f"schedule.step() came after {self._steps - steps} optimizer steps, for the second time in a row"
+            warnings.warn(f"{came}; call it after each optimizer.step(), not after each epoch", stacklevel=3)
         self.last_epoch = before + 1 if epoch is None else epoch
         try:
-            lr, momenta = self.get_lr(), self._momenta()
+            lr, momenta = self.get_lr(), self._momenta() if self.cycle_momentum else ()
         except Exception:
             self.last_epoch = before
             raise
         write(groups, lr)
-        for group, value in zip(groups, momenta, strict=False):
+        self._last_lr = lr
+        for group, value in zip(groups, momenta, strict=True) if momenta else ():
             if "momentum" in group:
                 group["momentum"] = value
             else:
                 group["betas"] = (value, *group["betas"][1:])
-        self._last_lr = lr
-        self._written = [] if begins else [group["lr"] for group in groups]
-        if begins:
-            self._steps, self._rare = _steps_of(self.optimizer), 0
 
     def _momenta(self) -> list[float]:
-        if self.momentum is None:
-            return []
-        groups = self.optimizer.param_groups
-        momenta = _values("momentum", self.momentum, self.last_epoch, groups)
-        for i, group in enumerate(groups):
-            if not 0 <= momenta[i] < 1:
-                raise ValueError(f"momentum is {momenta[i]!r}; give a policy whose values are 0 or more and below 1")
+        momenta = self._values("momentum")
+        for i, (group, value) in enumerate(zip(self.optimizer.param_groups, momenta, strict=True)):
+            if not 0 <= value < 1:
+                raise ValueError(f"momentum is {value!r}; give a policy whose values are 0 or more and below 1")
             if "momentum" not in group and "betas" not in group:
                 kind = type(self.optimizer).__name__
                 raise ValueError(f"group {i} of {kind} has neither momentum nor betas; leave the momentum policy out")
         return momenta
 
-    def _watch(self, groups: list[dict[str, Any]]) -> None:
-        """Warn of a step after each epoch, and where something else sets the rate."""
-        before, self._steps = self._steps, _steps_of(self.optimizer)
-        self._rare = self._rare + 1 if self._steps - before >= MANY else 0
-        if self._rare == 2:
-            came = f"schedule.step() came after {self._steps - before} optimizer steps, for the second time in a row"
-            warnings.warn(f"{came}; call it after each optimizer.step(), not after each epoch", stacklevel=4)
-        now = [group["lr"] for group in groups[: len(self._written)]]
-        if (
-            now != self._written and not self._warned
-        ):  # a tensor is the same object, whatever it holds: no GPU is awaited
-            self._warned = True
-            rates = f"the optimizer's rates are {now}, not {self._written} as set"
-            warnings.warn(f"{rates}; let one schedule set them (they are overwritten now)", stacklevel=4)
+    def _values(self, name: str) -> list[float]:
+        """The value of "policy" or "momentum" for each parameter group."""
+        policy, groups, t = getattr(self, name), self.optimizer.param_groups, self.last_epoch
+        if isinstance(policy, (tuple, list)):
+            if len(policy) != len(groups):
+                given = f"{name} gives {len(policy)} values for {len(groups)} parameter groups"
+                raise ValueError(f"{given}; give one for each, or one")
+            return [*map(float, [one.rate(t) for one in policy])]
+        return [float(policy.rate(t))] * len(groups)
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rates as they are in the optimizer now, whoever set them; tensors are copies."""
@@ -171,7 +172,6 @@ class ScheduleLR(LRScheduler):
             self._update_lr(checks.iterations(iteration))
         if "lr" in state_dict:
             write(self.optimizer.param_groups, state_dict["lr"])
-        self._written = [group["lr"] for group in self.optimizer.param_groups]
         if unnamed := re.search(r"<lambda>| object>", str(mine)):
             held = f"the policy holds a function that the state tells as {unnamed[0]!r} alone"
             warnings.warn(f"{held}; make sure it is the same", stacklevel=2)
@@ -198,28 +198,31 @@ def scaled(groups: list[dict[str, Any]], rates: list[float]) -> list[float]:
 
 
 def write(groups: list[dict[str, Any]], rates: Sequence[float | Tensor]) -> None:
-    """Set the rate of each group; a tensor is filled, since compiled and captured steps read this very tensor."""
+    """Set the rate of each group; a tensor is filled, since compiled and captured steps read this very tensor.
+
+    Groups that share one (torch gives the tensor in `SGD(groups, lr=tensor)` to all) get their own, but for the first.
+    """
+    holders: dict[int, Any] = {}
     for group, rate in zip(groups, rates, strict=False):
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
+        if isinstance(lr := group["lr"], Tensor):
+            if holders.setdefault(id(lr), group) is not group:
+                lr = group["lr"] = lr.clone()
+            lr.fill_(rate)
         else:
             group["lr"] = rate
+
+
+def _share_a_tensor(groups: list[dict[str, Any]]) -> bool:
+    """True where groups that have gradients hold the same tensor as their rate."""
+    trained = any(parameter.grad is not None for group in groups for parameter in group["params"])
+    tensors = [id(group["lr"]) for group in groups if isinstance(group["lr"], Tensor)]
+    return trained and len({*tensors}) < len(tensors)
 
 
 def _policies(name: str, given: Any) -> Policy | tuple[Policy, ...]:
     if isinstance(given, (list, tuple)) and given:
         return tuple(as_policy(f"{name}[{i}]", one) for i, one in enumerate(given))
     return as_policy(name, given)
-
-
-def _values(name: str, policy: Policy | Sequence[Policy], t: int, groups: list[Any]) -> list[float]:
-    """The value at iteration t for each parameter group."""
-    if not isinstance(policy, (list, tuple)):
-        return [float(policy.rate(t))] * len(groups)  # type: ignore[union-attr]
-    if len(policy) != len(groups):
-        given = f"{name} gives {len(policy)} values for {len(groups)} parameter groups"
-        raise ValueError(f"{given}; give one for each, or one")
-    return [float(one.rate(t)) for one in policy]
 
 
 def _words(policy: Policy | Sequence[Policy]) -> str | list[str]:
@@ -229,14 +232,13 @@ def _words(policy: Policy | Sequence[Policy]) -> str | list[str]:
     return [str(_words(one)) for one in policy]
 
 
-def _steps_of(optimizer: Any) -> int:
-    """The steps that an optimizer has made, counted from the first call."""
-    counted: list[int] | None = getattr(optimizer, "_clrlib_steps", None)  # not in a copy
-    if counted is None:
-        counted = optimizer._clrlib_steps = [0]
+def _steps_of(optimizer: Any) -> list[int]:
+    """The number of steps that an optimizer has made since the first call, in a list that goes on counting."""
+    if not hasattr(optimizer, "_clrlib_steps"):  # nor has a copy
+        optimizer._clrlib_steps = [0]
         with suppress(AttributeError):  # a wrapper that is not a full optimizer stays at 0
             optimizer.register_step_post_hook(_count)
-    return counted[0]
+    return optimizer._clrlib_steps  # type: ignore[no-any-return]
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch 2.11's compiler stumbles over it

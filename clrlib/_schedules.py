@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from clrlib import _checks as checks
-from clrlib._checks import Count, Factor, Knots, Milestones, Number, Rate
+from clrlib._checks import Anneal, Base, Count, Decay, Factor, Knots, MaybeNumber, Milestones, Number, Rate, Times
 from clrlib._policy import Policy, next_multiple
 
 
@@ -25,7 +25,8 @@ class Cyclical(Policy):
     cycle, within = divmod(t, 2 * step_size) and rise = 1 - |within / step_size - 1| goes 0 -> 1 -> 0.
 
     base_lr, max_lr: the bounds (learning rate). step_size: iterations in half a cycle; 2 to 10 epochs' worth works
-    (section 3.2). Raises ValueError for bounds out of order or a step_size that is below 1 or not whole.
+    (section 3.2). With a base_lr of 0 the first iteration of each cycle trains nothing.
+    Raises ValueError for bounds out of order or a step_size that is below 1 or not whole.
     A new member of the family overrides `window` (the shape of a cycle) or `height` (how cycles shrink).
 
     >>> class Square(Cyclical):
@@ -35,17 +36,14 @@ class Cyclical(Policy):
     [0.001, 0.001, 0.006, 0.001, 0.001]
     """
 
-    base_lr: Rate
+    base_lr: Base
     max_lr: Rate
     step_size: Count
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.ordered(self.base_lr, self.max_lr)
-
     def rate(self, t: int) -> float:
-        cycle, within = divmod(t, 2 * self.step_size)  # whole numbers: exact however large t is
-        rise = (self.step_size - abs(within - self.step_size)) / self.step_size
+        half = self.step_size
+        cycle, within = divmod(t, 2 * half)  # whole numbers: exact however large t is
+        rise = (within if within < half else 2 * half - within) / half
         return self.base_lr + (self.max_lr - self.base_lr) * self.window(rise) * self.height(t, cycle)
 
     def window(self, rise: float) -> float:
@@ -107,16 +105,11 @@ class ExpRange(Cyclical):
     """
 
     gamma: Factor
-    decay: str = "bounds"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.decay not in ("bounds", "amplitude"):
-            raise ValueError(f'decay is {self.decay!r}; give "bounds" (the paper) or "amplitude" (other libraries)')
+    decay: Decay = "bounds"
 
     def rate(self, t: int) -> float:
-        both = self.gamma**t if self.decay == "bounds" else 1.0
-        return both * super().rate(t)
+        rate = Cyclical.rate(self, t)
+        return rate * self.gamma**t if self.decay == "bounds" else rate
 
     def height(self, t: int, cycle: int) -> float:
         return self.gamma**t if self.decay == "amplitude" else 1.0
@@ -174,14 +167,15 @@ class UpDown(Policy):
     gamma: Factor = 1.0
 
     def rate(self, t: int) -> float:
+        rise, height = self.rise_and_height(t)
+        return self.base_lr + (self.max_lr - self.base_lr) * rise * height
+
+    def rise_and_height(self, t: int) -> tuple[float, float]:
+        """Both of iteration t; the same whatever the bounds."""
         up, down = self.step_size_up, self.step_size_down
         cycle, within = divmod(t, up + down)
         rise = within / up if within < up else (up + down - within) / down
-        return self.base_lr + (self.max_lr - self.base_lr) * rise * self.height(t, cycle)
-
-    def height(self, t: int, cycle: int) -> float:
-        """The height of the cycle at iteration t, as a fraction of max_lr - base_lr."""
-        return self.shrink**cycle * self.gamma**t if self.gamma < 1 else self.shrink**cycle
+        return rise, self.shrink**cycle * self.gamma**t
 
     def cycle_end_at_or_after(self, t: int) -> int:
         return next_multiple(t, self.step_size_up + self.step_size_down)
@@ -202,14 +196,10 @@ class WarmRestarts(Policy):
     [1.0, 0.5, 1.0, 0.5, 1.0]
     """
 
-    base_lr: Rate
+    base_lr: Base
     max_lr: Rate
     cycle: Count
-    growth: Count = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.ordered(self.base_lr, self.max_lr)
+    growth: Times = 1
 
     def rate(self, t: int) -> float:
         start, length = self._cycle(t)
@@ -233,11 +223,13 @@ class OneCycle(Policy):
     """Up to max_lr, down to final_lr, in two phases or in three. `torch` gives the form of torch's OneCycleLR.
 
     policy(t) goes from initial_lr at 0 to max_lr at `peak`, then, where there is a `back`, to initial_lr at `back`, and
-    to final_lr at `end`, where it stays. From a lower rate a at t0 to a higher rate b at t1 (and down alike)
+    to final_lr at `end`; at `end` it stays. From a lower rate a at t0 to a higher rate b at t1 (and down alike)
     anneal="linear" gives a + (b - a) * rise and "cos" a + (b - a) * sin(pi / 2 * rise)**2, rise = (t - t0) / (t1 - t0).
 
     initial_lr, max_lr, final_lr: learning rates, in any order (a momentum goes the other way, see `momentum`).
-    peak, back, end: iterations, 0 <= peak <= back < end; they need not be whole. Raises ValueError for another order.
+    peak, back, end: iterations, -1 <= peak <= back, peak <= end; they need not be whole. What lies before 0 is over
+    when the training begins (torch's peak may lie up to one iteration before), what lies after `end` is not reached.
+    Raises ValueError for another order.
 
     >>> smith = OneCycle(0.1, 0.5, 0.0, peak=4, back=8, end=10, anneal="linear")  # a triangle, then far below it
     >>> [smith(t) for t in (0, 4, 8, 9, 10, 10**9)]
@@ -253,27 +245,26 @@ class OneCycle(Policy):
     final_lr: Rate
     peak: Number
     end: Number
-    back: Number | None = None
-    anneal: str = "cos"
+    back: MaybeNumber = None
+    anneal: Anneal = "cos"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         turns = [self.peak] if self.back is None else [self.peak, self.back]
-        if not 0 <= turns[0] <= turns[-1] < self.end:
+        if not -1 <= self.peak <= max(turns[-1], 0) or not max(self.peak, 0) <= self.end:
             raise ValueError(f"the turns at {turns} do not lie in order between 0 and the end, {self.end}; move them")
-        if self.anneal not in ("cos", "linear"):
-            raise ValueError(f'anneal is {self.anneal!r}; give "cos" or "linear"')
 
     def rate(self, t: int) -> float:
-        if t < self.peak:
-            t0, t1, a, b = 0.0, self.peak, self.initial_lr, self.max_lr
-        elif self.back is None:
-            t0, t1, a, b = self.peak, self.end, self.max_lr, self.final_lr
-        elif t < self.back:
-            t0, t1, a, b = self.peak, self.back, self.max_lr, self.initial_lr
-        else:
-            t0, t1, a, b = self.back, self.end, self.initial_lr, self.final_lr
-        at = min(t, self.end)
+        turns = [(self.peak, self.max_lr), (self.end, self.final_lr)]
+        if self.back is not None:
+            turns.insert(1, (self.back, self.initial_lr))
+        at, t0, a = min(t, self.end), 0.0, self.initial_lr
+        for t1, b in turns:
+            if at <= t1:
+                break
+            t0, a = t1, b
+        if at == t1:
+            return b
         rise = (at - t0 if a < b else t1 - at) / (t1 - t0)  # 0 at the lower rate, 1 at the higher
         return min(a, b) + abs(b - a) * (rise if self.anneal == "linear" else math.sin(math.pi / 2 * rise) ** 2)
 
@@ -303,17 +294,15 @@ class OneCycle(Policy):
         """The form, the names and the defaults of torch's OneCycleLR: it ends at the last iteration, iterations - 1.
 
         initial_lr = max_lr / div_factor, final_lr = initial_lr / final_div_factor, peak = pct_start * iterations - 1
-        (0 where that is less), and, with three phases, back = 2 * peak.
+        and, with three phases, back = 2 * peak. Raises ValueError for a pct_start outside [0, 1].
 
         >>> [round(OneCycle.torch(0.1, 100)(t), 6) for t in (0, 29, 64, 99)]
         [0.004, 0.1, 0.05, 0.0]
         """
-        iterations = checks.count("iterations", iterations, least=2)
-        peak = max(0.0, checks.number("pct_start", pct_start) * iterations - 1)
-        back = 2 * peak if three_phase else None
-        first = checks.learning_rate("max_lr", max_lr) / checks.divisor("div_factor", div_factor)
+        peak = checks.share("pct_start", pct_start) * checks.count("iterations", iterations) - 1
+        first = checks.policy_rate("max_lr", max_lr) / checks.divisor("div_factor", div_factor)
         last = first / checks.divisor("final_div_factor", final_div_factor)
-        return cls(first, max_lr, last, peak, iterations - 1, back, anneal)
+        return cls(first, max_lr, last, peak, iterations - 1, 2 * peak if three_phase else None, anneal)
 
 
 @dataclass(frozen=True)
@@ -384,12 +373,8 @@ class LinearDecay(Policy):
     """
 
     max_lr: Rate
-    base_lr: Rate
+    base_lr: Base
     steps: Count
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.ordered(self.base_lr, self.max_lr)
 
     def rate(self, t: int) -> float:
         left = (self.steps - min(t, self.steps)) / self.steps  # 1 -> 0
@@ -401,7 +386,8 @@ class PiecewiseLinear(Policy):
     """Straight lines between knots: 1cycle, warmup-stable-decay, linear to zero and other hand-drawn shapes.
 
     policy(t_k) = lr_k at each knot (t_k, lr_k), a straight line between two knots, and the last rate for ever after.
-    knots: pairs (iteration, learning rate); the first is at iteration 0, the iterations rise.
+    knots: pairs (iteration, learning rate); the first is at iteration 0, the iterations rise. A warm-up from 0 trains
+    nothing in its first iteration.
     Raises ValueError for no knots, a first one elsewhere or iterations that do not rise, TypeError for no pairs.
 
     >>> one_cycle = PiecewiseLinear(((0, 0.001), (40, 0.005), (80, 0.001), (100, 0.0)))

@@ -14,6 +14,7 @@ REFUSED = [
     (checks.learning_rate, -0.1, RATE),
     *((checks.factor, value, FACTOR) for value in (0, -0.5, 1.0001)),
     *((checks.divisor, value, "give a number above 0") for value in (0, -1)),
+    *((checks.share, value, "give a share, from 0 to 1") for value in (-0.1, 1.1)),
     *((checks.count, value, WHOLE) for value in (2.5, 0, -3, 2**53)),
     *((check, v, "give a finite number") for check in (checks.number, checks.count) for v in (math.nan, math.inf)),
     (checks.number, 10**400, "give a finite number"),
@@ -22,7 +23,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("value", [1, np.float32(1), np.int64(1), 1.0])
 def test_numbers_of_any_type_become_plain_ones(value):
-    for check in (checks.number, checks.learning_rate, checks.factor, checks.divisor):
+    for check in (checks.number, checks.learning_rate, checks.factor, checks.share, checks.divisor):
         assert (type(check("x", value)), check("x", value)) == (float, 1.0)
     assert (type(checks.count("x", value)), checks.count("x", value)) == (int, 1)
 

@@ -112,6 +112,58 @@ def test_tensors_will_do_for_bounds_and_are_read_once() -> None:
     assert schedule.base_lrs == [0.1] and schedule.max_lrs == [0.25]
 
 
+READ_ONLY = ("mode", "gamma", "scale_mode", "total_size", "step_ratio")
+TORCHS = (*READ_ONLY, "base_lrs", "max_lrs", "cycle_momentum", "base_momentums", "max_momentums", "_last_lr")
+
+
+@EACH_MODE
+def test_torchs_attributes_are_there_with_torchs_values(mode: dict[str, Any]) -> None:
+    arguments = {"base_lr": [0.1, 0.2], "max_lr": 0.3, "step_size_up": 4, "step_size_down": 6, "cycle_momentum": True}
+    ours, theirs = (kind(optimizer_of(groups=2), **arguments, **mode) for kind in (CyclicLR, Theirs))
+    assert isinstance(ours, Theirs)  # loops that step such schedulers after each batch ask for this
+    assert {name: getattr(ours, name) for name in TORCHS} == {name: getattr(theirs, name) for name in TORCHS}
+    for x in (1, 2, 5):
+        assert ours.scale_fn(x) == pytest.approx(theirs.scale_fn(x), rel=1e-15)
+    for name in READ_ONLY:
+        with pytest.raises(AttributeError):
+            setattr(ours, name, getattr(theirs, name))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"max_lrs": [0.05, 0.7]},
+        {"base_lrs": [0.0, 0.2]},
+        {"base_momentums": [0.1, 0.2], "max_momentums": [0.5, 0.6]},
+        {"cycle_momentum": False},
+    ],
+    ids=repr,
+)
+def test_bounds_that_are_changed_in_mid_run_hold_from_the_next_step_on_as_with_torch(changed: dict[str, Any]) -> None:
+    found = []
+    for kind in (CyclicLR, Theirs):
+        optimizer = optimizer_of(groups=2, momentum=0.9)
+        schedule = kind(optimizer, 0.1, 0.3, 4, mode="triangular2", cycle_momentum=True)
+        rates = used(optimizer, schedule, 3)
+        for name, value in changed.items():
+            setattr(schedule, name, value)
+        found.append(rates + used(optimizer, schedule, 9))
+        if kind is CyclicLR and "max_lrs" in changed:
+            assert [policy.max_lr for policy in schedule.policy] == [0.05, 0.7]
+            assert schedule.state_dict()["policy"] == [repr(policy) for policy in schedule.policy]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+
+
+def test_changed_bounds_that_are_not_one_for_each_group_are_refused_in_one_sentence() -> None:
+    optimizer = optimizer_of(groups=2)
+    schedule = CyclicLR(optimizer, 0.1, 0.3, 4)
+    schedule.max_lrs = [0.5]
+    optimizer.step()
+    with pytest.raises(ValueError, match=r"policy cycles from \[0.1, 0.1\] to \[0.5\]; give one bound of both"):
+        schedule.step()
+    assert schedule.last_epoch == 0 and schedule.get_last_lr() == [0.1, 0.1]
+
+
 # The defects of torch's
 
 
@@ -208,8 +260,10 @@ def test_a_group_added_later_needs_bounds_of_its_own_where_they_differ() -> None
     optimizer.step()
     with pytest.raises(ValueError, match="policy gives 2 values for 3 parameter groups; give one for each, or one"):
         schedule.step()
-    schedule.policy = [*schedule.policy, UpDown(0.0, 0.4, 4, 4)]  # type: ignore[misc]
-    schedule.load_state_dict({"last_epoch": 1})
+    assert schedule.last_epoch == 0
+    schedule.base_lrs.append(0.0)
+    schedule.max_lrs.append(0.4)
+    schedule.step()
     assert schedule.get_last_lr() == pytest.approx([0.15, 0.225, 0.1])
 
 
@@ -220,7 +274,7 @@ def test_a_group_added_later_needs_bounds_of_its_own_where_they_differ() -> None
         ({"base_lr": [0.1, 0.2]}, "base_lr has 2 values for 1 parameter groups; give one for each, or one"),
         ({"step_size_down": 0}, "step_size_down is 0; give a whole number of iterations, 1 or more"),
         ({"mode": "exp_range", "gamma": 2}, "gamma is 2; give a factor above 0 and up to 1"),
-        ({"mode": "cats"}, "mode is 'cats'; give one of ('triangular', 'triangular2', 'exp_range'), or a scale_fn"),
+        ({"mode": "cats"}, 'mode is \'cats\'; give "triangular" or "triangular2" or "exp_range"'),
         ({"scale_mode": "cats"}, 'scale_mode is \'cats\'; give "cycle" or "iterations"'),
         (
             {"cycle_momentum": True, "base_momentum": 0.95},

@@ -230,25 +230,20 @@ def test_what_is_not_kept_stays_trained_but_random_states_come_back():
 def test_what_a_schedule_remembers_comes_back_so_that_it_warns_afterwards_as_before():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     schedule = ScheduleLR(optimizer, Triangular(0.1, 0.2, 5))
-    optimizer.step()
-    schedule.step()
-    fight = pytest.warns(UserWarning, match="let one schedule set them")
-    with fight:
-        set_and_step(optimizer, schedule, keep=[optimizer, schedule])
-    optimizer.step()
-    schedule.step()  # nothing was remembered of the sweep: no warning, which would be an error here
-    with fight:
-        set_and_step(optimizer, schedule, keep=[])
 
-
-def set_and_step(optimizer, schedule, keep):
-    def step(lr):
-        optimizer.param_groups[0]["lr"] = lr
-        optimizer.step()
+    def train(optimizer_steps):
+        for _ in range(optimizer_steps):
+            optimizer.step()
         schedule.step()
         return 1.0
 
-    sweep(step, iterations=4, keep=keep)
+    train(1)
+    steps = iter([1, 10])
+    sweep(lambda lr: train(next(steps)), iterations=2, keep=[optimizer, schedule])
+    assert (schedule.get_last_lr(), schedule.last_epoch) == ([pytest.approx(0.12)], 1)
+    train(10)  # were the sweep's steps remembered, this would be the second time in a row: a warning, an error here
+    with pytest.warns(UserWarning, match="not after each epoch"):
+        train(10)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,16 @@ def test_a_function_is_a_policy_for_numbers_arrays_and_tensors() -> None:
     assert Function(math.sqrt)(4) == 2.0
 
 
+def test_a_tensor_on_mps_gets_float32_for_there_is_no_float64(monkeypatch) -> None:
+    class OnMps(torch.Tensor):
+        device = torch.device("mps")
+
+    moves = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda rates, *where: moves.append((rates.tolist(), *where)))
+    Function(inverse)(torch.arange(2).as_subclass(OnMps))
+    assert moves == [([1.0, 0.5], torch.device("mps"), torch.float32)]
+
+
 def test_a_function_is_told_by_its_name_and_is_a_value() -> None:
     assert repr(Function(inverse)) == "Function(name='inverse')"
     assert repr(Function(lambda t: 0.1, name="flat")) == "Function(name='flat')"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LinearLR, SequentialLR, StepLR
+from torch.optim.lr_scheduler import ChainedScheduler, ConstantLR, ExponentialLR, LinearLR, SequentialLR, StepLR
 
-from clrlib import Fixed, Function, Policy, ScheduleLR, Stages, Triangular, Triangular2
+from clrlib import CyclicLR, Fixed, Function, Policy, ScheduleLR, Stages, Triangular, Triangular2
 
 POLICY = Triangular(base_lr=0.1, max_lr=0.3, step_size=4)
 
@@ -126,14 +126,10 @@ def test_t6_only_the_rate_is_touched_whatever_the_optimizer(kind):
     }
 
 
-def test_t7_what_is_chained_is_overruled_and_that_is_said_once():
+def test_t7_what_is_chained_is_overruled():
     optimizer = sgd()
-    schedule = ScheduleLR(optimizer, POLICY)
-    chained = ChainedScheduler([ExponentialLR(optimizer, 0.5), schedule])
-    assert rates_used(optimizer, chained, 1) == [POLICY(0)]
-    with pytest.warns(UserWarning, match=r"the optimizer's rates are \[0.075\], not \[0.15\] as set") as warned:
-        assert rates_used(optimizer, chained, 8) == [POLICY(t) for t in range(1, 9)]
-    assert len(warned) == 1
+    chained = ChainedScheduler([ExponentialLR(optimizer, 0.5), ScheduleLR(optimizer, POLICY)])
+    assert rates_used(optimizer, chained, 9) == [POLICY(t) for t in range(9)]
 
 
 WARM_UP = [0.5, 0.625, 0.75, 0.875]  # LinearLR from half of 1.0
@@ -155,7 +151,7 @@ def expected(first):
 
 @pytest.mark.parametrize("first", ["LinearLR", "ScheduleLR"])
 @pytest.mark.parametrize("optimizer_first", [True, False])
-@pytest.mark.parametrize("stopped", [0, 1, 3, 4, 5, 9, 10, 12])
+@pytest.mark.parametrize("stopped", range(13))
 @pytest.mark.parametrize("lr", [1.0, torch.tensor(1.0)], ids=["float", "tensor"])
 def test_a_sequence_of_torch_resumes_at_any_iteration(first, optimizer_first, stopped, lr):
     optimizer, running = sequence(first, lr=lr)
@@ -226,6 +222,66 @@ def test_a_tensor_rate_is_filled_in_place():
     assert tensor.item() == POLICY(3)
     schedule.get_last_lr()[0].zero_()
     assert tensor.item() == POLICY(3), "get_last_lr gives copies"
+
+
+def two_groups(lr):
+    first, second = weights(2)
+    return torch.optim.Adam([{"params": [first]}, {"params": [second], "lr_mult": 0.25}], lr=lr)
+
+
+SHARED = {
+    "one policy": lambda optimizer: ScheduleLR(optimizer, POLICY),
+    "a list of policies": lambda optimizer: ScheduleLR(optimizer, [POLICY, Fixed(0.5)]),
+    "CyclicLR": lambda optimizer: CyclicLR(optimizer, [0.1, 0.01], [0.3, 0.03], 4),
+    "in a SequentialLR": lambda optimizer: SequentialLR(
+        optimizer, [ConstantLR(optimizer, 1.0), ScheduleLR(optimizer, POLICY)], milestones=[2]
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_groups_that_share_one_tensor_get_the_rates_that_floats_would_have(kind):
+    """torch puts the tensor of `Adam(groups, lr=tensor)` into all groups; the first keeps it, for compiled steps."""
+    tensor = torch.tensor(0.5, dtype=torch.float64)
+    optimizers = two_groups(0.5), two_groups(tensor)
+    schedules = [SHARED[kind](optimizer) for optimizer in optimizers]
+    for t in range(12):
+        plain, shared = ([float(group["lr"]) for group in optimizer.param_groups] for optimizer in optimizers)
+        assert shared == pytest.approx(plain, rel=1e-15), t
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+    assert optimizers[1].param_groups[0]["lr"] is tensor
+
+
+@pytest.mark.parametrize("kind", ["one policy", "a list of policies", "CyclicLR"])
+def test_a_shared_tensor_is_refused_once_trained_for_a_compiled_step_would_not_see_another(kind):
+    optimizer = two_groups(torch.tensor(0.5))
+    optimizer.param_groups[1]["params"][0].grad = torch.zeros(2)
+    before = repr(optimizer.param_groups)
+    with pytest.raises(ValueError, match=re.escape('first give each its own, group["lr"] = group["lr"].clone()')):
+        SHARED[kind](optimizer)
+    assert repr(optimizer.param_groups) == before
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"].clone()
+    SHARED[kind](optimizer)
+    alike = torch.optim.Adam([{"params": weights()}, {"params": weights()}], lr=torch.tensor(0.5))
+    alike.param_groups[0]["params"][0].grad = torch.zeros(2)
+    ScheduleLR(alike, POLICY)  # both groups have its rate, whichever tensor is read
+
+
+def test_tensors_of_their_own_are_kept_and_shared_ones_that_come_later_are_parted():
+    tensor = torch.tensor(0.5)
+    shared = two_groups(tensor).state_dict()
+    optimizer = two_groups(tensor)
+    schedule = ScheduleLR(optimizer, POLICY)
+    kept = [group["lr"] for group in optimizer.param_groups]
+    rates_used(optimizer, schedule, 3)
+    assert all(group["lr"] is mine for group, mine in zip(optimizer.param_groups, kept, strict=True))
+    optimizer.load_state_dict(shared)  # of before there was a schedule
+    optimizer.add_param_group({"params": weights(), "lr_mult": 4.0})  # it gets the optimizer's tensor
+    rates_used(optimizer, schedule, 1)
+    assert [float(lr) for lr in schedule.get_last_lr()] == pytest.approx([POLICY(4) * k for k in (1, 0.25, 4)])
 
 
 @pytest.mark.parametrize(
@@ -323,6 +379,16 @@ def test_momentum_follows_a_policy_of_its_own(make: Any) -> None:
     schedule.load_state_dict({"last_epoch": 3})
     group = optimizer.param_groups[0]
     assert (group["momentum"] if "momentum" in group else group["betas"][0]) == UP_DOWN(3)
+
+
+def test_policies_that_are_changed_in_mid_run_hold_from_the_next_step_on() -> None:
+    optimizer = sgd(momentum=0.9)
+    schedule = ScheduleLR(optimizer, Fixed(0.1))
+    for change in ({"policy": [POLICY]}, {"momentum": [UP_DOWN]}):
+        vars(schedule).update(change)
+        rates_used(optimizer, schedule, 1)
+    assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["momentum"]) == (POLICY(2), UP_DOWN(2))
+    assert schedule.state_dict()["momentum"] == [repr(UP_DOWN)]
 
 
 @pytest.mark.parametrize(

@@ -291,7 +291,7 @@ def test_stages_that_do_not_restart_count_on() -> None:
 def test_every_number_of_every_policy_is_checked(policy):
     for name in (field.name for field in dataclasses.fields(policy)):
         if type(getattr(policy, name)) in (int, float):
-            for bad in (-1, math.nan, math.inf):
+            for bad in (-2, math.nan, math.inf):
                 with pytest.raises(ValueError, match=r"give |must be|move them"):
                     dataclasses.replace(policy, **{name: bad})
             for bad in ("1", True, None if name != "back" else 1j):
@@ -310,7 +310,7 @@ def test_every_number_of_every_policy_is_checked(policy):
         (lambda: Welch(0, 1, 2.5), "step_size is 2.5; give a whole number of iterations, 1 or more"),
         (lambda: Triangular(0, 1, 0), "step_size is 0; give a whole number of iterations, 1 or more"),
         (lambda: Triangular(0, 1, 2**62), "step_size is 4611686018427387904; give a whole number of iterations"),
-        (lambda: WarmRestarts(B, M, 10, 1.5), "growth is 1.5; give a whole number of iterations, 1 or more"),
+        (lambda: WarmRestarts(B, M, 10, 1.5), "growth is 1.5; give a whole number, 1 or more"),
         (lambda: UpDown(0, 1, 5, 5, shrink=2), "shrink is 2; give a factor above 0 and up to 1"),
         (lambda: ExpRange(0, 1, 5, 2), "gamma is 2; give a factor above 0 and up to 1"),
         (lambda: ExpRange(0, 1, 5, 0.9, decay="cats"), "decay is 'cats'; give \"bounds\""),
@@ -318,13 +318,19 @@ def test_every_number_of_every_policy_is_checked(policy):
         (lambda: MultiStep(0.1, (0, 5)), "milestones[0] is 0; give a whole number of iterations, 1 or more"),
         (lambda: Stages(), "Stages() is empty; give at least one (iterations, policy) pair"),
         (lambda: Stages((0, Fixed(1))), "iterations of stage 0 is 0; give a whole number of iterations"),
-        (lambda: epochs_to_iterations(0.001, 100), "0.001 epochs of 100 iterations is 0; give a whole number"),
-        (lambda: epochs_to_iterations(4, 0), "iterations_per_epoch is 0; give a whole number"),
-        (lambda: PiecewiseLinear(()), "must begin at iteration 0 and rise"),
-        (lambda: PiecewiseLinear(((1, 0.1),)), "must begin at iteration 0 and rise"),
-        (lambda: PiecewiseLinear(((0, 0.1), (5, 0.2), (5, 0.3))), "must begin at iteration 0 and rise"),
+        (
+            lambda: epochs_to_iterations(0.001, 100),
+            "0.001 epochs of 100 iterations is 0; give a whole number of iterations",
+        ),
+        (lambda: epochs_to_iterations(4, 0), "iterations_per_epoch is 0; give a whole number of iterations"),
+        (lambda: PiecewiseLinear(()), "must begin at iteration 0; give the first rate there"),
+        (lambda: PiecewiseLinear(((1, 0.1),)), "must begin at iteration 0; give the first rate there"),
+        (lambda: PiecewiseLinear(((0, 0.1), (5, 0.2), (5, 0.3))), "iterations of knots (0, 5, 5) do not rise; give"),
         (lambda: PiecewiseLinear(((0, -0.1),)), "rate of knots[0] is -0.1; a learning rate must be 0 or more"),
-        (lambda: PiecewiseLinear(((0, 0.1), (2.5, 0.1))), "iteration of knots[1] is 2.5; give a whole number"),
+        (
+            lambda: PiecewiseLinear(((0, 0.1), (2.5, 0.1))),
+            "iterations of knots[1] is 2.5; give a whole number of iterations",
+        ),
     ],
 )
 def test_bad_values_are_refused_in_one_sentence(make, message):
@@ -335,6 +341,14 @@ def test_bad_values_are_refused_in_one_sentence(make, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (
+            lambda: Triangular(0.1, [0.2, 0.3], 5),
+            "max_lr is [0.2, 0.3]; give one rate, and ScheduleLR a list of policies",
+        ),
+        (
+            lambda: OneCycle.torch((0.1, 0.2), 9),
+            "max_lr is (0.1, 0.2); give one rate, and ScheduleLR a list of policies",
+        ),
         (lambda: MultiStep(0.1, 5), "milestones is 5; give a tuple of iterations"),
         (lambda: PiecewiseLinear((0.1, 0.2)), "knots is (0.1, 0.2); give pairs (iteration, rate)"),
         (lambda: PiecewiseLinear({0: 0.1}), "knots is {0: 0.1}; give pairs (iteration, rate)"),

@@ -1,5 +1,7 @@
 """Accelerate: prepared with the rest, gradients accumulated, states saved and loaded by the Accelerator."""
 
+import math
+
 import pytest
 import torch
 from accelerate import Accelerator
@@ -7,7 +9,7 @@ from accelerate.state import AcceleratorState, GradientState
 from torch import nn
 from torch.nn import functional as F
 
-from clrlib import ScheduleLR
+from clrlib import OneCycle, ScheduleLR
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,14 @@ def test_each_step_uses_the_rate_of_its_iteration_gradients_accumulated_or_not(l
     accelerator, rates, *rest = prepare(loader, policy, used, accumulate)
     train(accelerator, *rest)
     assert rates == [policy(t) for t in range(12 // accumulate)]
+
+
+def test_a_cycle_counted_in_steps_of_the_optimizer_ends_where_it_should(loader, used):
+    """12 batches, 5 accumulated: two whole steps and a rest."""
+    policy = OneCycle.torch(max_lr=0.1, iterations=math.ceil(len(loader) / 5))
+    accelerator, rates, *rest = prepare(loader, policy, used, accumulate=5)
+    train(accelerator, *rest)
+    assert rates == [policy(0), policy(1), policy.final_lr]
 
 
 def test_a_saved_state_goes_on_at_its_iteration(loader, policy, used, tmp_path):

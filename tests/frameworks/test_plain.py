@@ -92,6 +92,28 @@ def test_where_the_scaler_skips_the_very_first_step_torch_suspects_a_wrong_order
     assert len(told) == 1
 
 
+def test_a_compiled_step_takes_the_rates_of_two_groups_that_shared_a_tensor(model, loader):
+    groups = [{"params": [model.weight]}, {"params": [model.bias], "lr_mult": 0.25}]
+    optimizer = torch.optim.SGD(groups, lr=torch.tensor(0.1))
+    schedule = ScheduleLR(optimizer, lambda t: 0.2 / (1 + t))
+    step = torch.compile(lambda: optimizer.step(), backend="eager")
+    for t, (inputs, targets) in enumerate(loader):
+        optimizer.zero_grad()
+        F.cross_entropy(model(inputs), targets).backward()
+        before = [parameter.clone() for parameter in model.parameters()]
+        step()
+        pairs = zip(before, model.parameters(), strict=True)
+        seen = [((old - new) / new.grad).median().item() for old, new in pairs]
+        assert seen == pytest.approx([0.2 / (1 + t), 0.05 / (1 + t)], rel=1e-3)
+        schedule.step()
+    optimizer.param_groups[1]["lr"] = optimizer.param_groups[0]["lr"]  # a step compiled now would read this alone
+    with pytest.raises(
+        ValueError, match="groups that have trained share one tensor as their rate, and a compiled step goes on"
+    ):
+        ScheduleLR(optimizer, lambda t: 0.1)
+    ScheduleLR(torch.optim.SGD(model.parameters(), lr=torch.tensor(0.1)), lambda t: 0.1)
+
+
 def test_a_compiled_optimizer_with_a_rate_in_a_tensor_is_compiled_once(model, loader, policy):
     optimizer = torch.optim.SGD(model.parameters(), lr=torch.tensor(0.1))
     schedule = ScheduleLR(optimizer, policy)
