@@ -127,7 +127,7 @@ def test_a_file_that_is_no_record_of_its_name_is_refused(case: str, whole: str, 
 
 
 KINDS: dict[str, tuple[Callable[[Path, str], Any], str, str]] = {  # what lies there; what is said; what to do
-    "edited": (lambda path, whole: path.write_text(edited(whole, "run.seed", 7)), OTHER, "delete it"),
+    "edited": (lambda path, whole: path.write_text(edited(whole, "run.seed", 7)), "holds the run", "edited, delete it"),
     "newer": (lambda path, whole: path.write_text(edited(whole, "format", 3)), "record format is 3", "update clrlib"),
     "foreign": (lambda path, whole: path.write_text("{}"), "it has no format number", MOVE),
     "folder": (lambda path, whole: path.mkdir(), r"cannot be read as a record \(Is a directory\)", "fix or move it"),
