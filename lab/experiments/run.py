@@ -1,4 +1,4 @@
-"""Run, the frozen description of one training, and its policies as JSON."""
+"""Run, the frozen description of one training."""
 
 import dataclasses
 import hashlib
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import clrlib
-from clrlib import Function, Policy, Stages
+from clrlib import Policy
+from lab.experiments import as_json
 
 
 @dataclass(frozen=True)
@@ -66,48 +66,10 @@ class Run:
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
     def to_json(self) -> dict[str, Any]:
-        settings = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        plain = {k: policy_to_json(v) if isinstance(v, Policy) else v for k, v in settings.items()}
-        return {**plain, "snapshots": list(self.snapshots)}
+        settings: dict[str, Any] = as_json.write(self)
+        return settings
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> "Run":
-        known: dict[str, Any] = {k: policy_from_json(v) if isinstance(v, dict) else v for k, v in settings.items()}
-        known["snapshots"] = tuple(settings.get("snapshots", ()))
-        return cls(**known)
-
-
-def policy_to_json(policy: Policy) -> dict[str, Any]:
-    """{"name": class, then its numbers}; Stages as a list of [iterations, policy].
-
-    Raises TypeError for a Function, whose code no record could hold.
-
-    >>> policy_to_json(clrlib.Fixed(0.1))
-    {'name': 'Fixed', 'lr': 0.1}
-    """
-    name = {"name": type(policy).__name__}
-    if isinstance(policy, Function):
-        raise TypeError(f"{policy} cannot be written into a record; give a policy that is made of numbers")
-    if isinstance(policy, Stages):
-        on = {} if policy.restart else {"restart": False}
-        return {**name, "stages": [[n, policy_to_json(p)] for n, p in policy.stages], **on}
-    numbers = {f.name: getattr(policy, f.name) for f in dataclasses.fields(policy)}  # type: ignore[arg-type]
-    return {**name, **{k: _plain(v) for k, v in numbers.items()}}
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, as JSON has them, and a policy within a policy as policy_to_json has it."""
-    if isinstance(value, Policy):
-        return policy_to_json(value)
-    return [_plain(v) for v in value] if isinstance(value, tuple) else value
-
-
-def policy_from_json(content: dict[str, Any]) -> Policy:
-    """The inverse of policy_to_json; only policies of clrlib are made."""
-    name, numbers = content["name"], {k: v for k, v in content.items() if k != "name"}
-    kind = getattr(clrlib, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Policy)):
-        raise ValueError(f"policy {name!r} is not one of clrlib; was the record made by a newer clrlib?")
-    if kind is Stages:
-        return Stages(*((n, policy_from_json(p)) for n, p in numbers["stages"]), restart=numbers.get("restart", True))
-    return kind(**{k: policy_from_json(v) if isinstance(v, dict) else v for k, v in numbers.items()})
+        """The run; a setting that is not there gets its default. Raises ValueError for one that is unknown or wrong."""
+        return as_json.read(settings, cls)

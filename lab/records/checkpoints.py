@@ -1,4 +1,4 @@
-"""A training put down to a file and taken up again, bit for bit on the same CPU: with its threads and kernels."""
+"""Checkpoints: a training saved to a file and resumed, bit for bit on the same CPU with its threads and kernels."""
 
 import io
 import pickle
@@ -23,7 +23,7 @@ class Damaged(ValueError):
 
 
 def before(path: Path) -> Path:
-    """The file of the checkpoint before the last one."""
+    """The file of the last checkpoint but one."""
     return path.with_suffix(".before.pt")
 
 
@@ -33,14 +33,14 @@ def save(path: Path, training: Training) -> None:
 
 
 def encoded(content: object) -> bytes:
-    """As torch saves it, and the SHA-256 of that: torch's own reader does not see a changed byte."""
+    """The bytes that torch saves, and their SHA-256: torch's reader does not see a changed byte."""
     file = io.BytesIO()
     torch.save(content, file)
     return sealed(file)
 
 
 def resume(path: Path, training: Training) -> None:
-    """Take up where the last whole checkpoint was saved; a damaged one is set aside, aloud, for the one before."""
+    """Resume from the last whole checkpoint. A damaged one is set aside with a message, and the one before is taken."""
     for file in (path, before(path)):
         try:
             if training.processes.agree(file.exists()):
@@ -60,9 +60,9 @@ def delete(path: Path) -> None:
 
 
 def load(path: Path, training: Training) -> None:
-    """Take up where the file was saved.
+    """Resume from a file; of several processes, from the first one's.
 
-    Of several processes the first one's file is taken. Raises Damaged, or ValueError for a file that holds code, is of
+    Raises Damaged, or ValueError for a file that holds code, is of
     another run, other data or other kernels, or does not fit the run; the training is then not to be used.
     """
     content = decoded(path, training.processes.by_the_first(partial(_bytes, path)), training.device)
@@ -74,8 +74,8 @@ def load(path: Path, training: Training) -> None:
         raise ValueError(f"checkpoint {path} is of another run or other data; {ANEW}")
     had, has = content.get("kernels"), training.kernels
     if training.device.type == "cpu" and had not in (None, has):  # their sums differ in the last bits
-        mend = f"set CLRLIB_KERNELS={had}, or {ANEW}"
-        raise ValueError(f"checkpoint {path} was trained with the CPU kernels {had!r}, not {has!r}; {mend}")
+        advice = f"set CLRLIB_KERNELS={had}, or {ANEW}"
+        raise ValueError(f"checkpoint {path} was trained with the CPU kernels {had!r}, not {has!r}; {advice}")
     try:
         training.load_state_dict(content)
     except BROKEN as error:
@@ -93,7 +93,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ValueError(f"checkpoint {path} cannot be read ({reason(error)}); mend that, or {ANEW}") from error
+        raise ValueError(f"checkpoint {path} cannot be read ({reason(error)}); fix that, or {ANEW}") from error
 
 
 def decoded(path: Path, written: bytes, device: torch.device) -> Any:
@@ -108,4 +108,4 @@ def decoded(path: Path, written: bytes, device: torch.device) -> Any:
             raise
         if name := re.search(r"GLOBAL (\S+)", str(error)):
             raise ValueError(f"checkpoint {path} holds code ({name[1]}); do not trust it, {ANEW}") from error
-        raise ValueError(f"checkpoint {path} is none ({reason(error)}); {ANEW}") from error
+        raise ValueError(f"{path} is no checkpoint ({reason(error)}); {ANEW}") from error

@@ -19,7 +19,7 @@ from lab.training import device
 from lab.training.alone import ALONE, Alone
 from lab.training.loop import Report, nothing
 
-MEND = "move it out of this folder, or delete it and train the run again"
+ADVICE = "move it out of this folder, or delete it and train the run again"
 
 
 class Damaged(ValueError):
@@ -47,11 +47,11 @@ def read(path: Path) -> Record:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ValueError(f"{path} cannot be read as a record ({reason(error)}); mend or move it") from error
+        raise ValueError(f"{path} cannot be read as a record ({reason(error)}); fix or move it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise Damaged(f"{path} is not a whole record ({error}); {MEND}") from error
+        raise Damaged(f"{path} is not a whole record ({error}); {ADVICE}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is not a whole record ({error}); {MEND}") from error
+        raise ValueError(f"{path} is not a whole record ({error}); {ADVICE}") from error
     if record.run.name != path.stem:
         raise ValueError(f"{path} holds the run {record.run.name}; its name or content was edited, delete it")
     return record
@@ -77,7 +77,7 @@ def check(folder: Path) -> None:
         except FileNotFoundError:
             continue  # another process has set it aside meanwhile
         except Damaged:
-            with suppress(Busy), _alone(path.stem, folder, seconds=0):  # who has it sets it aside
+            with suppress(Busy), _alone(path.stem, folder, seconds=0):  # whoever trains it sets it aside
                 _set_aside_if_damaged(path)
         else:
             checkpoints.delete(paths.checkpoint(path.stem, folder))
@@ -110,12 +110,12 @@ def load_all(folder: Path) -> list[Record]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All of a folder that should be records; the choices lie beside the published ones."""
+    """The files of a folder that should be records; the choices lie beside the published ones."""
     return sorted(path for path in folder.glob("*.json") if path.name != paths.CHOICES.name)
 
 
 def silent(loader_rate: float | None) -> Report:
-    """No report of how far a training is."""
+    """Make no reports of a training's progress."""
     return nothing
 
 
@@ -144,7 +144,7 @@ def load_or_train(
 
 @contextmanager
 def _claimed(run: Run, folder: Path, seconds: float, processes: Alone) -> Iterator[None]:
-    """Against all others that share the folder. Where several processes train one run, the first claims it for all."""
+    """Claim a run against all others that share the folder; of several processes the first claims it for all."""
     with ExitStack() as stack:
         busy = None
         if processes.rank == 0:
@@ -174,8 +174,8 @@ def _train(run: Run, folder: Path, until: float | None, report: NewReport, proce
             clear_remains(place, run.name)
     images = _images(run.data).beside(processes.on_this_machine)
     rate = images.loader_rate(run.batch)
-    told = report(rate and rate * processes.size)
-    record = train(run, images, checkpoint, told, until, processes)
+    reports = report(rate and rate * processes.size)
+    record = train(run, images, checkpoint, reports, until, processes)
     processes.by_the_first(partial(save, record, folder))
     if first:
         checkpoints.delete(checkpoint)  # only now: the record is on the disk
@@ -183,7 +183,7 @@ def _train(run: Run, folder: Path, until: float | None, report: NewReport, proce
 
 
 def _set_aside_if_damaged(path: Path) -> None:
-    """Only for who has claimed the run: else it could be whole again by now."""
+    """Set a damaged record aside. Claim its run first: else it could be whole again by now."""
     try:
         read(path)
     except FileNotFoundError:

@@ -80,7 +80,7 @@ class Training:
         self.diverged_at: int | None = None
         self.curves: dict[str, list[float]] = {name: [] for name in CURVES + (OF_SNAPSHOTS if run.snapshots else ())}
         self.seconds, self.counted = 0.0, time.monotonic()
-        self.commits: list[dict[str, Any]] = []
+        self.commits: list[Any] = []
 
     @property
     def ended(self) -> bool:

@@ -28,7 +28,7 @@ from clrlib import (
     Welch,
     epochs_to_iterations,
 )
-from lab.experiments.run import policy_from_json, policy_to_json
+from lab.experiments import as_json
 
 B, M, S, GAMMA = 0.001, 0.006, 20, 0.99994
 CYCLICAL = (Triangular(B, M, S), Triangular2(B, M, S), ExpRange(B, M, S, GAMMA), Welch(B, M, S), Hann(B, M, S))
@@ -188,15 +188,15 @@ def test_stages_tell_that_they_do_not_restart_and_nothing_else() -> None:
 
 def test_stages_are_written_as_before_unless_they_do_not_restart() -> None:
     plain = {"name": "Stages", "stages": [[7, {"name": "Fixed", "lr": 0.1}]]}
-    assert policy_to_json(Stages((7, Fixed(0.1)))) == plain
-    assert policy_to_json(Stages((7, Fixed(0.1)), restart=False)) == {**plain, "restart": False}
-    assert policy_from_json(plain) == Stages((7, Fixed(0.1)))
-    assert policy_from_json({**plain, "restart": False}) == Stages((7, Fixed(0.1)), restart=False)
+    assert as_json.write(Stages((7, Fixed(0.1)))) == plain
+    assert as_json.write(Stages((7, Fixed(0.1)), restart=False)) == {**plain, "restart": False}
+    assert as_json.read(plain, Policy) == Stages((7, Fixed(0.1)))
+    assert as_json.read({**plain, "restart": False}, Policy) == Stages((7, Fixed(0.1)), restart=False)
 
 
 @every_policy
 def test_policies_come_back_from_json(policy: Policy) -> None:
-    again = policy_from_json(json.loads(json.dumps(policy_to_json(policy))))
+    again = as_json.read(json.loads(json.dumps(as_json.write(policy))), Policy)
     assert again == policy and repr(again) == repr(policy)
 
 

@@ -1,6 +1,6 @@
 """The catalogue against the paper's tables 1 to 3, typed in again here, and its shorter forms against the full one.
 
-The rows of the other nets have a file of their own, test_other_nets.py.
+The rows of the other nets are in test_other_nets.py.
 """
 
 import json
@@ -208,7 +208,7 @@ def test_every_entry_makes_a_run_that_trains(row: Experiment, profile: str, few:
 
 @ROWS
 def test_the_paper_profile_is_the_papers_size_with_caffes_solver(row: Experiment) -> None:
-    """What a row has other than Caffe's solver file (paper.md 4.2) stands in its settings; few rows have any."""
+    """Settings hold all that differs from Caffe's solver file (paper.md 4.2); few rows have any."""
     run = row.run("paper", 0, "cifar10", "bfloat16")
     assert (run.policy, run.iterations) == (row.policy, row.iterations)
     caffes = {"net": "caffe_cifar10_full", "optimizer": "caffe_sgd", "momentum": 0.9, "weight_decay": 0.004}
@@ -238,15 +238,15 @@ def test_the_sigmoid_net_is_trained_as_caffes_file_says_and_with_our_bounds() ->
 
 
 def test_rows_on_choosing_the_cycle_differ_in_one_thing() -> None:
-    """Step sizes and windows from CLR_TRIANGULAR, ending with a cycle; bounds from those found, ending at 0.0001."""
-    usual, found = CLR_TRIANGULAR.policy, {row.name: row for row in CYCLE}
+    """Step sizes and windows from CLR_TRIANGULAR, ending with a cycle; bounds from the paper's, ending at 0.0001."""
+    usual, rows = CLR_TRIANGULAR.policy, {row.name: row for row in CYCLE}
     assert isinstance(usual, Triangular)
     steps = {"step-2-epochs": 1000, "step-8-epochs": 4000, "step-10-epochs": 5000}
     for name, step_size in steps.items():
-        row = found.pop(name)
+        row = rows.pop(name)
         assert row.policy == replace(usual, step_size=step_size) and row.iterations % (2 * step_size) == 0
-    assert found.pop("welch").policy == Welch(0.001, 0.006, 2000)
-    assert found.pop("hann").policy == Hann(0.001, 0.006, 2000)
+    assert rows.pop("welch").policy == Welch(0.001, 0.006, 2000)
+    assert rows.pop("hann").policy == Hann(0.001, 0.006, 2000)
     bounds = {
         "bounds-as-found": (0.001, 0.006),
         "base-third": (0.002, 0.006),
@@ -256,8 +256,8 @@ def test_rows_on_choosing_the_cycle_differ_in_one_thing() -> None:
         "bounds-double": (0.002, 0.012),
     }
     policies = {name: Stages((8000, Triangular(*both, 2000)), (1000, Fixed(1e-4))) for name, both in bounds.items()}
-    assert {name: row.policy for name, row in found.items()} == policies
-    assert {row.iterations for row in found.values()} == {9000}
+    assert {name: row.policy for name, row in rows.items()} == policies
+    assert {row.iterations for row in rows.values()} == {9000}
 
 
 def test_every_schedule_gets_the_same_budget() -> None:
@@ -421,17 +421,17 @@ def row(name: str, seeds: int, first_seed: int = 0) -> Experiment:
 )
 def test_first_what_each_row_asks_for_then_seed_by_seed(seeds: int, expected: str) -> None:
     catalogue = (row("a", 1), row("b", 3), row("c", 1))
-    found = runs("smoke", {"cifar10": "digits"}, "float32", seeds, catalogue)
-    assert " ".join(f"{run.experiment}{run.seed}" for run in found) == expected
+    planned = runs("smoke", {"cifar10": "digits"}, "float32", seeds, catalogue)
+    assert " ".join(f"{run.experiment}{run.seed}" for run in planned) == expected
 
 
 def test_the_headline_comes_first_seed_by_seed_then_what_chooses_then_the_controls() -> None:
-    found = [f"{run.experiment}-{run.seed}" for run in runs("paper", {"cifar10": "cifar10"}, "float32")]
+    planned = [f"{run.experiment}-{run.seed}" for run in runs("paper", {"cifar10": "cifar10"}, "float32")]
     expected = [f"{name}-{seed}" for seed in range(6) for name in ("fixed", "clr-table2")]
     expected += [f"{row.name}-0" for row in TUNE_FIXED]
     expected += [f"{row.name}-{seed}" for seed in range(6) for row in CONTROLS]
-    assert found[: len(expected)] == expected and found[len(expected)] == "range-test-0"
-    assert len(set(found)) == len(found)
+    assert planned[: len(expected)] == expected and planned[len(expected)] == "range-test-0"
+    assert len(set(planned)) == len(planned)
     assert [run.experiment for run in runs("quick", {"cifar10": "cifar10"}, "float32")][:3] == [
         "fixed",
         "clr-table2",
@@ -477,15 +477,15 @@ def test_other_nets_are_shuffled(row: Experiment) -> None:
 
 
 def test_rows_whose_images_are_not_at_hand_are_left_out() -> None:
-    found = {run.data for run in runs("quick", {"cifar10": "cifar10-jpeg"}, "float32")}
+    kinds = {run.data for run in runs("quick", {"cifar10": "cifar10-jpeg"}, "float32")}
     both = {run.data for run in runs("quick", {"cifar10": "cifar10-jpeg", "imagenette": "imagenette-128"}, "float32")}
-    assert (found, both) == ({"cifar10-jpeg"}, {"cifar10-jpeg", "imagenette-128"})
+    assert (kinds, both) == ({"cifar10-jpeg"}, {"cifar10-jpeg", "imagenette-128"})
 
 
 def test_seeds_may_begin_later() -> None:
     """For what is confirmed on seeds that chose nothing."""
-    found = runs("smoke", {"cifar10": "digits"}, "float32", 3, (row("a", 2, first_seed=5),))
-    assert [run.seed for run in found] == [5, 6, 7]
+    planned = runs("smoke", {"cifar10": "digits"}, "float32", 3, (row("a", 2, first_seed=5),))
+    assert [run.seed for run in planned] == [5, 6, 7]
 
 
 @EACH_PROFILE
@@ -496,11 +496,11 @@ def test_no_two_runs_have_one_name(profile: str) -> None:
 
 
 def test_runs_are_the_whole_catalogues_with_what_was_asked_for() -> None:
-    found = runs("quick", EVERY_KIND, "float32")
-    assert {run.experiment for run in found} == {row.name for row in CATALOGUE if "quick" in row.shorter}
-    assert {(run.profile, run.data) for run in found} == {("quick", "digits")}
-    assert {run.experiment for run in found if run.precision != "float32"} == {"deviation-bfloat16"}
-    assert [run.seed for run in found if run.experiment == "range-test"] == [0, 1, 2]
+    planned = runs("quick", EVERY_KIND, "float32")
+    assert {run.experiment for run in planned} == {row.name for row in CATALOGUE if "quick" in row.shorter}
+    assert {(run.profile, run.data) for run in planned} == {("quick", "digits")}
+    assert {run.experiment for run in planned if run.precision != "float32"} == {"deviation-bfloat16"}
+    assert [run.seed for run in planned if run.experiment == "range-test"] == [0, 1, 2]
 
 
 def test_names_and_titles_are_unique() -> None:

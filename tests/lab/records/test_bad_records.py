@@ -1,4 +1,4 @@
-"""Bad records and checkpoints, as one who calls a command meets them."""
+"""Bad records and checkpoints: refused in one sentence, and left as they are."""
 
 import errno
 import io
@@ -8,6 +8,7 @@ import pickle
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -24,131 +25,132 @@ from lab.training import loop
 
 MOVE = "move it out of this folder, or delete it and train the run again"
 ANEW = "delete it to start this run anew"
-Edit = Callable[[dict[str, Any]], Any]
-
-
-def put(change: Edit | str, name: str = RUN.name) -> Callable[[Path, str], None]:
-    """A record as it was trained but for a change, or a text, under a name."""
-
-    def write(folder: Path, whole: str) -> None:
-        content = json.loads(whole)
-        if not isinstance(change, str):
-            change(content)
-        (folder / f"{name}.json").write_text(change if isinstance(change, str) else json.dumps(content))
-
-    return write
-
-
-def cut(share: float) -> Callable[[Path, str], None]:
-    return lambda folder, whole: put(whole[: int(share * len(whole))])(folder, whole)
-
-
-def instead(old: str, new: str) -> Callable[[Path, str], None]:
-    def write(folder: Path, whole: str) -> None:
-        assert old in whole
-        put(whole.replace(old, new, 1))(folder, whole)
-
-    return write
-
-
-def curve(name: str, values: Any) -> Callable[[Path, str], None]:
-    return put(lambda content: content["curves"].update({name: values}))
-
-
 NAME = re.escape(RUN.name)
-RECORDS: dict[str, tuple[Callable[[Path, str], None], str, str]] = {  # what lies there; what is said; the mend
-    "edited seed": (put(lambda c: c["run"].update(seed=7)), rf"{NAME}\.json holds the run .*seed7", "delete it"),
-    "edited rate": (instead('"lr": 0.001', '"lr": 0.002'), rf"{NAME}\.json holds the run", "delete it"),
-    "seed below 0": (put(lambda c: c["run"].update(seed=-1)), r"seed is -1; give a whole number, 0 or more", MOVE),
-    "setting of another kind": (put(lambda c: c["run"].update(batch="25")), r"batch is '25'; give a whole", MOVE),
-    "unknown setting": (put(lambda c: c["run"].update(warmup=5)), r"unexpected keyword argument 'warmup'", MOVE),
-    "policy with code": (put(lambda c: c["run"]["policy"].update(name="eval")), "policy 'eval' is not one of", MOVE),
-    "renamed": (put(lambda c: None, name="fixed-fixed-seed0-00000000"), f"00000000.json holds the run {NAME}", "del"),
-    "NaN": (instead("0.25", "NaN"), r"it holds the number NaN", MOVE),
-    "infinite": (instead("1.5", "-Infinity"), r"it holds the number -Infinity", MOVE),
-    "too large": (instead("1e-09", "1e999"), r"it holds the number 1e999", MOVE),
-    "newer": (put(lambda c: c.update(format=3)), r"record format is 3, this clrlib reads 2", "update clrlib"),
-    "older": (put(lambda c: c.update(format=1)), r"record format is 1, this clrlib reads 2", "delete it and train"),
-    "foreign": (put('{"type": "FeatureCollection"}', name="map"), r"map\.json .* \(it has no format number\)", MOVE),
-    "foreign format": (put('{"format": "a4"}', name="page"), r"page\.json .* \(it has no format number\)", MOVE),
-    "list": (put("[1, 2]", name="list"), r"list\.json is not a whole record \(it has no format number\)", MOVE),
-    "deep": (put("[" * 100_000, name="deep"), r"deep\.json is not a whole record \(maximum recursion", MOVE),
-    "no data": (put(lambda c: c.pop("data")), r"its 'data' does not hold label, name, sha256", MOVE),
-    "name that is a list": (put(lambda c: c["data"].update(name=[])), r"its data's name is \[\], no text", MOVE),
-    "checksum that is null": (put(lambda c: c["data"].update(sha256=None)), "its data's sha256 is None, no text", MOVE),
-    "no device": (
-        put(lambda c: c["machine"].pop("device")),
-        "'machine' does not hold device, kernels, name, threads",
-        MOVE,
-    ),
-    "device that is a number": (put(lambda c: c["machine"].update(device=0)), "machine's device is 0, no text", MOVE),
-    "threads of text": (put(lambda c: c["machine"].update(threads="2")), "machine's threads are '2', no number", MOVE),
-    "no memory": (put(lambda c: c.pop("peak_memory")), "peak memory is None, not bytes of the process", MOVE),
-    "memory of text": (put(lambda c: c.update(peak_memory={"process": "1"})), "peak memory is .*'1'}, not bytes", MOVE),
-    "no versions": (put(lambda c: c.update(versions=None)), "it has no versions", MOVE),
-    "version that is a number": (put(lambda c: c["versions"].update(torch=2.1)), "of torch is 2.1, no text", MOVE),
-    "no commits": (put(lambda c: c.update(commits=None)), "its commits are None, no list of commits", MOVE),
-    "commit of text": (put(lambda c: c.update(commits=["abc"])), r"its commits are \['abc'\], no list", MOVE),
-    "half a commit": (put(lambda c: c["commits"][0].pop("dirty")), r"its commits are \[.*\], no list", MOVE),
-    "not trained to its end": (
-        curve("iteration", [1, RUN.iterations - 1]),
-        rf"it ends after {RUN.iterations - 1} of {RUN.iterations} iterations",
-        MOVE,
-    ),
-    "never evaluated": (
-        put(lambda c: c["curves"].update({name: [] for name in c["curves"]})),
-        rf"it ends after 0 of {RUN.iterations} iterations",
-        MOVE,
-    ),
-    "iterations that fall": (curve("iteration", [RUN.iterations, 1]), "'iteration' does not rise in whole", MOVE),
-    "half an iteration": (curve("iteration", [0.5, RUN.iterations]), "'iteration' does not rise in whole", MOVE),
-    "diverged by word": (put(lambda c: c.update(diverged_at="late")), "diverged_at is 'late', no iteration", MOVE),
-    "diverged after its end": (put(lambda c: c.update(diverged_at=10**6)), "diverged_at is 1000000, no iter", MOVE),
-    "no snapshots": (
-        put(lambda c: c["run"].update(snapshots=[1])),
-        "its curve 'snapshot_iteration' has 0 values for 1 snapshots",
-        MOVE,
-    ),
-    "no curve": (put(lambda c: c["curves"].pop("lr")), "it has no curve 'lr'", MOVE),
-    "no curves": (put(lambda c: c.update(curves=None)), "it has no curves", MOVE),
-    "text for a number": (curve("test_loss", ["low", "lower"]), "its curve 'test_loss' is no list of numbers", MOVE),
-    "short curve": (curve("train_loss", [1.0]), "curve 'train_loss' has 1 values for 2 evaluations", MOVE),
-    "accuracy in percent": (curve("test_accuracy", [25, 81.4]), "'test_accuracy' is no share of the images", MOVE),
-    "folder": (
-        lambda folder, _: (folder / "kept.json").mkdir(),
-        r"kept\.json cannot be read as a record \(Is a directory\)",
-        "mend or move it",
-    ),
-}
-PUBLISHED = RECORDS | {
-    "empty": (put(""), rf"{NAME}\.json is not a whole record \(Expecting value", MOVE),
-    "no text": (lambda folder, _: (folder / "a.json").write_bytes(b"\xff\xfe"), r"a\.json is not a whole record", MOVE),
-    **{f"cut at {share:.0%}": (cut(share), rf"{NAME}\.json is not a whole record", MOVE) for share in (0.1, 0.5, 0.99)},
+GONE = object()
+OTHER = rf"{NAME}\.json holds the run .*; its name or content was edited, delete it"
+CURVES = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")
+
+EDITS = [  # a value of the record, what it becomes, what is said
+    ("run.seed", 7, OTHER),
+    ("run.profile", "quick", OTHER),
+    ("run.policy.lr", 0.002, OTHER),
+    ("run.seed", -1, "seed is -1; give a whole number, 0 or more"),
+    ("run.batch", "25", r"'25' is not of type int @ \$\.run\.batch"),
+    ("run.flip", 0, r"0 is not of type bool @ \$\.run\.flip"),
+    ("run.momentum", "0.9", r"'0.9' is not of type float @ \$\.run\.momentum"),
+    ("run.snapshots", [0.5], r"0.5 is not of type int @ \$\.run\.snapshots\[0\]"),
+    ("run.warmup", 5, r"extra fields found \(warmup\) @ \$\.run"),
+    ("run.policy.name", "eval", r"policy 'eval' is not one of clrlib; was the record made by a newer clrlib\?"),
+    ("run", GONE, r"required field missing @ \$\.run"),
+    ("run", [], r"@ \$\.run"),
+    ("format", GONE, "it has no format number"),
+    *(("format", number, "it has no format number") for number in ("2", None, True, 2.0)),
+    ("format", 3, "record format is 3, this clrlib reads 2; update clrlib"),
+    ("format", 1, "record format is 1, this clrlib reads 2; delete it and train the run again"),
+    ("notes", "fine", r"extra fields found \(notes\)"),
+    *((name, GONE, rf"required field missing @ \$\.{name}") for name in ("data", "peak_memory", "versions", "commits")),
+    *((name, 5, rf"@ \$\.{name}") for name in ("data", "machine", "peak_memory", "versions", "commits", "curves")),
+    ("data.name", [], r"\[\] is not of type str @ \$\.data\.name"),
+    ("data.sha256", None, r"None is not of type str @ \$\.data\.sha256"),
+    ("machine.device", GONE, r"required field missing @ \$\.machine\.device"),
+    ("machine.device", 0, r"0 is not of type str @ \$\.machine\.device"),
+    ("machine.threads", "2", r"'2' is not of type int @ \$\.machine\.threads"),
+    ("machine.threads", True, r"True is not of type int @ \$\.machine\.threads"),
+    ("peak_memory", {}, r"required field missing @ \$\.peak_memory\.process"),
+    ("peak_memory.process", "1", r"'1' is not of type int"),
+    ("peak_memory.process", 0, r"its peak memory is \{'process': 0\}, not bytes of the process"),
+    ("peak_memory.cuda", -1, r"its peak memory is .*, not bytes of the process"),
+    ("versions.torch", 2.1, r"2.1 is not of type str @ \$\.versions"),
+    ("commits", ["abc"], r"@ \$\.commits\[0\]"),
+    ("commits.0.dirty", GONE, r"required field missing @ \$\.commits\[0\]\.dirty"),
+    ("commits.0.dirty", "no", r"'no' is not of type bool"),
+    ("seconds", "long", r"'long' is not of type float @ \$\.seconds"),
+    ("diverged_at", "late", r"'late' is not of type int"),
+    ("diverged_at", 10**6, "diverged_at is 1000000, no iteration of the run"),
+    ("run.snapshots", [1], "its curve 'snapshot_iteration' has 0 values for 1 snapshots"),
+    ("curves.iteration", [1, RUN.iterations - 1], f"it ends after {RUN.iterations - 1} of {RUN.iterations} iterations"),
+    ("curves", {name: [] for name in CURVES}, f"it ends after 0 of {RUN.iterations} iterations"),
+    ("curves.iteration", [RUN.iterations, 1], "'iteration' does not rise in whole numbers"),
+    ("curves.iteration", [0.5, RUN.iterations], "'iteration' does not rise in whole numbers"),
+    ("curves.lr", GONE, "it has no curve 'lr'"),
+    ("curves.test_loss", ["low", "lower"], r"'low' is not of type float"),
+    ("curves.train_loss", [1.0], "its curve 'train_loss' has 1 values for 2 evaluations"),
+    ("curves.test_accuracy", [25, 81.4], "its curve 'test_accuracy' is no share of the images, from 0 to 1"),
+]
+FILES = {  # the file, what it holds (of the whole record's text), what is said
+    "NaN": (RUN.name, lambda whole: whole.replace("0.25", "NaN"), "it holds the number NaN"),
+    "infinite": (RUN.name, lambda whole: whole.replace("1.5", "-Infinity", 1), "it holds the number -Infinity"),
+    "too large": (RUN.name, lambda whole: whole.replace("1e-09", "1e999"), "it holds the number 1e999"),
+    "renamed": ("fixed-fixed-seed0-00000000", lambda whole: whole, f"00000000.json holds the run {NAME}"),
+    "foreign": ("map", lambda whole: '{"type": "map"}', r"map\.json is not a whole record \(it has no format number\)"),
+    "list": ("list", lambda whole: "[1, 2]", r"list\.json is not a whole record \(it has no format number\)"),
+    "deep": ("deep", lambda whole: "[" * 100_000, r"deep\.json is not a whole record \(maximum recursion"),
 }
 
 
 @pytest.fixture
 def whole(record_of: Callable[[Run], Record]) -> str:
     """A record of smoke's first run, as it is saved."""
-    return store.to_json(record_of(RUN).to_json()).decode()
+    return files.to_json(record_of(RUN).to_json()).decode()
 
 
-@pytest.mark.parametrize("case", RECORDS)
-def test_a_bad_record_stops_a_training_before_it_begins(
-    case: str, lab: Lab, whole: str, monkeypatch: pytest.MonkeyPatch
+def edited(whole: str, place: str, value: object) -> str:
+    content = json.loads(whole)
+    *way, last = (int(part) if part.isdigit() else part for part in place.split("."))
+    part = reduce(lambda inner, key: inner[key], way, content)
+    if value is GONE:
+        del part[last]
+    else:
+        part[last] = value
+    return json.dumps(content)
+
+
+def refuses(folder: Path, name: str, text: str, says: str) -> None:
+    """What lies in a records folder stops a training before it begins, and nothing there is changed."""
+    path = folder / f"{name}.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=says) as error:
+        store.check(folder)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert [*folder.iterdir()] == [path] and path.read_text() == text
+
+
+@pytest.mark.parametrize(("place", "value", "says"), EDITS)
+def test_an_edited_record_is_refused(place: str, value: object, says: str, whole: str, tmp_path: Path) -> None:
+    refuses(tmp_path, RUN.name, edited(whole, place, value), says)
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_is_no_record_of_its_name_is_refused(case: str, whole: str, tmp_path: Path) -> None:
+    name, text, says = FILES[case]
+    refuses(tmp_path, name, text(whole), says)
+
+
+KINDS: dict[str, tuple[Callable[[Path, str], Any], str, str]] = {  # what lies there; what is said; what to do
+    "edited": (lambda path, whole: path.write_text(edited(whole, "run.seed", 7)), "holds the run", "edited, delete it"),
+    "newer": (lambda path, whole: path.write_text(edited(whole, "format", 3)), "record format is 3", "update clrlib"),
+    "foreign": (lambda path, whole: path.write_text("{}"), "it has no format number", MOVE),
+    "folder": (lambda path, whole: path.mkdir(), r"cannot be read as a record \(Is a directory\)", "fix or move it"),
+}
+CUT = {
+    "no text": (lambda path, whole: path.write_bytes(b"\xff\xfe"), "is not a whole record", MOVE),
+    "cut": (lambda path, whole: path.write_text(whole[: len(whole) // 2]), "is not a whole record", MOVE),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "case"), [*((TRAIN, case) for case in KINDS), *(("figures", case) for case in KINDS | CUT)]
+)
+def test_a_command_refuses_a_bad_record_in_one_sentence(
+    command: str, case: str, lab: Lab, whole: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A record that is cut off does not stop a training: it is set aside."""
     monkeypatch.setattr(store, "train", None)
-    lab.records.mkdir(parents=True)
-    there, says, does = RECORDS[case]
-    there(lab.records, whole)
-    lab.refuses(TRAIN, says, does, error=ValueError)
-
-
-@pytest.mark.parametrize("case", PUBLISHED)
-def test_a_bad_record_is_not_drawn(case: str, lab: Lab, whole: str) -> None:
-    there, says, does = PUBLISHED[case]
-    there(lab.root / "results", whole)
-    lab.refuses("figures", says, does, error=ValueError)
+    folder = lab.records if command == TRAIN else lab.root / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    there, says, does = (KINDS | CUT)[case]
+    there(folder / f"{RUN.name}.json", whole)
+    lab.refuses(command, says, does, error=ValueError)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +176,7 @@ def signed(content: bytes) -> bytes:
     return files.sealed(io.BytesIO(content))
 
 
-def changed(change: Edit) -> Callable[[Lab, bytes], None]:
+def changed(change: Callable[[dict[str, Any]], Any]) -> Callable[[Lab, bytes], None]:
     def write(lab: Lab, whole: bytes) -> None:
         content = torch.load(io.BytesIO(whole[: -files.DIGEST]), weights_only=True)
         change(content)
@@ -227,7 +229,11 @@ CHECKPOINTS: dict[str, tuple[Callable[[Lab, bytes], Any], str, str]] = {
         f"set CLRLIB_KERNELS=fused, or {ANEW}",
     ),
     "no threads at all": (changed(lambda c: c.update(threads=0)), "does not fit its run .threads is 0", ANEW),
-    "no checkpoint": (lambda lab, _: lab.checkpoint().write_bytes(signed(b"text")), rf"{NAME}\.pt is none \(", ANEW),
+    "no checkpoint": (
+        lambda lab, _: lab.checkpoint().write_bytes(signed(b"text")),
+        rf"{NAME}\.pt is no checkpoint \(",
+        ANEW,
+    ),
     "after the end": (changed(lambda c: c.update(done=10**6)), "does not fit its run .done is 1000000", ANEW),
     "before the start": (changed(lambda c: c.update(done=-1)), "does not fit its run .done is -1", ANEW),
     "losses of a batch": (changed(lambda c: c.update(losses=[torch.zeros(3)])), "losses are not single", ANEW),

@@ -1,4 +1,4 @@
-"""Where a record comes from, and whose code could be had again."""
+"""The origin of a record, and the code that could be had again."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from records import record, seeds
+from records import seeds
 from refusals import Lab
 
 from lab import paths
@@ -28,16 +28,16 @@ def commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         return subprocess.run(["git", *who, *arguments], cwd=root, capture_output=True, text=True, check=True).stdout
 
     git("init", "-q", "-b", "main")
-    found = {}
+    hashes = {}
     for name in ("first", "aside", "last"):
         if name == "aside":
             git("checkout", "-q", "-b", "aside")
         if name == "last":
             git("checkout", "-q", "main")
         git("commit", "-q", "--allow-empty", "-m", name)
-        found[name] = git("rev-parse", "HEAD").strip()
+        hashes[name] = git("rev-parse", "HEAD").strip()
     monkeypatch.setattr(provenance, "ROOT", root)
-    return found
+    return hashes
 
 
 def test_clean_commits_of_the_branch_are_without_fault(commits: dict[str, str]) -> None:
@@ -87,22 +87,6 @@ def test_the_peak_of_the_process_is_in_bytes() -> None:
     assert 2**26 < peak["process"] < 2**40, "torch alone takes more than 64 MiB"
 
 
-def test_a_system_that_does_not_say_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_does_not_say_gives_no_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
     assert provenance.peak_memory(torch.device("cpu")) == {"process": None}
-
-
-def test_a_records_parts_are_settled() -> None:
-    """Pinned: format 2. Another part is another format."""
-    content = record(FIXED).to_json()
-    assert content["format"] == 2
-    assert [*content] == [
-        *("run", "data", "curves", "diverged_at", "seconds", "iterations_per_second", "peak_memory"),
-        *("machine", "versions", "commits", "format"),
-    ]
-    assert [*content["run"]] == [
-        *("experiment", "policy", "iterations", "seed", "profile", "data", "net", "optimizer", "momentum"),
-        *("weight_decay", "batch", "order", "precision", "evaluate_every", "test_on", "snapshots", "hold_out"),
-        *("flip", "shift", "crop"),
-    ]
-    assert {*provenance.machine(torch.device("cpu"), "torch")} >= {"device", "name", "threads", "kernels", "system"}

@@ -1,6 +1,5 @@
 """A record is trained once, kept whole, and refused where anything about it was changed."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -112,33 +111,7 @@ def saved(folder: Path, record_of: Callable[[Run], Record]) -> Path:
     return store.save(record_of(RUN), folder)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"), [("seed", 1), ("batch", 9), ("momentum", 0.8), ("experiment", "made2"), ("profile", "quick")]
-)
-def test_an_edited_setting_is_refused(saved: Path, setting: str, value: object) -> None:
-    content = json.loads(saved.read_text())
-    content["run"][setting] = value
-    saved.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=rf"{saved.name} holds the run .*; its name or content was edited, delete it"):
-        store.load(RUN, saved.parent)
-
-
-def test_an_edited_number_of_the_policy_is_refused(saved: Path) -> None:
-    saved.write_text(saved.read_text().replace('"max_lr": 0.003', '"max_lr": 0.004'))
-    with pytest.raises(ValueError, match=rf"{saved.name} holds the run"):
-        store.load(RUN, saved.parent)
-
-
-def test_a_renamed_record_is_refused(saved: Path) -> None:
-    other = saved.rename(saved.with_name("made-triangular-seed0-00000000.json"))
-    with pytest.raises(ValueError, match=rf"{other.name} holds the run {RUN.name}; its name or content was edited"):
-        store.read(other)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"[]", b"null", b"{}", b'{"format": 2}', b'{"format": 2, "run": {}}', b'{"format": NaN}', b'{"a": -Infinity}'],
-)
+@pytest.mark.parametrize("content", [b"null", b'{"format": 2}', b'{"format": NaN}'])
 def test_what_is_no_record_is_refused_by_name(saved: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "train", refuse_to_train)
     saved.write_bytes(content)
@@ -146,12 +119,6 @@ def test_what_is_no_record_is_refused_by_name(saved: Path, content: bytes, monke
         with pytest.raises(ValueError, match=rf"{saved.name} is not a whole record .*delete it and train"):
             read(RUN, saved.parent)
     assert saved.read_bytes() == content
-
-
-def test_a_number_that_is_none_is_refused(saved: Path) -> None:
-    saved.write_text(saved.read_text().replace("[0.25, 0.3333333333333333]", "[0.25, NaN]"))
-    with pytest.raises(ValueError, match=rf"{saved.name} is not a whole record \(it holds the number NaN\)"):
-        store.read(saved)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
@@ -172,20 +139,14 @@ def test_a_record_cut_short_is_never_read_but_set_aside_and_trained_again(
     assert f"set aside as {saved.name}.damaged" in capsys.readouterr().out
 
 
-def test_a_record_of_a_newer_clrlib_is_refused(saved: Path) -> None:
-    saved.write_text(saved.read_text().replace('"format": 2', '"format": 3'))
-    with pytest.raises(ValueError, match=rf"{saved.name}: record format is 3, this clrlib reads 2; update clrlib$"):
-        store.read(saved)
-
-
 def test_all_records_come_by_experiment_and_seed(folder: Path, record_of: Callable[[Run], Record]) -> None:
     runs = [replace(RUN, experiment=experiment, seed=seed) for experiment in ("b", "a") for seed in (10, 2, 0)]
     for run in runs:
         store.save(record_of(run), folder)
     (folder / ".a-triangular.json.x1.tmp").write_text("what a killed process left")
     (folder / "notes.txt").write_text("not a record")
-    found = [(record.run.experiment, record.run.seed) for record in store.load_all(folder)]
-    assert found == [("a", 0), ("a", 2), ("a", 10), ("b", 0), ("b", 2), ("b", 10)]
+    order = [(record.run.experiment, record.run.seed) for record in store.load_all(folder)]
+    assert order == [("a", 0), ("a", 2), ("a", 10), ("b", 0), ("b", 2), ("b", 10)]
 
 
 def test_a_folder_that_is_not_there_holds_no_records(folder: Path) -> None:

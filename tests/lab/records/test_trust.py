@@ -1,4 +1,4 @@
-"""What is opened, fetched and served: nothing that could run, nothing unasked, nothing to others."""
+"""Nothing that could run is opened, nothing unasked is fetched, nothing is served to others."""
 
 import ast
 import io
@@ -59,7 +59,7 @@ def test_what_torchvision_unpacks_stays_in_its_folder(tmp_path: Path, member: di
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Whom the network was asked for; it is cut."""
+    """The hosts that the network was asked for; it is cut."""
     hosts: list[object] = []
 
     def refuse(host: object, *_: object, **__: object) -> None:
