@@ -1,18 +1,20 @@
 """Records as pandas tables of numbers and words, for notebooks to group and to plot."""
 
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from lab import paths
 from lab.records import store
 from lab.records.record import Record
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SETTINGS = ("experiment", "seed", "profile", "data", "net", "optimizer", "batch", "order", "precision", "test_on")
 MEASURED = ("iteration", "lr", "test_accuracy", "test_loss", "train_loss")
 
 
-def frame(records: Sequence[Record] | None = None) -> pd.DataFrame:
+def frame(records: Sequence[Record] | None = None) -> "pd.DataFrame":
     """One row for each record; by default for those in results/.
 
     name: of the record's file. policy: its class. iterations: of the whole run. accuracy: in percent, at its end; NaN
@@ -23,6 +25,8 @@ def frame(records: Sequence[Record] | None = None) -> pd.DataFrame:
     >>> frame().groupby("experiment").accuracy.agg(["mean", "std", "count"]).columns.tolist()
     ['mean', 'std', 'count']
     """
+    import pandas as pd  # here, as below: the processes that train have no use for it
+
     records = _published() if records is None else records
     runs = [record.run for record in records]
     return pd.DataFrame(
@@ -45,7 +49,7 @@ def frame(records: Sequence[Record] | None = None) -> pd.DataFrame:
     )
 
 
-def curves(records: Sequence[Record] | None = None) -> pd.DataFrame:
+def curves(records: Sequence[Record] | None = None) -> "pd.DataFrame":
     """One row for each evaluation of each record; by default of those in results/.
 
     The curves of `Record` by their names there, beside the run's name, experiment, policy and seed; accuracy is
@@ -55,6 +59,8 @@ def curves(records: Sequence[Record] | None = None) -> pd.DataFrame:
     >>> curves().query("iteration == 25_000 and experiment == 'clr-table2'").accuracy.between(70, 90).all()
     np.True_
     """
+    import pandas as pd
+
     rows = [
         (record.run.name, record.run.experiment, type(record.run.policy).__name__, record.run.seed, *values)
         for record in (_published() if records is None else records)
