@@ -71,7 +71,7 @@ def expanded(named: str) -> Path:
         named.encode()
         return Path(named).expanduser()
     except UnicodeEncodeError as error:
-        raise DataError(f"{printable(named)!r} has a name that is not UTF-8; rename it") from error
+        raise DataError(f"'{printable(named)}' has a name that is not UTF-8; rename it") from error
     except RuntimeError as error:
         raise DataError(f"{named!r} leads nowhere ({reason(error)}); name a folder or a file that is there") from error
 
@@ -254,7 +254,7 @@ def _by_split(source: Path, names: Iterable[str]) -> tuple[tuple[str, ...], dict
             raise DataError(f"{source}: class {missing[0]!r} has no images in {split}/; get a complete copy")
     for label in classes["train"]:
         if printable(label) != label:
-            raise DataError(f"{source}: class {printable(label)!r} has a name that is not UTF-8; rename it")
+            raise DataError(f"{source}: class '{printable(label)}' has a name that is not UTF-8; rename it")
     return tuple(sorted(classes["train"])), splits
 
 

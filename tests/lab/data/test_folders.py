@@ -140,12 +140,12 @@ def test_a_name_that_is_not_utf_8_is_read_but_not_as_a_class(tmp_path: Path) -> 
     refused(put_folder(tmp_path / "b", moved | {f"train/bee/{name}.png": b""}), r"bee/caf\\xe9\.png is not a readable")
     for put in (as_folder, as_archive):
         source = put(tmp_path / put.__name__, tree((name, "bee"), 1, 1))
-        refused(source, r"class 'caf\\+xe9' has a name that is not UTF-8; rename it")
+        refused(source, r"class 'caf\\xe9' has a name that is not UTF-8; rename it")
 
 
 @pytest.mark.parametrize(("named", "says"), [("~nobody-at-all/x", "leads nowhere"), ("caf\udce9", "is not UTF-8")])
 def test_a_place_that_cannot_be_is_refused_by_name(named: str, says: str) -> None:
-    with pytest.raises(DataError, match=f"^'{named[:4]}.*{says}.*; "):
+    with pytest.raises(DataError, match=f"^'{named[:3]}.*{says}.*; "):
         folders.expanded(named)
 
 
@@ -178,11 +178,12 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path, make: Callable[[Path
     ("name", "content", "says"),
     [
         ("train/bee/1.png", b"I am a text", r"train/bee/1\.png is not a readable image; get it again"),
-        ("train/bee/1.png", TREE["train/bee/1.png"][:-40], r"train/bee/1\.png is not a readable image \(.+\); get it"),
+        ("train/bee/1.png", TREE["train/bee/1.png"][:-40], r"train/bee/1\.png is not a readable image.*; get it again"),
         ("train/bee/1.png", encoded((0, 0, 0), side=5), r"train/bee/1\.png is 5x5 pixels, not 4x4; get the right copy"),
         ("train/wasp/1.png", b"", "class 'wasp' has no images in test/; get a complete copy"),
         ("test/wasp/1.png", b"", "class 'wasp' has no images in train/; get a complete copy"),
     ],
+    ids=["text", "cut", "another size", "to train alone", "to test alone"],
 )
 def test_a_tree_with_a_fault_is_refused_by_name(tmp_path: Path, put: Put, name: str, content: bytes, says: str) -> None:
     refused(put(tmp_path, TREE | {name: content}), says)

@@ -50,8 +50,8 @@ def test_every_kind_is_read_as_pillow_reads_it_whatever_its_name_says(kind: str,
 
 
 def test_of_several_frames_the_first_is_read() -> None:
-    first, second = Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)
     for kind in ("MPO", "TIFF", "GIF", "WEBP"):
+        first, second = Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)
         content = saved(first, kind, save_all=True, append_images=[second])
         assert np.array_equal(read(content), Image.open(io.BytesIO(content)).convert("RGB"))
         assert np.abs(read(content) - PIXELS.astype(int)).mean() < 60 < np.abs(255 - 2 * PIXELS.astype(int)).mean()

@@ -102,9 +102,7 @@ def test_a_batch_is_pixels_from_minus_one_to_one_and_labels(images: ImageSet) ->
         assert labels.dtype == torch.int64 and len(labels) == len(pixels)
 
 
-@pytest.mark.parametrize(
-    ("count", "sizes"), [(72, [32, 32]), (71, [32, 32]), (73, [32, 32, 2]), (36, [32]), (11, [10])]
-)
+@pytest.mark.parametrize(("count", "sizes"), [(72, [32, 32]), (73, [32, 32, 2]), (36, [32]), (11, [10])])
 def test_no_batch_of_one_is_trained_on(
     images: ImageSet, capsys: pytest.CaptureFixture[str], count: int, sizes: list[int]
 ) -> None:
