@@ -240,12 +240,14 @@ def test_download_is_checked_and_named_last(tmp_path: Path, monkeypatch: pytest.
     assert asked == [torchvision.datasets.CIFAR10.url], "its authors first"
 
 
-def test_another_file_from_every_place_is_refused_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_file_from_every_place_is_refused_and_removed(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = network.sends(monkeypatch, b"<html>Please log in to the hotel's network</html>")
     with pytest.raises(DataError, match=r"the download https://\S+ has 49 bytes, not 170498071"):
-        download(tmp_path)
+        download(data_folder)
     assert asked == [torchvision.datasets.CIFAR10.url, *cifar_archive.MIRRORS]
-    assert list(tmp_path.iterdir()) == []
+    assert list(data_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -260,12 +262,12 @@ def test_another_file_from_every_place_is_refused_and_removed(tmp_path: Path, mo
     ],
 )
 def test_failed_download_says_why_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     network.sends(monkeypatch, error)
     with pytest.raises(Unavailable, match=reason):
-        download(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        download(data_folder)
+    assert list(data_folder.iterdir()) == []
 
 
 def test_download_into_a_place_that_is_no_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
