@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lab import paths
-from lab.data.folders import Arrays, DataError
+from lab.data.arrays import Arrays, DataError
+from lab.data.folders import expanded
 from lab.files import reason
 
 FOLDER, ARCHIVE = "cifar-100-python", "cifar-100-python.tar.gz"
@@ -16,7 +17,7 @@ REMEDY = f"Put {ARCHIVE} there, or set CLRLIB_DATA."
 def find() -> Path | None:
     """The folder that holds it, unpacked or not: the one that CLRLIB_DATA names, else data/."""
     named = os.environ.get("CLRLIB_DATA", "")
-    places = ([Path(named).expanduser()] if named else []) + [paths.DATA]
+    places = ([expanded(named)] if named else []) + [paths.DATA]
     return next((place for place in places if (place / FOLDER).is_dir() or (place / ARCHIVE).is_file()), None)
 
 

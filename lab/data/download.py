@@ -13,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from lab.data.folders import DataError
+from lab.data.arrays import DataError
 from lab.files import reason
 from lab.lines import SECONDS_BETWEEN_LINES, duration, say
 

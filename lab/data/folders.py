@@ -1,80 +1,58 @@
-"""Image folders (train/<class>/*, test/<class>/*) as arrays: from a folder or a tar archive, decoded once.
+"""Image folders (train/<class>/**, test/<class>/**) as arrays: from a folder or a tar archive, decoded once.
 
 Nothing is extracted to disk and nothing unchecked is trusted: a broken image, a link in an archive or an image of
-another size is refused by name, and the decoded copy in data/cache/ is verified whenever it is read.
+another size is refused by name. Files that are no images are left out, and one line counts them by kind.
 """
 
 import gzip
 import hashlib
 import io
 import lzma
-import struct
+import os
+import stat
 import tarfile
-import warnings
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from lab import paths
-from lab.files import alone, put_in_place, reason
+from lab.data.arrays import Arrays, DataError, kept
+from lab.data.pictures import rgb, suffixes
+from lab.files import reason
 from lab.paths import shown
 
 SPLITS = ("train", "test", "val")
-FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 ARCHIVES: dict[str, Callable[[Path], Any]] = {".tar.xz": lzma.open, ".tar.gz": gzip.open}
-LARGEST_SIDE = 4096  # pixels; more is taken for an image bomb
+LARGEST_SIDE = 4096  # pixels of the images that a net gets
 LARGEST_FILE = 2**26  # bytes of one encoded image in an archive
 LARGEST_ARCHIVE = 2**32  # bytes of all of them
 LARGEST_HEADER = 2**16  # bytes of all that an archive says about one file: its name, its times
 DOWNLOADED = ("cifar-10-python.tar.gz", "imagenette2-160")  # what `make data` puts into data/
-Files = tuple[list[str], Callable[[str], bytes]]  # the image files of a tree: relative paths, and how to read one
-_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-
-
-class DataError(Exception):
-    """A data set that is missing, broken or not what it says: one sentence with the file and the mend."""
-
-
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """A decoded image set: images (N, 3, H, W) uint8, labels (N,) int64 that index `classes`."""
-
-    classes: tuple[str, ...]
-    encoding: str  # of the files it was read from: "jpeg", "png", "mixed" or "original"
-    train_images: np.ndarray = field(repr=False)
-    train_labels: np.ndarray = field(repr=False)
-    test_images: np.ndarray = field(repr=False)
-    test_labels: np.ndarray = field(repr=False)
-
-    def sha256(self) -> str:
-        """SHA-256 of the bytes of train images, train labels, test images, test labels, in this order."""
-        digest = hashlib.sha256()
-        for array in (getattr(self, name) for name in _ARRAYS):
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+Files = tuple[Iterable[str], Callable[[str], BinaryIO]]  # the images of a tree: relative paths; how to open one
 
 
 def read_image_folder(source: Path, size: int | None = None, fit: bool = False) -> Arrays:
-    """Decode a tree of train/<class>/* and test/<class>/* (or val/ for test/) to RGB, or take the verified cache.
+    """Decode a tree of train/<class>/** and test/<class>/** (or val/ for test/) to RGB, or take its decoded copy.
 
     source: the folder that holds train/, or a .tar.xz or .tar.gz of such a tree. size: side of the square images in
     pixels; None takes the first image's width and height for all. fit: scale each image's shorter side to that size and
     cut it to its centre, instead of refusing it. Classes in alphabetical order, files sorted.
     Raises DataError for a source, an archive member or an image that is broken or of another size.
     """
-    fitted = f"-{size}" if fit else ""
-    cache = paths.cached(f"{_key(source)}{fitted}.npz")
-    arrays = _from_cache(cache)
-    if arrays is None:
-        files = _folder_files(source) if source.is_dir() else _archive_files(source)
-        arrays = _decode_tree(source, files, size, fit)
-        _to_cache(cache, arrays)
+    if source.is_dir():
+        listing = listed(source, SPLITS)
+        key = hashlib.sha256(os.fsencode("\n".join(f"{n} {s.st_size} {s.st_mtime_ns}" for n, s in listing.items())))
+        files: Callable[[], Files] = lambda: (listing, lambda name: (source / name).open("rb"))  # noqa: E731
+    else:
+        key, files = _checksum(source), lambda: _archive_files(source)
+    wanted = f"-{size}" if fit else ""
+    arrays = kept(f"{key.hexdigest()}{wanted}", lambda: _decode_tree(source, files(), size, fit))
     height, width = arrays.train_images.shape[2:]
     if size is not None and (height, width) != (size, size):
         raise DataError(f"{source} holds images of {width}x{height} pixels, not {size}x{size}; give the right copy")
@@ -85,6 +63,26 @@ def again(source: Path) -> str:
     """The way to get a damaged data set again: `make data` leaves alone what is there."""
     ours = source.parent == paths.DATA and source.name in DOWNLOADED
     return f"delete {paths.DATA.name}/{source.name} and call `make data`" if ours else "get it again"
+
+
+def expanded(named: str) -> Path:
+    """A path as a user writes it. Raises DataError for a ~user who is not there, or a name that is not UTF-8."""
+    try:
+        named.encode()
+        return Path(named).expanduser()
+    except UnicodeEncodeError as error:
+        raise DataError(f"'{printable(named)}' has a name that is not UTF-8; rename it") from error
+    except RuntimeError as error:
+        raise DataError(f"{named!r} leads nowhere ({reason(error)}); name a folder or a file that is there") from error
+
+
+def printable(name: str) -> str:
+    """A file's name for people; bytes of it that are not UTF-8 are escaped.
+
+    >>> printable(os.fsdecode(b"caf\\xe9.jpg"))
+    'caf\\\\xe9.jpg'
+    """
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def is_archive(path: Path) -> bool:
@@ -98,14 +96,10 @@ def content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return file.read() if file else b""
 
 
-def _key(source: Path) -> str:
-    if source.is_dir():
-        stats = [(name, (source / name).stat()) for name in _folder_files(source)[0]]
-        listing = "\n".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
-        return hashlib.sha256(listing.encode()).hexdigest()
+def _checksum(source: Path) -> "hashlib._Hash":
     try:
         with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, "sha256")
     except OSError as error:
         raise DataError(f"{source} cannot be read ({reason(error)}); give a folder or an archive") from error
 
@@ -113,30 +107,88 @@ def _key(source: Path) -> str:
 # --- where the files are -------------------------------------------------------------------------------------------
 
 
-def _is_image(name: PurePosixPath) -> bool:
-    return name.suffix.lower() in FORMATS and not any(part.startswith(".") for part in name.parts)
+def listed(source: Path, splits: Iterable[str]) -> dict[str, os.stat_result]:
+    """The images of a folder's splits, sorted by their names in it; a line counts what else is there.
+
+    Raises DataError for a folder that cannot be read, an image that is a broken link or no plain file.
+    """
+    left_out = Counter[str]()
+    names = sorted(name for split in splits for name in _walk(source, split) if _is_image(name, left_out))
+    _tell(source, left_out)
+    return {name: _stat(source, name) for name in names}
 
 
-def _folder_files(source: Path) -> Files:
-    found = (path for split in SPLITS for path in source.glob(f"{split}/*/*"))
-    names = (path.relative_to(source).as_posix() for path in found)
-    return sorted(n for n in names if _is_image(PurePosixPath(n))), lambda name: (source / name).read_bytes()
+def _walk(source: Path, split: str) -> Iterator[str]:
+    """All files below a split, as paths in the source; links to folders are followed, but not in a circle."""
+    if not (source / split).is_dir():
+        return
+
+    def refuse(error: OSError) -> None:
+        name = printable(str(error.filename))
+        raise DataError(f"{name} cannot be read ({reason(error)}); allow that, or remove it") from error
+
+    for folder, subfolders, names in os.walk(source / split, followlinks=True, onerror=refuse):
+        real = Path(folder).resolve()
+        above = {real, *real.parents}
+        subfolders[:] = [name for name in subfolders if (Path(folder) / name).resolve() not in above]
+        yield from ((Path(folder) / name).relative_to(source).as_posix() for name in names)
+
+
+def _stat(source: Path, name: str) -> os.stat_result:
+    what = f"{source}: {printable(name)}"
+    try:
+        found = (source / name).stat()
+    except FileNotFoundError as error:
+        raise DataError(f"{what} is a link that leads nowhere; remove it or put its file there") from error
+    except OSError as error:
+        raise DataError(f"{what} cannot be read ({reason(error)}); allow that, or remove it") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError(f"{what} is not a plain file; remove it")
+    return found
+
+
+def _is_image(name: str, left_out: Counter[str]) -> bool:
+    """True for an image in a class, by its name; counts the other files of a tree, but for hidden ones."""
+    path = PurePosixPath(name)
+    at = _split_at(path.parts)
+    if at is None or any(part.startswith(".") for part in path.parts):
+        return False
+    if path.suffix.lower() not in suffixes():
+        left_out[path.suffix.lower() or "without a suffix"] += 1
+        return False
+    if len(path.parts) == at + 2:
+        left_out[f"in {path.parts[at]}/ but in no class"] += 1
+        return False
+    return True
+
+
+def _split_at(parts: tuple[str, ...]) -> int | None:
+    """The place of "train", "test" or "val" in a path."""
+    return next((i for i, part in enumerate(parts[:-1]) if part in SPLITS), None)
+
+
+def _tell(source: Path, left_out: Counter[str]) -> None:
+    if left_out:
+        kinds = ", ".join(f"{count} {printable(kind)}" for kind, count in left_out.most_common())
+        print(f"data: files of {shown(source)} that are left out: {kinds}", flush=True)
 
 
 def _archive_files(source: Path) -> Files:
     opener = next((opener for suffix, opener in ARCHIVES.items() if source.name.endswith(suffix)), None)
     if opener is None:
         raise DataError(f"{source} is not a {' or '.join(ARCHIVES)} file; give one, or a folder with train/ and test/")
+    left_out = Counter[str]()
     try:
         with opener(source) as stream:
             bounded = _Bounded(source, stream)
             with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
-                contents = {m.name: content(archive, m) for m in _images_in(source, archive, bounded)}
+                contents = {m.name: content(archive, m) for m in _images_in(source, archive, bounded, left_out)}
             while stream.read(2**20):  # to the very end, so that the archive's own checksum is compared
                 pass
     except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         raise DataError(f"{source} is truncated or corrupt ({reason(error)}); get it again") from error
-    return list(contents), contents.__getitem__
+    _tell(source, left_out)
+    return contents, lambda name: io.BytesIO(contents[name])
 
 
 class _Bounded:
@@ -154,11 +206,14 @@ class _Bounded:
         return found
 
 
-def _images_in(source: Path, archive: tarfile.TarFile, bounded: _Bounded) -> Iterator[tarfile.TarInfo]:
+def _images_in(
+    source: Path, archive: tarfile.TarFile, bounded: _Bounded, left_out: Counter[str]
+) -> Iterator[tarfile.TarInfo]:
     total = 0
     for member in archive:
         archive.members.clear()  # type: ignore[attr-defined]  # else tarfile would keep all headers
-        if _wanted(source, member):
+        _check_member(source, member)
+        if member.isfile() and _is_image(member.name, left_out):
             total += member.size
             if total > LARGEST_ARCHIVE:
                 raise DataError(f"{source} holds more than {LARGEST_ARCHIVE} bytes of images; do not trust this file")
@@ -167,8 +222,8 @@ def _images_in(source: Path, archive: tarfile.TarFile, bounded: _Bounded) -> Ite
         bounded.left = LARGEST_HEADER
 
 
-def _wanted(source: Path, member: tarfile.TarInfo) -> bool:
-    """True for a member that is an image; refuses what an honest archive of images never holds."""
+def _check_member(source: Path, member: tarfile.TarInfo) -> None:
+    """Refuse what an honest archive of images never holds."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
         raise DataError(f"{source}: member {member.name!r} climbs out of the archive; do not trust this file")
@@ -176,18 +231,18 @@ def _wanted(source: Path, member: tarfile.TarInfo) -> bool:
         raise DataError(f"{source}: member {member.name!r} is a link or a device; pack plain files only")
     if member.isfile() and member.size > LARGEST_FILE:
         raise DataError(f"{source}: member {member.name!r} is larger than {LARGEST_FILE} bytes; remove it")
-    return member.isfile() and _is_image(name)
 
 
-def _by_split(source: Path, names: list[str]) -> tuple[tuple[str, ...], dict[str, list[tuple[str, str]]]]:
+def _by_split(source: Path, names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, list[tuple[str, str]]]]:
     """The classes, and for "train" and "test" the (class, name) pairs, sorted."""
     found: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
     tops = set()
     for name in names:
-        *top, split, label, _ = ("", "", *PurePosixPath(name).parts)
-        if split in SPLITS:
-            found[split].append((label, name))
-            tops.add("/".join(top).strip("/"))
+        parts = PurePosixPath(name).parts
+        at = _split_at(parts)
+        if at is not None:
+            found[parts[at]].append((parts[at + 1], name))
+            tops.add("/".join(parts[:at]))
     if len(tops) > 1:
         raise DataError(f"{source} holds several data sets ({', '.join(sorted(tops))}); give one of them alone")
     splits = {"train": sorted(found["train"]), "test": sorted(found["test"] or found["val"])}
@@ -197,6 +252,9 @@ def _by_split(source: Path, names: list[str]) -> tuple[tuple[str, ...], dict[str
             raise DataError(f"{source} has no images in {split}/<class>/; give a tree with train/ and test/ (or val/)")
         if missing := sorted(classes[other] - classes[split]):
             raise DataError(f"{source}: class {missing[0]!r} has no images in {split}/; get a complete copy")
+    for label in classes["train"]:
+        if printable(label) != label:
+            raise DataError(f"{source}: class '{printable(label)}' has a name that is not UTF-8; rename it")
     return tuple(sorted(classes["train"])), splits
 
 
@@ -204,94 +262,38 @@ def _by_split(source: Path, names: list[str]) -> tuple[tuple[str, ...], dict[str
 
 
 def _decode_tree(source: Path, files: Files, size: int | None, fit: bool) -> Arrays:
-    names, read = files
+    names, opened = files
     classes, splits = _by_split(source, names)
     pairs = splits["train"] + splits["test"]
     side = (size, size) if size is not None else None
-    images = np.empty((0, 3, 0, 0), np.uint8)
+    images, kinds = np.empty((0, 3, 0, 0), np.uint8), set()
     print(f"data: decoding the {len(pairs):,} images of {shown(source)}, once", flush=True)
     with tqdm(pairs, "decoding", unit=" images", mininterval=0.5, leave=False, disable=None) as progress:
         for i, (_, name) in enumerate(progress):
-            pixels = _decode(source, name, read, side, fit)
+            with _opened(source, name, opened) as file:
+                image, kind = rgb(f"{source}: {printable(name)}", file, again(source), size or 0 if fit else 0)
             if i == 0:
-                side = (pixels.shape[2], pixels.shape[1])
-                images = np.empty((len(pairs), *pixels.shape), np.uint8)
-            images[i] = pixels
+                side = side or image.size
+                images = np.empty((len(pairs), 3, *side[::-1]), np.uint8)
+            images[i] = _of_size(f"{source}: {printable(name)}", image, side or image.size, fit)
+            kinds.add(kind.lower())
     labels = np.array([classes.index(label) for label, _ in pairs], np.int64)
-    kinds = {_format(name).lower() for _, name in pairs}
     n = len(splits["train"])
     return Arrays(classes, kinds.pop() if len(kinds) == 1 else "mixed", images[:n], labels[:n], images[n:], labels[n:])
 
 
-def _decode(
-    source: Path, name: str, read: Callable[[str], bytes], side: tuple[int, int] | None, fit: bool
-) -> np.ndarray:
-    """One image as (3, H, W) uint8 RGB; its size is read from the header and checked before anything is decoded."""
-    kind = _format(name)
+def _opened(source: Path, name: str, opened: Callable[[str], BinaryIO]) -> BinaryIO:
     try:
-        encoded = read(name)
+        return opened(name)
     except OSError as error:
-        raise DataError(f"{source}: {name} cannot be read ({reason(error)}); mend that or get it again") from error
-    try:
-        with _open(encoded, kind) as image:
-            width, height = image.size
-            other = side is not None and not fit and (width, height) != side
-            if max(width, height) > LARGEST_SIDE or other:
-                wanted = f"{side[0]}x{side[1]}" if side and not fit else f"at most {LARGEST_SIDE}x{LARGEST_SIDE}"
-                raise DataError(f"{source}: {name} is {width}x{height} pixels, not {wanted}; get the right copy")
-            if image.mode.startswith(("I", "F")):  # Pillow would make all above 255 white
-                raise DataError(f"{source}: {name} has more than 8 bits a colour; save it with 8")
-            colours = image.convert("RGB")
-            if fit and side is not None:  # the shorter side scaled to size, then the centre
-                colours = ImageOps.fit(colours, side, Image.Resampling.BICUBIC)
-            return np.asarray(colours).transpose(2, 0, 1)
-    except Image.DecompressionBombError as error:
-        why = str(error).rstrip(".")
-        raise DataError(f"{source}: {name} may be an image bomb ({why}); do not trust this file") from error
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise DataError(f"{source}: {name} is not a readable {kind} image; {again(source)}") from error
+        what = f"{source}: {printable(name)} cannot be read ({reason(error)})"
+        raise DataError(f"{what}; allow that, or get it again") from error
 
 
-def _open(encoded: bytes, kind: str) -> Image.Image:
-    """The image's header; of a large one Pillow would warn, but its size is what is looked at next."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(encoded), formats=(kind,))
-
-
-def _format(name: str) -> str:
-    return FORMATS[PurePosixPath(name).suffix.lower()]
-
-
-# --- the decoded copy ----------------------------------------------------------------------------------------------
-
-
-def _from_cache(cache: Path) -> Arrays | None:
-    """The content of the cache, or None where there is none or it does not verify."""
-    try:
-        with cache.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-            arrays = Arrays(tuple(map(str, saved["classes"])), str(saved["encoding"]), *(saved[n] for n in _ARRAYS))
-            if str(saved["sha256"]) == arrays.sha256():
-                return arrays
-    except FileNotFoundError:
-        return None
-    except Exception:  # a damaged zip or array header can raise anything
-        pass
-    print(f"data: the decoded copy {shown(cache)} is damaged; decoding again")
-    return None
-
-
-def _to_cache(cache: Path, arrays: Arrays) -> None:
-    """Write the decoded copy, whole or not at all; a folder that cannot be written to costs time, nothing else."""
-    part = cache.with_name(f".{cache.stem}.part")
-    try:
-        with alone(cache.with_suffix(".lock"), f"writing {shown(cache)}"):
-            try:
-                with part.open("wb") as file:
-                    saved = {name: getattr(arrays, name) for name in ("classes", "encoding", *_ARRAYS)}
-                    np.savez(file, allow_pickle=False, sha256=arrays.sha256(), **saved)
-                put_in_place(part, cache)
-            finally:
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        print(f"data: no decoded copy is kept, {shown(cache.parent)} cannot be written ({reason(error)})")
+def _of_size(name: str, image: Image.Image, side: tuple[int, int], fit: bool) -> np.ndarray:
+    """An image as (3, H, W) uint8; with fit its shorter side scaled to the side, then its centre."""
+    if fit:
+        image = ImageOps.fit(image, side, Image.Resampling.BICUBIC)
+    if image.size != side:
+        raise DataError(f"{name} is {image.width}x{image.height} pixels, not {side[0]}x{side[1]}; get the right copy")
+    return np.asarray(image).transpose(2, 0, 1)

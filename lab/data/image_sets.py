@@ -18,8 +18,9 @@ import torch
 
 from lab import paths
 from lab.data import cifar100, cifar_archive, imagenet, imagenette
+from lab.data.arrays import Arrays, DataError
 from lab.data.download import Unavailable
-from lab.data.folders import Arrays, DataError, is_archive, read_image_folder
+from lab.data.folders import expanded, is_archive, read_image_folder
 from lab.data.imagenet import StreamedImages
 from lab.data.npz import OWN, is_npz, read_npz
 from lab.data.order import Order, generator
@@ -159,9 +160,9 @@ def find() -> tuple[Callable[[Path], Arrays], Path] | None:
     Raises DataError where CLRLIB_DATA names a place without it.
     """
     named = os.environ.get("CLRLIB_DATA", "")
-    if not named or imagenet.is_imagenet(Path(named).expanduser()):
+    if not named or imagenet.is_imagenet(expanded(named)):
         return _find(paths.DATA)
-    if found := _find(Path(named).expanduser()):
+    if found := _find(expanded(named)):
         return found
     raise DataError(
         f"CLRLIB_DATA is {named!r}, where there is no CIFAR-10; name its folder, archive or .npz, or unset it"
@@ -213,7 +214,7 @@ def _checked(read: Callable[[Path], Arrays], source: Path) -> ImageSet:
         wrong = sorted(set(arrays.classes) ^ set(cifar_archive.CLASSES))
         raise DataError(f"{source} is not CIFAR-10: class {wrong[0]!r} is missing or foreign; give a complete copy")
     if arrays.encoding not in NAMES:
-        raise DataError(f"{source} mixes JPEG and PNG files; give a copy in one encoding")
+        raise DataError(f"{source} is of {arrays.encoding} files; give a copy that is all JPEG or all PNG")
     for split, labels, count in (
         ("train", arrays.train_labels, TRAIN_PER_CLASS),
         ("test", arrays.test_labels, TEST_PER_CLASS),
@@ -242,16 +243,16 @@ def from_folder(source: Path, side: int) -> ImageSet:
     if is_npz(source):
         arrays = read_npz(source, side, fit=True)
         return _own(arrays, source) if arrays.encoding == OWN else _image_set(*NAMES["original"], arrays, shown(source))
-    return _image_set("own", f"{source.name}, {side}x{side}", read_image_folder(source, side, fit=True), shown(source))
+    return _image_set(OWN, f"{source.name}, {side}x{side}", read_image_folder(source, side, fit=True), shown(source))
 
 
 def _own(arrays: Arrays, source: Path) -> ImageSet:
     """Named by its content, so that no record of other images is taken for one of these."""
     label = f"{OWN} ({source.name}), {arrays.train_images.shape[3]}x{arrays.train_images.shape[2]}"
-    return _image_set(f"{OWN}-{arrays.sha256()[:8]}", label, arrays, shown(source))
+    return _image_set(f"{OWN}-{arrays.sha256[:8]}", label, arrays, shown(source))
 
 
 def _image_set(name: str, label: str, arrays: Arrays, source: str) -> ImageSet:
     train = torch.from_numpy(arrays.train_images), torch.from_numpy(arrays.train_labels)
     test = torch.from_numpy(arrays.test_images), torch.from_numpy(arrays.test_labels)
-    return ImageSet(name, label, arrays.classes, *train, *test, arrays.sha256(), source)
+    return ImageSet(name, label, arrays.classes, *train, *test, arrays.sha256, source)

@@ -6,7 +6,6 @@ ImageNet script does, by Pillow's bilinear filter.
 
 import io
 import os
-import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -24,9 +23,11 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from lab import paths
-from lab.data.folders import FORMATS, DataError
+from lab.data.arrays import DataError
+from lab.data.folders import expanded, listed, printable
 from lab.data.order import BatchOrder, Order, generator
-from lab.files import reason, sealed, unsealed, write_atomically
+from lab.data.pictures import rgb
+from lab.files import sealed, unsealed, write_atomically
 
 FOLDERS, SPLITS, CLASSES = ("imagenet", "ILSVRC2012"), ("train", "val"), 1000
 SIDE = 256  # pixels
@@ -163,18 +164,14 @@ class _Decoded(Dataset[tuple[Tensor, Tensor] | DataError]):
 
 def decode(path: Path, side: int) -> np.ndarray:
     """One image as (3, side, side) uint8 RGB. Raises DataError for one that is broken."""
-    try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:  # whatever its name says: one of ImageNet's is PNG
-            scaled = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} is not a readable image; get it again") from error
-    return np.array(scaled).transpose(2, 0, 1)
+    image, _ = rgb(printable(str(path)), path, "get it again")
+    return np.array(image.resize((side, side), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
 
 def find() -> Path | None:
     """The folder that CLRLIB_DATA names, or one of FOLDERS in it, else one of them in data/."""
     named = os.environ.get("CLRLIB_DATA", "")
-    places = ([Path(named).expanduser()] if named else []) + [paths.DATA]
+    places = ([expanded(named)] if named else []) + [paths.DATA]
     return next(filter(is_imagenet, (place / name for place in places for name in ("", *FOLDERS))), None)
 
 
@@ -190,31 +187,15 @@ def read() -> StreamedImages:
     source = find()
     if source is None:
         raise DataError(f"ImageNet is not at {paths.shown(paths.DATA)}/. {REMEDY}")
-    try:
-        sizes = [_sizes(source, split) for split in SPLITS]
-    except OSError as error:
-        raise DataError(f"{source} cannot be read ({reason(error)}); mend it or get it again") from error
+    listing = {name: found.st_size for name, found in listed(source, SPLITS).items()}
+    sizes = [{n: size for n, size in listing.items() if n.startswith(f"{split}/")} for split in SPLITS]
     classes = _classes(source, *sizes)
     labels = (torch.from_numpy(np.searchsorted(classes, [*map(_class, names)])) for names in sizes)
     files = (np.array([*names]) for names in sizes)
-    listing = "\n".join(f"{name} {size}" for names in sizes for name, size in names.items())
-    digest = sha256(listing.encode()).hexdigest()
+    digest = sha256(os.fsencode("\n".join(f"{name} {size}" for name, size in listing.items()))).hexdigest()
     workers = max(1, joblib.cpu_count() - 1)
     train, test = zip(files, labels, strict=True)
     return StreamedImages(source, tuple(classes), *train, *test, digest, paths.shown(source), workers)
-
-
-def _sizes(source: Path, split: str) -> dict[str, int]:
-    """The images of a split, sorted: names in the source, and bytes."""
-    return dict(
-        sorted(
-            (f"{split}/{label.name}/{file.name}", file.stat().st_size)
-            for label in os.scandir(source / split)
-            if label.is_dir()
-            for file in os.scandir(label)
-            if file.name.lower().endswith(tuple(FORMATS)) and not file.name.startswith(".")
-        )
-    )
 
 
 def _classes(source: Path, *names: Iterable[str]) -> list[str]:

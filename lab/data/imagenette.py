@@ -9,8 +9,9 @@ from http.client import HTTPException
 from pathlib import Path
 
 from lab import paths
+from lab.data.arrays import Arrays, DataError
 from lab.data.download import TIMEOUT
-from lab.data.folders import Arrays, DataError, again, is_archive, read_image_folder
+from lab.data.folders import again, expanded, is_archive, read_image_folder
 from lab.files import alone, put_in_place, reason
 
 SIDE = 128
@@ -27,7 +28,7 @@ REMEDY = "Put fast.ai's imagenette2-160 folder, or a copy of 128 px named imagen
 def find() -> tuple[str, Path] | None:
     """The data set's name and where it lies: in the folder that CLRLIB_DATA names, else in data/."""
     named = os.environ.get("CLRLIB_DATA", "")
-    for place in ([Path(named).expanduser()] if named else []) + [paths.DATA]:
+    for place in ([expanded(named)] if named else []) + [paths.DATA]:
         for name, pattern in (("imagenette-128", "imagenette-128*"), ("imagenette-scaled", "imagenette2*")):
             for path in sorted(place.glob(pattern)):
                 if is_archive(path) or (path / "train").is_dir():

@@ -10,7 +10,8 @@ from numpy.lib import format as npy
 from PIL import Image, ImageOps
 
 from lab.data import cifar_archive
-from lab.data.folders import LARGEST_ARCHIVE, LARGEST_SIDE, Arrays, DataError
+from lab.data.arrays import Arrays, DataError
+from lab.data.folders import LARGEST_ARCHIVE, LARGEST_SIDE
 from lab.files import reason
 from lab.paths import shown
 
@@ -50,7 +51,7 @@ def read_npz(source: Path, size: int, fit: bool = False) -> Arrays:
         raise DataError(f"{source}: x_train and x_test hold images of {sizes} pixels; give all one size")
     y_train, y_test = _labels(source, read["y_train"].reshape(-1), read["y_test"].reshape(-1))
     arrays = Arrays(tuple(map(str, range(y_train.max() + 1))), OWN, x_train, y_train, x_test, y_test)
-    if arrays.sha256() == cifar_archive.DECODED_SHA256:
+    if arrays.sha256 == cifar_archive.DECODED_SHA256:
         print(f"data: what {shown(source)} holds is CIFAR-10 itself, by its SHA-256")
         arrays = replace(arrays, classes=cifar_archive.CLASSES, encoding="original")
     return _of_size(source, arrays, size, fit)

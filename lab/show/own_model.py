@@ -4,7 +4,6 @@ import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 
 from lab import paths
 from lab.data import image_sets
-from lab.data.folders import LARGEST_SIDE
+from lab.data.folders import LARGEST_SIDE, expanded
 from lab.data.image_sets import DataError, ImageSet
 from lab.files import write_atomically
 from lab.records import provenance
@@ -44,9 +43,7 @@ def load_images(folder: str, side: int) -> ImageSet:
     """
     if type(side) is not int or not 1 <= side <= LARGEST_SIDE:
         raise ValueError(f"side is {side!r}; give a whole number of pixels from 1 to {LARGEST_SIDE}")
-    images = (
-        image_sets.load("digits") if folder == "digits" else image_sets.from_folder(Path(folder).expanduser(), side)
-    )
+    images = image_sets.load("digits") if folder == "digits" else image_sets.from_folder(expanded(folder), side)
     assert isinstance(images, ImageSet)
     return images.to(pick_device())
 
@@ -71,7 +68,11 @@ def _loader(pixels: Tensor, labels: Tensor, batch: int, shuffle: bool = False) -
     """A DataLoader that takes each batch out of the tensors at once, wherever they are."""
     images = TensorDataset(pixels, labels)
     order = RandomSampler(images) if shuffle else SequentialSampler(images)
-    return DataLoader(images, None, sampler=BatchSampler(order, batch, drop_last=False), collate_fn=_scaled)  # type: ignore[arg-type]
+    one_left = shuffle and batch > 1 and len(images) % batch == 1
+    if one_left:  # batch normalisation cannot train on a batch of one
+        print(f"{len(images)} images make batches of {batch} and one of 1: each epoch leaves out one image, drawn anew")
+    batches = BatchSampler(order, batch, drop_last=one_left)
+    return DataLoader(images, None, sampler=batches, collate_fn=_scaled)  # type: ignore[arg-type]
 
 
 def _scaled(pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

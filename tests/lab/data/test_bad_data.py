@@ -23,7 +23,7 @@ from lab.data import cifar_archive, folders
 from lab.data.cifar_archive import ARCHIVE, CLASSES, FOLDER
 from lab.data.image_sets import DataError
 
-CACHE = r"data/cache(/[0-9a-f]{64}\.npz)?"  # a decoded copy, kept for the next call
+CACHE = r"data/cache(/[0-9a-f]{64}\.pt)?"  # a decoded copy, kept for the next call
 
 
 def picture(side: int = 32, kind: str = "PNG") -> bytes:
@@ -180,26 +180,16 @@ CASES: dict[str, tuple[Act, str, str, str]] = {  # what is there; what is said; 
     "batch of text": (lambda lab: original(lab, b"text"), "data_batch_1 is not a batch", DO_NOT_TRUST, ""),
     "batch of few pixels": (
         lambda lab: original(lab, pickle.dumps({"data": [], "labels": []})),
-        "data_batch_1 does not hold 0 images of 3072 bytes",
+        "data_batch_1 does not hold 10000 images of 3072 bytes",
         "get it again",
         "",
     ),
-    "image bomb": (lambda lab: tree(lab, cat=claims(50_000)), r"cat/1\.png may be an image bomb", DO_NOT_TRUST, ""),
-    "image too large": (lambda lab: tree(lab, cat=claims(11_000)), "11000x11000 pixels, not 32x32", "get the ri", ""),
+    "image bomb": (lambda lab: tree(lab, cat=claims(50_000)), "50000x50000 pixels, over 67 million", "scale it", ""),
     "mixed sizes": (lambda lab: tree(lab, cat=picture(31)), r"cat/1\.png is 31x31 pixels, not 32x32", "get the ri", ""),
-    "text as image": (lambda lab: tree(lab, cat=b"my notes"), r"cat/1\.png is not a readable PNG", "get it again", ""),
-    "image empty": (lambda lab: tree(lab, cat=b""), r"cat/1\.png is not a readable PNG image", "get it again", ""),
-    "JPEG named PNG": (lambda lab: tree(lab, cat=picture(kind="JPEG")), "not a readable PNG", "get it again", ""),
-    "image cut": (lambda lab: tree(lab, cat=picture()[:60]), r"cat/1\.png is not a readable", "get it again", ""),
+    "text as image": (lambda lab: tree(lab, cat=b"my notes"), r"cat/1\.png is not a readable", "get it again", ""),
     "class empty": (lambda lab: tree(lab, cat=None), "class 'cat' has no images in train/", "get a complete copy", ""),
     "too few images": (tree, "train/airplane has 1 images, not 5000", "give a complete copy", CACHE),
-    "two encodings": (mixed, "images mixes JPEG and PNG", "give a copy in one encoding", CACHE),
-    "foreign class": (
-        lambda lab: (tree(lab) / "train" / "cat").rename(lab.user / "images" / "train" / "lion"),
-        "class 'cat' has no images in train/",
-        "get a complete copy",
-        "",
-    ),
+    "two encodings": (mixed, "images is of mixed files", "give a copy that is all JPEG or all PNG", CACHE),
     "climbs out": (named("../../out.png"), r"member '../../out\.png' climbs out of the archive", DO_NOT_TRUST, ""),
     "absolute path": (named("/etc/out.png"), r"member '/etc/out\.png' climbs out of the archive", DO_NOT_TRUST, ""),
     "symbolic link": (linked(tarfile.SYMTYPE), r"'train/dog/1\.png' is a link or a device", "pack plain files", ""),
@@ -222,9 +212,9 @@ CASES: dict[str, tuple[Act, str, str, str]] = {  # what is there; what is said; 
         "",
     ),
     "image locked": (
-        lambda lab: denied(lab, "read_bytes", *[tree(lab).name, "1.png"]),
+        lambda lab: denied(lab, "open", *[tree(lab).name, "1.png"]),
         r"train/airplane/1\.png cannot be read \(Permission denied\)",
-        "mend that",
+        "allow that",
         "",
     ),
     "folder locked": (

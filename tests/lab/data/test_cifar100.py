@@ -5,7 +5,6 @@ import hashlib
 import io
 import pickle
 import tarfile
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +12,20 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR100
 
-from lab import paths
 from lab.data import cifar100, image_sets
-from lab.data.folders import DataError
+from lab.data.arrays import DataError
 
 CLASSES = [f"class {k:02}" for k in range(100)]
 
 
 @pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data/ of our own; CIFAR-100 is the made-up one of `files`; no network."""
-
-    def no_network(*_: object, **__: object) -> None:
-        raise AssertionError("asked the network")
-
-    monkeypatch.delenv("CLRLIB_DATA", raising=False)
-    monkeypatch.setattr(paths, "ROOT", tmp_path / "project")
-    monkeypatch.setattr(paths, "DATA", tmp_path / "project" / "data")
-    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+def made_up(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-100 is the made-up one of `files`."""
     known = {name.split("/")[1]: hashlib.md5(content).hexdigest() for name, content in files().items()}
     monkeypatch.setattr(CIFAR100, "train_list", [["train", known["train"]]])
     monkeypatch.setattr(CIFAR100, "test_list", [["test", known["test"]]])
     monkeypatch.setattr(CIFAR100, "meta", {**CIFAR100.meta, "md5": known["meta"]})
     monkeypatch.setattr(CIFAR100, "tgz_md5", hashlib.md5(archive()).hexdigest())
-    (tmp_path / "project" / "data").mkdir(parents=True)
-    return tmp_path / "project" / "data"
 
 
 def pixels(split: str) -> np.ndarray:

@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import pickle
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,20 @@ import network
 import numpy as np
 import pytest
 import torchvision
+from trees import put_archive, put_folder
 
 from lab.data import cifar_archive
-from lab.data.cifar_archive import Unpickler, download, read_archive, read_folder
+from lab.data.arrays import DataError
+from lab.data.cifar_archive import ARCHIVE, FOLDER, MD5, Unpickler, download, read_archive, read_folder
 from lab.data.download import Unavailable
-from lab.data.folders import DataError
 
 TRAIN = [f"data_batch_{k}" for k in range(1, 6)]
+PINNED = list(MD5.items())
+
+
+@pytest.fixture(autouse=True)
+def two_images_a_batch(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar_archive, "BATCH", 2)
 
 
 def batch(k: int, count: int = 2) -> bytes:
@@ -33,19 +39,7 @@ def batches() -> dict[str, bytes]:
 
 
 def write_archive(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in reversed(files.items()):
-            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
-
-
-def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
-    folder.mkdir()
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return folder
+    return put_archive(path, {f"{FOLDER}/{name}": content for name, content in reversed(files.items())})
 
 
 def trust(monkeypatch: pytest.MonkeyPatch, archive: Path | None = None, files: dict[str, bytes] | None = None) -> None:
@@ -54,9 +48,8 @@ def trust(monkeypatch: pytest.MonkeyPatch, archive: Path | None = None, files: d
         monkeypatch.setattr(cifar_archive, "SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
         monkeypatch.setattr(cifar_archive, "SIZE", archive.stat().st_size)
     if files:
-        known = [[name, hashlib.md5(content).hexdigest()] for name, content in files.items()]
-        monkeypatch.setattr(torchvision.datasets.CIFAR10, "train_list", known[:5])
-        monkeypatch.setattr(torchvision.datasets.CIFAR10, "test_list", known[5:])
+        known = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+        monkeypatch.setattr(cifar_archive, "MD5", known)
 
 
 def never_unpickle(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +68,7 @@ def test_batches_are_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         arrays = read_archive(source)
     else:
         trust(monkeypatch, files=files)
-        arrays = read_folder(write_folder(tmp_path / cifar_archive.FOLDER, files))
+        arrays = read_folder(put_folder(tmp_path / cifar_archive.FOLDER, files))
     assert arrays.train_images.shape == (10, 3, 32, 32) and arrays.train_images.dtype == np.uint8
     assert arrays.train_images[:, 2, 31, 31].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     assert arrays.train_labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4] and arrays.train_labels.dtype == np.int64
@@ -83,9 +76,25 @@ def test_batches_are_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (len(arrays.classes), arrays.encoding) == (10, "original")
 
 
-def test_pinned_checksums_are_the_originals() -> None:
+def test_the_pinned_checksums_are_torchvisions() -> None:
+    cifar10 = torchvision.datasets.CIFAR10
+    assert [(name, md5) for name, md5 in cifar10.train_list + cifar10.test_list] == PINNED
     assert cifar_archive.SHA256 == "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
-    assert torchvision.datasets.CIFAR10.train_list[0] == ["data_batch_1", "c99cafc152244af753f735de768cd75f"]
+
+
+def test_a_copy_is_not_taken_for_a_source_that_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is a sound source opened where its copy is there."""
+    archive, folder = write_archive(tmp_path / ARCHIVE, batches()), put_folder(tmp_path / FOLDER, batches())
+    trust(monkeypatch, archive, batches())
+    for read, source in ((read_archive, archive), (read_folder, folder)):
+        first = read(source)
+        with monkeypatch.context() as patch:
+            patch.setattr(cifar_archive, "_batch", None)
+            assert read(source).sha256 == first.sha256
+        damaged = source if source is archive else source / "test_batch"
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        with pytest.raises(DataError, match=f"{damaged.name} has (SHA-256|MD5)"):
+            read(source)
 
 
 def test_archive_with_another_checksum_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +127,7 @@ def test_folder_with_a_changed_batch_is_refused_before_unpickling(
 ) -> None:
     files = batches()
     trust(monkeypatch, files=files)
-    folder = write_folder(tmp_path / cifar_archive.FOLDER, files | {"data_batch_1": batch(9)})
+    folder = put_folder(tmp_path / cifar_archive.FOLDER, files | {"data_batch_1": batch(9)})
     never_unpickle(monkeypatch)
     with pytest.raises(DataError, match="data_batch_1 has MD5"):
         read_folder(folder)
@@ -127,7 +136,7 @@ def test_folder_with_a_changed_batch_is_refused_before_unpickling(
 def test_folder_without_a_batch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = batches()
     trust(monkeypatch, files=files)
-    folder = write_folder(tmp_path / cifar_archive.FOLDER, files)
+    folder = put_folder(tmp_path / cifar_archive.FOLDER, files)
     (folder / "test_batch").unlink()
     with pytest.raises(DataError, match="test_batch cannot be read"):
         read_folder(folder)
@@ -180,10 +189,10 @@ def python_2_batch(labels: bytes, data: bytes) -> bytes:
 
 
 def test_batch_as_python_2_wrote_it_is_read() -> None:
-    data = np.random.default_rng(0).integers(0, 256, (3, 3072), np.uint8)
-    images, labels = cifar_archive._batch("a batch", python_2_batch(bytes([3, 1, 9]), data.tobytes()))
-    assert np.array_equal(images, data.reshape(3, 3, 32, 32))
-    assert labels.tolist() == [3, 1, 9]
+    data = np.random.default_rng(0).integers(0, 256, (2, 3072), np.uint8)
+    images, labels = cifar_archive._batch("a batch", python_2_batch(bytes([3, 9]), data.tobytes()))
+    assert np.array_equal(images, data.reshape(2, 3, 32, 32))
+    assert labels.tolist() == [3, 9]
 
 
 @pytest.mark.parametrize("spelling", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
@@ -199,6 +208,7 @@ def test_both_spellings_of_numpy_are_read(spelling: bytes) -> None:
     "content",
     [
         {"data": np.zeros((2, 3072), np.uint8), "labels": [1]},
+        {"data": np.zeros((3, 3072), np.uint8), "labels": [1] * 3},
         {"data": np.zeros((2, 3072), np.float32), "labels": [1, 1]},
         {"data": np.zeros((2, 100), np.uint8), "labels": [1, 1]},
         {"data": [1, 2], "labels": [1, 1]},
@@ -230,12 +240,14 @@ def test_download_is_checked_and_named_last(tmp_path: Path, monkeypatch: pytest.
     assert asked == [torchvision.datasets.CIFAR10.url], "its authors first"
 
 
-def test_another_file_from_every_place_is_refused_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_file_from_every_place_is_refused_and_removed(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = network.sends(monkeypatch, b"<html>Please log in to the hotel's network</html>")
     with pytest.raises(DataError, match=r"the download https://\S+ has 49 bytes, not 170498071"):
-        download(tmp_path)
+        download(data_folder)
     assert asked == [torchvision.datasets.CIFAR10.url, *cifar_archive.MIRRORS]
-    assert list(tmp_path.iterdir()) == []
+    assert list(data_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -250,12 +262,12 @@ def test_another_file_from_every_place_is_refused_and_removed(tmp_path: Path, mo
     ],
 )
 def test_failed_download_says_why_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     network.sends(monkeypatch, error)
     with pytest.raises(Unavailable, match=reason):
-        download(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        download(data_folder)
+    assert list(data_folder.iterdir()) == []
 
 
 def test_download_into_a_place_that_is_no_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

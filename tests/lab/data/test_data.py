@@ -1,71 +1,34 @@
 """Which data set is taken from where, and that CIFAR-10 is all of CIFAR-10 or refused."""
 
 import hashlib
-import io
 import pickle
-import tarfile
+from dataclasses import replace
 from pathlib import Path
-from urllib.error import URLError
 
 import network
 import numpy as np
 import pytest
 import torch
-import torchvision
-from PIL import Image
+import trees
+from trees import put_archive, put_folder
 
-from lab import paths
 from lab.data import cifar_archive, image_sets
-from lab.data.image_sets import DataError, ImageSet, load
+from lab.data.image_sets import SETS, DataError, ImageSet, load
 
 TRUE_COUNTS = (image_sets.TRAIN_PER_CLASS, image_sets.TEST_PER_CLASS)  # before the tests put small ones in their place
 TRAIN = [f"data_batch_{k}" for k in range(1, 6)]
 
 
 @pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data/ of our own; CIFAR-10 has 5 train images and 1 test image a class; no network."""
-    network.sends(monkeypatch, URLError("Name or service not known"))
-    monkeypatch.delenv("CLRLIB_DATA", raising=False)
-    monkeypatch.setattr(paths, "ROOT", tmp_path / "project")
-    monkeypatch.setattr(paths, "DATA", tmp_path / "project" / "data")
+def few_a_class(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-10 has 5 train images and 1 test image a class, and 10 images a batch."""
     monkeypatch.setattr(image_sets, "TRAIN_PER_CLASS", 5)
     monkeypatch.setattr(image_sets, "TEST_PER_CLASS", 1)
-    (tmp_path / "project" / "data").mkdir(parents=True)
-    return tmp_path / "project" / "data"
+    monkeypatch.setattr(cifar_archive, "BATCH", 10)
 
 
-def picture(colour: int, side: int = 32, kind: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (side, side), (colour, colour, colour)).save(buffer, kind)
-    return buffer.getvalue()
-
-
-def tree(suffix: str = ".png", side: int = 32) -> dict[str, bytes]:
-    kind = {".png": "PNG", ".jpg": "JPEG"}[suffix]
-    return {
-        f"{split}/{label}/{i}{suffix}": picture(10 * k + i, side, kind)
-        for split, count in (("train", 5), ("test", 1))
-        for k, label in enumerate(cifar_archive.CLASSES)
-        for i in range(count)
-    }
-
-
-def put_folder(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def put_archive(path: Path, files: dict[str, bytes]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:xz" if path.suffix == ".xz" else "w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
+def tree(kind: str = "PNG") -> dict[str, bytes]:
+    return trees.tree(cifar_archive.CLASSES, 5, 1, 32, kind)
 
 
 def batches() -> dict[str, bytes]:
@@ -83,9 +46,8 @@ def put_original(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def put_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     put_folder(folder, batches())
-    known = [[name.split("/")[1], hashlib.md5(content).hexdigest()] for name, content in batches().items()]
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "train_list", known[:5])
-    monkeypatch.setattr(torchvision.datasets.CIFAR10, "test_list", known[5:])
+    known = {name.split("/")[1]: hashlib.md5(content).hexdigest() for name, content in batches().items()}
+    monkeypatch.setattr(cifar_archive, "MD5", known)
     return folder / cifar_archive.FOLDER
 
 
@@ -134,23 +96,18 @@ def test_to_moves_the_tensors_and_keeps_the_rest() -> None:
     assert images.train_images.device.type == "cpu"
 
 
-def test_unknown_name_is_refused() -> None:
-    with pytest.raises(DataError, match="'cifar1000' is not known; give one of cifar10, cifar100, "):
-        load("cifar1000")
-
-
 # --- the sources of CIFAR-10 and their order -----------------------------------------------------------------------
 
 
 def test_every_layout_is_found_in_data(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put in from last to first choice: each one found is preferred to all before it."""
-    put_archive(data_folder / "cifar10-png.tar.gz", tree(".png"))
+    put_archive(data_folder / "cifar10-png.tar.gz", tree())
     assert_is_cifar10(load(), "cifar10-png")
-    put_archive(data_folder / "cifar-10-jpeg.tar.xz", tree(".jpg"))
+    put_archive(data_folder / "cifar-10-jpeg.tar.xz", tree("JPEG"))
     images = load()
     assert_is_cifar10(images, "cifar10-jpeg")
     assert (images.label, images.source) == ("CIFAR-10, JPEG copy", "data/cifar-10-jpeg.tar.xz")
-    put_folder(data_folder, tree(".png"))
+    put_folder(data_folder, tree())
     assert load().source == "data"
     put_original(data_folder, monkeypatch)
     images = load()
@@ -163,13 +120,13 @@ def test_every_layout_is_found_in_data(data_folder: Path, monkeypatch: pytest.Mo
 
 
 def test_every_layout_is_found_by_clrlib_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_archive(tmp_path / "folder" / "cifar10-jpeg.tar.xz", tree(".jpg"))
+    put_archive(tmp_path / "folder" / "cifar10-jpeg.tar.xz", tree("JPEG"))
     places = {
         put_original(tmp_path / "original", monkeypatch): "cifar10",
         tmp_path / "original": "cifar10",
         put_batches(tmp_path / "batches", monkeypatch).parent: "cifar10",
-        put_archive(tmp_path / "any name.tar.gz", tree(".png")): "cifar10-png",
-        put_folder(tmp_path / "images", tree(".png")): "cifar10-png",
+        put_archive(tmp_path / "any name.tar.gz", tree()): "cifar10-png",
+        put_folder(tmp_path / "images", tree()): "cifar10-png",
         tmp_path / "folder": "cifar10-jpeg",
     }
     for place, name in places.items():
@@ -187,7 +144,7 @@ def test_val_serves_as_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_clrlib_data_wins_over_data(tmp_path: Path, data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_original(data_folder, monkeypatch)
-    monkeypatch.setenv("CLRLIB_DATA", str(put_archive(tmp_path / "cifar10.tar.xz", tree(".jpg"))))
+    monkeypatch.setenv("CLRLIB_DATA", str(put_archive(tmp_path / "cifar10.tar.xz", tree("JPEG"))))
     assert load().name == "cifar10-jpeg"
 
 
@@ -203,7 +160,7 @@ def test_clrlib_data_without_cifar10_is_never_passed_over(
 
 
 def test_imagenette_beside_it_is_not_taken(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_archive(data_folder / "aaa-imagenette-128.tar.xz", {"train/n01440764/0.png": picture(0)})
+    put_archive(data_folder / "aaa-imagenette-128.tar.xz", {"train/n01440764/0.png": ONE})
     with pytest.raises(DataError, match="CIFAR-10 is not at data/"):
         load()
     put_archive(data_folder / "cifar10-png.tar.xz", tree())
@@ -276,52 +233,26 @@ def test_original_with_a_wrong_checksum_is_refused(data_folder: Path) -> None:
     refused(r"cifar-10-python\.tar\.gz has SHA-256")
 
 
-def test_truncated_copy_is_refused(data_folder: Path) -> None:
-    path = put_archive(data_folder / "cifar10-png.tar.xz", tree())
-    path.write_bytes(path.read_bytes()[:-200])
-    refused(r"cifar10-png\.tar\.xz is truncated or corrupt")
+ONE = trees.encoded((0, 0, 0), 32)
 
 
-@pytest.mark.parametrize("name", ["dog", "truck"])
-def test_missing_class_is_refused(data_folder: Path, name: str) -> None:
-    files = {path: content for path, content in tree().items() if f"/{name}/" not in path}
-    put_folder(data_folder, files)
-    refused(f"is not CIFAR-10: class '{name}' is missing or foreign")
-
-
-def test_foreign_classes_are_refused(data_folder: Path) -> None:
-    put_folder(data_folder, tree() | {"train/zebra/0.png": picture(0), "test/zebra/0.png": picture(0)})
-    refused("class 'zebra' is missing or foreign")
-
-
-@pytest.mark.parametrize(("name", "counts"), [("train/dog/4.png", "train/dog has 4 images, not 5")])
-def test_missing_image_is_refused(data_folder: Path, name: str, counts: str) -> None:
-    files = tree()
-    del files[name]
-    put_archive(data_folder / "cifar10.tar.xz", files)
-    refused(counts)
-
-
-def test_extra_test_image_is_refused(data_folder: Path) -> None:
-    put_archive(data_folder / "cifar10.tar.xz", tree() | {"test/ship/1.png": picture(0)})
-    refused("test/ship has 2 images, not 1")
-
-
-def test_text_file_named_jpg_is_refused(data_folder: Path) -> None:
-    put_folder(data_folder, tree(".jpg") | {"train/cat/3.jpg": b"I am a text"})
-    refused(r"train/cat/3\.jpg is not a readable JPEG image")
-
-
-def test_wrong_size_is_refused(data_folder: Path) -> None:
-    put_archive(data_folder / "cifar10-png.tar.xz", tree() | {"train/cat/3.png": picture(0, side=33)})
-    refused(r"train/cat/3\.png is 33x33 pixels, not 32x32")
-
-
-def test_mixed_encodings_are_refused(data_folder: Path) -> None:
-    files = tree() | {"train/cat/3.jpg": picture(0, kind="JPEG")}
-    del files["train/cat/3.png"]
-    put_folder(data_folder, files)
-    refused("mixes JPEG and PNG")
+@pytest.mark.parametrize(
+    ("without", "more", "says"),
+    [
+        ("/dog/", {}, "is not CIFAR-10: class 'dog' is missing or foreign; give a complete copy"),
+        ("-", {"train/zebra/0.png": ONE, "test/zebra/0.png": ONE}, "class 'zebra' is missing or foreign; give a comp"),
+        ("train/dog/4", {}, "train/dog has 4 images, not 5; give a complete copy"),
+        ("-", {"test/ship/1.png": ONE}, "test/ship has 2 images, not 1; give a complete copy"),
+        ("-", {"train/cat/3.png": trees.encoded((0, 0, 0), 33)}, r"train/cat/3\.png is 33x33 pixels, not 32x32; get"),
+        ("-", {"train/cat/3.png": trees.encoded((0, 0, 0), 32, "JPEG")}, "is of mixed files; give a copy that is all"),
+        ("-", {"train/cat/3.png": b"I am a text"}, r"train/cat/3\.png is not a readable image; get it again"),
+    ],
+)
+def test_a_copy_that_is_not_all_of_cifar10_is_refused(
+    data_folder: Path, without: str, more: dict[str, bytes], says: str
+) -> None:
+    put_folder(data_folder, {name: content for name, content in tree().items() if without not in name} | more)
+    refused(says)
 
 
 def test_cifar10_is_5000_and_1000_images_a_class() -> None:
@@ -347,3 +278,74 @@ def test_the_validation_split_is_a_tenth_and_the_same_each_time(images: ImageSet
         (place,) = (images.train_images == pixels).flatten(1).all(1).nonzero()
         assert images.train_labels[place] == label
     assert (one.name, one.sha256, one.classes) == (images.name, images.sha256, images.classes)
+
+
+def rows(images: torch.Tensor) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in images.flatten(1).tolist()]
+
+
+# --- the tenth that is held out ------------------------------------------------------------------------------------
+
+
+def test_without_validation_the_tenth_is_gone_and_the_test_images_are_the_sets(images: ImageSet) -> None:
+    held_out, left = images.validation_split(), images.without_validation()
+    assert len(left.train_labels) == 180
+    assert torch.equal(left.train_images, held_out.train_images)
+    assert torch.equal(left.train_labels, held_out.train_labels)
+    assert torch.equal(left.test_images, images.test_images) and torch.equal(left.test_labels, images.test_labels)
+    assert not set(rows(left.train_images)) & set(rows(held_out.test_images))
+    assert sorted(rows(left.train_images) + rows(held_out.test_images)) == sorted(rows(images.train_images))
+
+
+def test_without_validation_it_is_the_same_set_by_name_and_checksum(images: ImageSet) -> None:
+    left = images.without_validation()
+    assert (left.name, left.label, left.classes, left.sha256, left.source) == (
+        images.name,
+        images.label,
+        images.classes,
+        images.sha256,
+        images.source,
+    )
+    assert len(images.train_labels) == 200, "the set itself is as it was"
+
+
+def test_without_validation_labels_stay_with_their_images_in_the_old_order(images: ImageSet) -> None:
+    numbered = replace(images, train_labels=torch.arange(200))
+    left = numbered.without_validation()
+    assert (left.train_labels.diff() > 0).all()
+    assert torch.equal(left.train_images, images.train_images[left.train_labels])
+
+
+@pytest.mark.parametrize(("count", "kept"), [(1, 1), (9, 9), (10, 9), (19, 18), (20, 18)])
+def test_a_tenth_is_rounded_down(images: ImageSet, count: int, kept: int) -> None:
+    some = replace(images, train_images=images.train_images[:count], train_labels=images.train_labels[:count])
+    assert len(some.without_validation().train_labels) == kept
+
+
+# --- the digits ----------------------------------------------------------------------------------------------------
+
+
+def test_digits_64_are_the_digits_twice_as_large(capsys: pytest.CaptureFixture[str]) -> None:
+    small, large = load("digits"), load("digits-64")
+    assert (large.name, large.label, large.source) == ("digits-64", "scikit-learn digits, 64x64", "scikit-learn")
+    assert large.classes == small.classes == tuple("0123456789")
+    for split in ("train", "test"):
+        little, big = getattr(small, f"{split}_images"), getattr(large, f"{split}_images")
+        assert big.dtype == torch.uint8
+        assert torch.equal(big, little.repeat_interleave(2, 2).repeat_interleave(2, 3))
+        assert torch.equal(getattr(large, f"{split}_labels"), getattr(small, f"{split}_labels"))
+    expected = "data: scikit-learn digits, 64x64: 1437 train and 360 test images, from scikit-learn"
+    assert capsys.readouterr().out.splitlines()[1] == expected
+
+
+def test_digits_64_are_what_was_asked_for_though_clrlib_data_says_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLRLIB_DATA", "digits")
+    assert load("digits-64").name == "digits-64"
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits-32", "CIFAR10", ""])
+def test_an_unknown_set_is_refused_with_those_that_are_known(name: str) -> None:
+    with pytest.raises(DataError) as caught:
+        load(name)
+    assert str(caught.value) == f"data set {name!r} is not known; give one of {', '.join(SETS)}"
+    assert {"cifar10", "cifar100", "imagenette", "digits", "digits-64"} <= set(SETS)

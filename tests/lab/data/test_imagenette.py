@@ -1,8 +1,6 @@
 """Imagenette: where it is looked for, what is read, and that what is not all of it is refused."""
 
 import io
-import tarfile
-import urllib.request
 from collections.abc import Callable
 from http.client import BadStatusLine
 from pathlib import Path
@@ -13,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+import trees
 from PIL import Image
+from trees import put_archive, put_folder
 
-from lab import paths
 from lab.data import image_sets, imagenette
-from lab.data.folders import DataError
+from lab.data.arrays import DataError
 from lab.files import reason
 
 TRUE_COUNTS = (imagenette.TRAIN, imagenette.VAL)  # before the tests put small ones in their place
@@ -26,53 +25,20 @@ Put = Callable[[Path, dict[str, bytes]], Path]
 
 
 @pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data/ of our own; Imagenette has two train images and one of val a class; no network."""
-
-    def no_network(*_: object, **__: object) -> None:
-        raise AssertionError("asked the network")
-
-    monkeypatch.delenv("CLRLIB_DATA", raising=False)
-    monkeypatch.setattr(paths, "ROOT", tmp_path / "project")
-    monkeypatch.setattr(paths, "DATA", tmp_path / "project" / "data")
+def few_images(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imagenette has two train images and one of val a class."""
     monkeypatch.setattr(imagenette, "TRAIN", 20)
     monkeypatch.setattr(imagenette, "VAL", 10)
-    monkeypatch.setattr(urllib.request, "urlopen", no_network)
-    (tmp_path / "project" / "data").mkdir(parents=True)
-    return tmp_path / "project" / "data"
-
-
-def picture(red: int, width: int = 128, height: int = 128) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (width, height), (red, 0, 255)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def tree(width: int = 128, height: int = 128, top: str = "") -> dict[str, bytes]:
     """The red value tells class and file."""
-    return {
-        f"{top}{split}/{label}/{i}.png": picture(20 * k + 2 * i + (split == "train"), width, height)
-        for split, count in (("train", 2), ("val", 1))
-        for k, label in enumerate(imagenette.CLASSES)
-        for i in range(count)
-    }
+    files = trees.tree(imagenette.CLASSES, 2, 1, (width, height), val="val")
+    return {top + name: content for name, content in files.items()}
 
 
-def put_folder(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def put_archive(path: Path, files: dict[str, bytes]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:xz" if path.suffix == ".xz" else "w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
+def picture(red: int, width: int = 128, height: int = 128) -> bytes:
+    return trees.encoded((red, 0, 255), (width, height))
 
 
 def test_it_is_9469_and_3925_images_of_torchvisions_ten_classes() -> None:
@@ -215,18 +181,6 @@ def test_other_counts_are_refused(data_folder: Path, split: str, counts: str) ->
         files[f"val/{imagenette.CLASSES[3]}/1.png"] = picture(0)
     put_folder(data_folder / "imagenette-128", files)
     refused(rf"imagenette-128 has {counts} images to train and test on, not 20 and 10; get it again")
-
-
-def test_a_copy_of_128_pixels_with_another_size_in_it_is_refused(data_folder: Path) -> None:
-    name = f"train/{imagenette.CLASSES[2]}/1.png"
-    put_folder(data_folder / "imagenette-128", tree() | {name: picture(0, 160, 128)})
-    refused(rf"{name} is 160x128 pixels, not 128x128")
-
-
-def test_a_truncated_archive_is_refused(data_folder: Path) -> None:
-    path = put_archive(data_folder / "imagenette-128.tar.xz", tree())
-    path.write_bytes(path.read_bytes()[:-200])
-    refused(r"imagenette-128\.tar\.xz is truncated or corrupt")
 
 
 # --- the download --------------------------------------------------------------------------------------------------

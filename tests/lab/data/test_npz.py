@@ -138,7 +138,7 @@ def test_the_arrays_of_cifar10_are_cifar10(
     source = save(lab.user / "mine.npz", **(other | labels | {"x_test": ten}))
     lab.patch.setattr(image_sets, "TRAIN_PER_CLASS", 2)
     lab.patch.setattr(image_sets, "TEST_PER_CLASS", 1)
-    lab.patch.setattr(cifar_archive, "DECODED_SHA256", read_npz(source, 32).sha256())
+    lab.patch.setattr(cifar_archive, "DECODED_SHA256", read_npz(source, 32).sha256)
     lab.data(source)
     for images in (image_sets.load("cifar10"), image_sets.from_folder(source, 32)):
         assert (images.name, images.label, images.classes) == ("cifar10", "CIFAR-10", cifar_archive.CLASSES)
@@ -150,7 +150,7 @@ def test_the_pinned_checksum_is_that_of_the_batches() -> None:
     folder = paths.DATA / cifar_archive.FOLDER
     if not folder.is_dir():
         pytest.skip(f"{paths.shown(folder)} is not here")
-    assert cifar_archive.read_folder(folder).sha256() == cifar_archive.DECODED_SHA256
+    assert cifar_archive._of_folder(folder).sha256 == cifar_archive.DECODED_SHA256
 
 
 # --- one's own model ------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def test_the_hash_is_of_names_and_sizes(tree: Path) -> None:
 def test_a_broken_image_is_named(tree: Path, workers: int) -> None:
     broken = tree / "train" / "n02" / "n02_3.JPEG"
     broken.write_bytes(broken.read_bytes()[:300])
-    with pytest.raises(DataError, match=r"^\S+/train/n02/n02_3.JPEG is not a readable image; get it again$"):
+    with pytest.raises(DataError, match=r"^\S+/train/n02/n02_3.JPEG is not a readable image \(.+\); get it again$"):
         train(RUN, images_of(tree, workers))
 
 

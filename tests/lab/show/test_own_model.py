@@ -102,6 +102,20 @@ def test_a_batch_is_pixels_from_minus_one_to_one_and_labels(images: ImageSet) ->
         assert labels.dtype == torch.int64 and len(labels) == len(pixels)
 
 
+@pytest.mark.parametrize(("count", "sizes"), [(72, [32, 32]), (73, [32, 32, 2]), (36, [32]), (11, [10])])
+def test_no_batch_of_one_is_trained_on(
+    images: ImageSet, capsys: pytest.CaptureFixture[str], count: int, sizes: list[int]
+) -> None:
+    """A tenth is held out: of 72 images 65 are trained on. Batch normalisation refuses a batch of one."""
+    few = replace(images, train_images=images.train_images[:count], train_labels=images.train_labels[:count])
+    train, *_ = own_model.loaders(few, batch=32)
+    net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(3072)).train()
+    assert [len(net(pixels)) for pixels, _ in train] == sizes and len(train) == len(sizes)
+    trained_on = count - count // 10
+    said = f"{trained_on} images make batches of 32 and one of 1: each epoch leaves out one image, drawn anew\n"
+    assert capsys.readouterr().out == (said if sum(sizes) < trained_on else "")
+
+
 def test_the_seed_decides_the_order_and_each_epoch_has_another(images: ImageSet) -> None:
     train, *_ = own_model.loaders(images, batch=32)
 
