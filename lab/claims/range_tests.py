@@ -86,7 +86,7 @@ class BoundsClaim:
 
 
 def bounds_text(own: Sequence[Record]) -> str:
-    """The bounds that range tests give together, for a table: to two digits, as the rates lie too far apart for more."""
+    """The bounds that range tests give together, to two digits: the rates lie too far apart for more."""
     if not own:
         return "-"
     bounds, lost = read_bounds(own), sum(r.diverged_at is not None for r in own)
