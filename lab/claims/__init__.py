@@ -1,6 +1,7 @@
 """Claims of the paper and its readers, with what was measured and the verdict."""
 
 from lab.claims.answer import NO_NUMBER as NO_NUMBER
+from lab.claims.answer import NOT_RESOLVED as NOT_RESOLVED
 from lab.claims.answer import NOT_RUN as NOT_RUN
 from lab.claims.answer import ONE_RUN as ONE_RUN
 from lab.claims.answer import OTHER_SIZE as OTHER_SIZE

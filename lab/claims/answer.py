@@ -6,6 +6,7 @@ VERDICTS = ("reproduced", "direction only", "not reproduced", "opposite")
 NOT_RUN = "not run"
 ONE_RUN = "no verdict: one run"
 OTHER_SIZE = "no verdict: not the paper's size or data"
+NOT_RESOLVED = "no verdict: base_lr not resolved"
 NO_NUMBER = "-"  # measured, but the paper says nothing to meet
 
 

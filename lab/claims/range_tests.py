@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clrlib import Bounds, RangeTest
-from lab.claims.answer import NOT_RUN, ONE_RUN, OTHER_SIZE, Answer
+from lab.claims.answer import NOT_RESOLVED, NOT_RUN, ONE_RUN, OTHER_SIZE, Answer
 from lab.claims.groups import comparable
 from lab.claims.traced import FIGURE_3_BOUNDS
 from lab.experiments import RANGE_TEST, Experiment
@@ -55,13 +55,13 @@ def bounds_of_loss(record: Record, share: float = 0.95) -> tuple[float, float]:
 def bounds_verdict(bounds: Bounds) -> str:
     """The paper's reading of figure 3 against ours: reproduced within a factor of two on both sides.
 
-    A base_lr at the first rate that was measured is only known to lie at or below it, so it is not judged.
+    A base_lr at the first rate that was measured is only known to lie at or below it, so there is no verdict then.
     """
     base_lr, max_lr = FIGURE_3_BOUNDS
     if bounds.base_lr is None or bounds.max_lr is None or not 0.5 <= bounds.max_lr / max_lr <= 2:
         return "not reproduced"
     if bounds.at_first_rate:
-        return "max_lr reproduced, base_lr not resolved"
+        return NOT_RESOLVED
     return "reproduced" if 0.5 <= bounds.base_lr / base_lr <= 2 else "not reproduced"
 
 

@@ -17,7 +17,7 @@ from lab.data.folders import LARGEST_SIDE
 from lab.data.image_sets import DataError, ImageSet
 from lab.files import write_atomically
 from lab.records import provenance
-from lab.show import page, plots
+from lab.show import page, plots, tables
 from lab.show.figures import Drawn
 from lab.training.device import pick_device
 
@@ -157,7 +157,7 @@ def write_report(name: str, title: str, parts: Mapping[str, Sequence[Part]]) -> 
     parts: what stands under each heading.
     """
     under = {**parts, "Made with": [made_with()]}
-    text = "\n\n".join(f"## {page.plain(heading)}\n\n{_as_text(some)}" for heading, some in under.items())
+    text = "\n\n".join(f"## {tables.plain(heading)}\n\n{_as_text(some)}" for heading, some in under.items())
     path = paths.own_report(name)
     write_atomically(path, page.page(title, text).encode())
     return paths.shown(path)
@@ -175,7 +175,7 @@ def _as_text(parts: Sequence[Part]) -> str:
     told = []
     for part in parts:
         if isinstance(part, str):
-            told.append(page.plain(part))
+            told.append(tables.plain(part))
         elif isinstance(part, Mapping):
             lines = "\n".join(f"{name}: {value}" for name, value in part.items())
             told.append(f"~~~~~\n{lines}\n~~~~~")

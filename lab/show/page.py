@@ -1,10 +1,11 @@
 """An HTML page from Markdown, in one file that needs neither network nor this project."""
 
 import html
-import re
 from base64 import b64encode
 
 import mistune
+
+from lab.show.tables import plain
 
 HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -27,7 +28,6 @@ img {{ max-width: 100%; height: auto; background: white; }}
 <main>
 <h1>{title}</h1>
 """
-SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 TYPES = {b"<": "svg+xml", b"\x89": "png"}  # by the first byte
 
 
@@ -36,15 +36,6 @@ def page(title: str, text: str) -> str:
     renderer = mistune.HTMLRenderer(escape=True, allow_harmful_protocols=["data:image/svg+xml;"])
     body = mistune.create_markdown(renderer=renderer, plugins=["table"])(text)
     return f"{HEAD.format(title=html.escape(title))}{body}</main>\n</body>\n</html>\n"
-
-
-def plain(text: str) -> str:
-    r"""Text as Markdown that reads as it is.
-
-    >>> print(plain("my_cats [*] `x`"))
-    my\_cats \[\*\] \`x\`
-    """
-    return SPECIAL.sub(r"\\\1", text)
 
 
 def image(content: bytes, alt: str) -> str:

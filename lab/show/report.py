@@ -78,7 +78,7 @@ def _sources(published: Sequence[Record], yours: Sequence[Record]) -> str:
     heading = "## What was measured on what"
     if not rows:
         return f"{heading}\n\nNothing was measured."
-    frame = pd.DataFrame(rows).map(page.plain)
+    frame = pd.DataFrame(rows).map(tables.plain)
     place = [name for name in frame if name not in ("commits", "records")]
     merged = frame.groupby(place, sort=False, as_index=False).agg(
         {"commits": lambda found: ", ".join(found.unique()), "records": "nunique"}

@@ -1,5 +1,6 @@
 """Tables as Markdown, from claims and records: paper, published, yours; accuracies of rows; deviations."""
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -9,6 +10,7 @@ from lab.claims import Claim, main_group
 from lab.experiments import Experiment
 from lab.records.record import Record
 
+SPECIAL = re.compile(r"([\\`*_\[\]<~])")  # but for "|", which a table escapes
 NOTEBOOKS = {
     "02": "02_lr_range_test",
     "03": "03_fixed_vs_cyclical",
@@ -38,6 +40,15 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = [[str(cell).replace("|", "\\|") for cell in line] for line in (head, *rows)]
     first, *others = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join((first, f"|{'---|' * len(head)}", *others))
+
+
+def plain(text: str) -> str:
+    r"""Text as Markdown that reads as it is.
+
+    >>> print(plain("my_cats [*] `x`"))
+    my\_cats \[\*\] \`x\`
+    """
+    return SPECIAL.sub(r"\\\1", text)
 
 
 def of(frame: pd.DataFrame) -> str:
@@ -102,6 +113,6 @@ def measured_on(records: Sequence[Record]) -> str:
     for r in main_group(records):
         where = f"on {r.machine['name']} ({r.machine['device']}), {r.run.precision}, torch {r.versions['torch']}"
         label = f"{r.data['label']} (SHA-256 {r.data['sha256'][:12]}…)"
-        sets.setdefault(f"profile `{r.run.profile}`, {where}", {})[label] = None
+        sets.setdefault(f"profile `{r.run.profile}`, {plain(where)}", {})[plain(label)] = None
     parts = [f"{' and '.join(labels)}, {where}" for where, labels in sets.items()]
     return f"Measured on {'; and on '.join(parts)}." if parts else "No training of this size is recorded yet."

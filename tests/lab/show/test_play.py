@@ -171,7 +171,9 @@ def test_dragging_the_bounds_marks_the_nearest_training(drawn: list[Any], tests:
     for bounds, row in (((0.0021, 0.0118), BOUNDS_DOUBLE), ((0.0004, 0.0031), BOUNDS_HALF)):
         panel.controls["bounds"].value = bounds
         low, high = play._trained_bounds(record(row))
-        told = f"Your bounds: {bounds[0]:.4f} to {bounds[1]:.4f}. The nearest recorded training: {row.name}, {low:g} to "
+        told = (
+            f"Your bounds: {bounds[0]:.4f} to {bounds[1]:.4f}. The nearest recorded training: {row.name}, {low:g} to "
+        )
         assert told + f"{high:g}, " in panel.alt
         (marked,) = (line for line in drawn[-1].axes[1].lines if line.get_linewidth() == 4)
         assert [*marked.get_xdata()] == [low, high]

@@ -121,7 +121,7 @@ def test_it_says_what_was_measured_on_what() -> None:
     assert "Nothing was measured." in written([], [])[0]
 
 
-HOSTILE = "<script>alert(1)</script>\"'&`<b>`**<i>**</td>|[x](javascript:alert(2))![x](http://example.org/x.png)"
+HOSTILE = "<script>alert(1)</script>\"'&`<b>`**<i>**</td>|[x](javascript:alert(2))![x](http://example.org/x.png)<http://example.org>"
 
 
 def test_all_that_comes_from_records_is_escaped() -> None:

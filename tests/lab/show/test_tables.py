@@ -76,7 +76,7 @@ def test_the_claims_table_by_hand() -> None:
     assert found["Falling alone is 2.9 points worse than CLR"][:2] == ["-2.9", "-2.9 ± 0.1 (n = 2)"]
     not_run = "not run: `make publish ROWS=clr-triangular2`"
     assert found["Triangular2 0.001-0.006 (in neither section 3.1 nor 4.1.1)"][:4] == ["-", "-", "-", not_run]
-    assert found[BOUNDS][:4] == ["0.001 to 0.006", "≤ 0.002 to 0.01 (n = 3)", "-", "not reproduced"]
+    assert found[BOUNDS][:4] == ["0.001 to 0.006", "≤ 0.002 to 0.01 (n = 3)", "-", claims.NOT_RESOLVED]
 
 
 def test_p_stands_beside_the_interval_of_six_pairs() -> None:
@@ -175,7 +175,7 @@ def test_sentences_by_hand() -> None:
         f"{FIXED_CLAIM}: 81.2 ± 0.3 % (n = 2), 95 % interval 78.7 to 83.7; the paper: 81.4. **Reproduced.**",
         f"{CLR_CLAIM}: 81.8 ± 0.4 % (n = 2), 95 % interval 78.0 to 85.6; the paper: 81.4. **Reproduced.**",
         f"{AS_GOOD}: +0.6 ± 0.1 points (n = 2), 95 % interval -0.7 to 1.9; the paper: +0.0. **Reproduced.**",
-        f"{BOUNDS}: ≤ 0.002 to 0.01 (n = 3); the paper: 0.001 to 0.006. **Not reproduced.**",
+        f"{BOUNDS}: ≤ 0.002 to 0.01 (n = 3); the paper: 0.001 to 0.006. **No verdict: base_lr not resolved.**",
     ]
     one = claims.sentence(claims.ONLY_THE_FALL, [*seeds(CLR_TABLE_2, 81.4), *seeds(DECAY_4000, 80.0)])
     assert one.endswith("CLR: -1.4 points (n = 1); the paper: -2.9. **No verdict: one run.**")
