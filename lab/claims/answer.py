@@ -38,12 +38,12 @@ class Answer:
         >>> Answer("03", "A beats B", "+0.5", "+0.6 ± 0.1 (n = 2)", " points", "-0.7 to 1.9", "reproduced").sentence()
         'A beats B: +0.6 ± 0.1 points (n = 2), 95 % interval -0.7 to 1.9; the paper: +0.5. **Reproduced.**'
         >>> Answer("03", "A beats B", "+0.5", "-", "", "-", "not run", "`make publish ROWS=a,b`").sentence()
-        'A beats B: not run: `make publish ROWS=a,b`.'
+        'A beats B: not run (`make publish ROWS=a,b`).'
         """
         if self.ours == "-":
-            return f"{self.claim}: {self.judged}."
+            return f"{self.claim}: {self.verdict}{f' ({self.train})' if self.train else ''}."
         ours = self.ours.replace(" (n", f"{self.unit} (n")
         interval = "" if self.interval == "-" else f", 95 % interval {self.interval}"
-        paper = "" if self.paper == "-" else f"; the paper: {self.paper}"
+        paper = f"; the paper: {self.paper}" if self.paper[-1].isdigit() else ""  # words stand in the claim already
         verdict = "" if self.verdict == NO_NUMBER else f" **{self.verdict[0].upper()}{self.verdict[1:]}.**"
         return f"{self.claim}: {ours}{interval}{paper}.{verdict}"

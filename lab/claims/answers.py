@@ -23,5 +23,5 @@ def answers(records: Sequence[Record], only: str = "") -> list[Answer]:
 
 
 def sentence(claim: Claim | BoundsClaim, records: Sequence[Record]) -> str:
-    """What the largest group of records says of a claim, with its verdict."""
+    """One sentence from the largest group of records on a claim, with its verdict."""
     return claim.answer(main_group(records)).sentence()

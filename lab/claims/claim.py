@@ -95,7 +95,7 @@ class Claim:
         return "direction only" if wanted and shown == wanted else "not reproduced"
 
     def answer(self, group: Sequence[Record]) -> Answer:
-        """What the records of one group say; where nothing was measured, at the paper's size with what trains it."""
+        """The claim beside the records of one group; where nothing was measured at the paper's size, what trains it."""
         measured, sign = self.measured(group), "+" if self.rival else ""
         verdict = self.verdict(measured)
         if measured and not comparable([r for r in group if _data(r) == self.row.data]):

@@ -38,8 +38,8 @@ def jpeg_table(copy: Sequence[Record], records: Sequence[Record]) -> str:
         there, here = (by_seed(some).get(row.name, {}) for some in (copy, own))
         both = sorted(there.keys() & here.keys())
         change = Summary(tuple(100 * (there[seed].accuracy - here[seed].accuracy) for seed in both))
-        told = [change.text("+"), change.spread(paired=True)] if both else ["-", "-"]
-        rows.append([row.title, _end(row, own), _end(row, copy), *told])
+        differences = [change.text("+"), change.spread(paired=True)] if both else ["-", "-"]
+        rows.append([row.title, _end(row, own), _end(row, copy), *differences])
     head = ["row", "CIFAR-10 (%)", "JPEG copy (%)", "copy less CIFAR-10, same seeds", "95 % interval"]
     return f"{JPEG_SAID}\n\n{markdown(head, rows)}"
 

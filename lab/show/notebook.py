@@ -60,12 +60,12 @@ def or_short(records: list[Record], *rows: Experiment, say_so: bool = True) -> l
     say_so: False leaves the sentence to say_if_short, for where another one comes first.
     """
     names = [row.name for row in rows]
-    found = [r for r in records if r.run.experiment in names]
-    if not found:
-        found = [r for r in short() if r.run.experiment in names]
+    shown = [r for r in records if r.run.experiment in names]
+    if not shown:
+        shown = [r for r in short() if r.run.experiment in names]
     if say_so:
-        say_if_short(found, records)
-    return found
+        say_if_short(shown, records)
+    return shown
 
 
 def say_if_short(shown: list[Record], records: list[Record]) -> None:
@@ -93,8 +93,8 @@ def _data_for(profile: str, download: bool) -> dict[str, str]:
         return {**names, "imagenette": "digits-64"} if profile == "smoke" else names
     if download and imagenette.find() is None:
         imagenette.download()
-    if found := imagenette.find():
-        names["imagenette"] = found[0]
+    if place := imagenette.find():
+        names["imagenette"] = place[0]
     if cifar100.find():
         names["cifar100"] = "cifar100"
     if imagenet.find():

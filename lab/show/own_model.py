@@ -172,14 +172,14 @@ def made_with() -> dict[str, str]:
 
 def _as_text(parts: Sequence[Part]) -> str:
     """The parts as Markdown; names and values as they print, one below the other."""
-    told = []
+    paragraphs = []
     for part in parts:
         if isinstance(part, str):
-            told.append(tables.plain(part))
+            paragraphs.append(tables.plain(part))
         elif isinstance(part, Mapping):
             lines = "\n".join(f"{name}: {value}" for name, value in part.items())
-            told.append(f"~~~~~\n{lines}\n~~~~~")
+            paragraphs.append(f"~~~~~\n{lines}\n~~~~~")
         else:
             figure, alt = part
-            told.append(page.image(plots.encoded(figure, "png"), alt))
-    return "\n\n".join(told)
+            paragraphs.append(page.image(plots.encoded(figure, "png"), alt))
+    return "\n\n".join(paragraphs)

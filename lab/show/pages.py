@@ -1,4 +1,4 @@
-"""What a program writes into the pages: the README's first screen, and the list of all rows."""
+"""Text that a program writes into the pages: the README's first screen, and the list of all rows."""
 
 import math
 from collections.abc import Sequence

@@ -88,9 +88,9 @@ def _draw_policy(policy: str, base_lr: float, max_lr: float, step_size: int, gam
 
 def bounds(tests: Sequence[Record], trained: Sequence[Record]) -> Panel:
     """The recorded LR range test's curve, and what training between the bounds nearest to the reader's gave."""
-    found, last = read_bounds(tests), RANGE_TEST.policy(RANGE_TEST.iterations - 1)
+    read, last = read_bounds(tests), RANGE_TEST.policy(RANGE_TEST.iterations - 1)
     rates: dict[str, Any] = {"min": last / 200, "max": last, "step": last / 200, "readout_format": ".4f"}
-    start = (found.base_lr or last / 200, found.max_lr or last)
+    start = (read.base_lr or last / 200, read.max_lr or last)
     slider = widgets.FloatRangeSlider(value=start, description="your bounds", **rates, **WIDE)
     return Panel(lambda bounds: _draw_bounds(tests, trained, *bounds), bounds=slider)
 
@@ -143,13 +143,13 @@ def _draw_bounds(tests: Sequence[Record], trained: Sequence[Record], base_lr: fl
     bottom.set(yticks=[], ylabel="trained between", xlabel="learning rate")
     bottom.margins(y=0.15)
     run, label, (low, high) = chosen[0].run, chosen[0].data["label"], _trained_bounds(chosen[0])
-    told = (
+    text = (
         f"Your bounds: {base_lr:.4f} to {max_lr:.4f}. The nearest recorded training: {run.experiment}, {low:g} to "
         f"{high:g},\n{run.iterations:,} iterations on {label}, profile {run.profile}: "
         f"test accuracy {_accuracy(chosen)}."
     )
-    figure.suptitle(told, x=0.01, ha="left", fontsize=9)
-    return figure, told.replace("\n", " ")
+    figure.suptitle(text, x=0.01, ha="left", fontsize=9)
+    return figure, text.replace("\n", " ")
 
 
 def _accuracy(own: Sequence[Record]) -> str:

@@ -141,8 +141,8 @@ def without_iterations(row: Experiment) -> str:
 def _as_run(row: Experiment, records: Sequence[Record]) -> str:
     """The row's title, with the iterations that its records were trained for where those are not the paper's."""
     short = {r.run.iterations for r in records} - {row.iterations}
-    told = (f"{n:,}\xa0iterations" for n in sorted(short))
-    return ", ".join((without_iterations(row), *told)) if short else row.title
+    lengths = (f"{n:,}\xa0iterations" for n in sorted(short))
+    return ", ".join((without_iterations(row), *lengths)) if short else row.title
 
 
 def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figure:

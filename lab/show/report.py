@@ -1,4 +1,4 @@
-"""build/<profile>/report.html: what `make reproduce` found, in one file that needs neither network nor this project."""
+"""build/<profile>/report.html: the results of `make reproduce` in one file that needs neither network nor project."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from lab.show import figures, page, tables
 ANSWERS = (*claims.HEADLINE, claims.ONLY_THE_FALL, claims.BOUNDS)
 NOT_RUN = "Not run: what the profile leaves out, what has no data here, and what was not trained yet."
 OPENING = (
-    "What `make reproduce` found with profile `{profile}`, beside *Cyclical Learning Rates for Training Neural "
+    "The results of `make reproduce` with profile `{profile}`, beside *Cyclical Learning Rates for Training Neural "
     "Networks* (L. N. Smith, arXiv 1506.01186) and what this project published. {measured_on}"
 )
 
@@ -81,6 +81,6 @@ def _sources(published: Sequence[Record], yours: Sequence[Record]) -> str:
     frame = pd.DataFrame(rows).map(tables.plain)
     place = [name for name in frame if name not in ("commits", "records")]
     merged = frame.groupby(place, sort=False, as_index=False).agg(
-        {"commits": lambda found: ", ".join(found.unique()), "records": "nunique"}
+        {"commits": lambda commits: ", ".join(commits.unique()), "records": "nunique"}
     )
     return f"{heading}\n\n{tables.of(merged)}"

@@ -62,24 +62,24 @@ def answers(records: Sequence[Record], only: str = "") -> pd.DataFrame:
 
 
 def verdicts(records: Sequence[Record]) -> pd.DataFrame:
-    """How often each verdict was reached, by notebook."""
-    found = answers(records)
-    return pd.crosstab(found.notebook, found.verdict).reset_index()
+    """The number of claims with each verdict, by notebook."""
+    every = answers(records)
+    return pd.crosstab(every.notebook, every.verdict).reset_index()
 
 
 def claims_table(
     records: Sequence[Record], quick: Sequence[Record] = (), *, notebooks: str = "notebooks/", only: str = ""
 ) -> str:
     """Every claim: the paper's number, ours, the verdict, what the short runs of `quick` gave, the notebook."""
-    found, short = (claims.answers(some, only) for some in (records, quick))
+    long, short = (claims.answers(some, only) for some in (records, quick))
     table = {
-        "claim": [a.claim for a in found],
-        "paper": [a.paper for a in found],
-        "ours: mean ± sd (seeds)": [a.ours for a in found],
-        "95 % interval": [a.interval for a in found],
-        "verdict": [a.judged for a in found],
+        "claim": [a.claim for a in long],
+        "paper": [a.paper for a in long],
+        "ours: mean ± sd (seeds)": [a.ours for a in long],
+        "95 % interval": [a.interval for a in long],
+        "verdict": [a.judged for a in long],
         "`quick`: short trainings": [a.ours for a in short],
-        "": [f"[{a.notebook}]({notebooks}{NOTEBOOKS[a.notebook]}.ipynb)" for a in found],
+        "": [f"[{a.notebook}]({notebooks}{NOTEBOOKS[a.notebook]}.ipynb)" for a in long],
     }
     return of(pd.DataFrame(table))
 
@@ -93,9 +93,9 @@ def comparison(published: Sequence[Record], yours: Sequence[Record], only: str =
 
 def ends(group: Sequence[Record], rows: Sequence[Experiment]) -> pd.DataFrame:
     """Accuracy at the end of each row, from the records of one group."""
-    found = [Claim(row.title, row, "").answer(group).ours for row in rows]
+    accuracies = [Claim(row.title, row, "").answer(group).ours for row in rows]
     iterations = [f"{row.iterations:,}" for row in rows]
-    return pd.DataFrame({"row": [row.title for row in rows], "iterations": iterations, "accuracy (%)": found})
+    return pd.DataFrame({"row": [row.title for row in rows], "iterations": iterations, "accuracy (%)": accuracies})
 
 
 def runs(group: Sequence[Record]) -> pd.DataFrame:

@@ -59,7 +59,7 @@ def own_lines(axes: Axes) -> dict[str, Line2D]:
 
 
 def texts(axes: Axes) -> list[str]:
-    """What is written in the plot and beside it, as one line each."""
+    """The text in the plot and beside it, as one line each."""
     return [" ".join(text.get_text().split()) for text in axes.texts]
 
 

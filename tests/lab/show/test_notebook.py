@@ -1,4 +1,4 @@
-"""What a notebook opens with, on records made up for the purpose."""
+"""The opening of a notebook, on records made up for the purpose."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from lab.show import notebook
 
 @pytest.fixture
 def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a notebook says, with folders of its own for published records."""
+    """All that a notebook says, with folders of its own for published records."""
     found: list[str] = []
     monkeypatch.setattr(notebook, "say", found.append)
     monkeypatch.setattr(paths, "RESULTS", tmp_path)

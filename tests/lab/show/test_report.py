@@ -21,7 +21,7 @@ YOURS = seeds(FIXED, 70.0)
 
 
 class Page(HTMLParser):
-    """What a page holds. Raises AssertionError for tags that are not closed in order."""
+    """Tags and tables of a page. Raises AssertionError for tags that are not closed in order."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

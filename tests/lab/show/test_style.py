@@ -37,7 +37,7 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def apart(one: str, two: str, eyes: Any) -> float:
-    """How far two colours are from each other for such eyes."""
+    """The distance of two colours for such eyes."""
     return float(np.linalg.norm(lab(np.array(eyes) @ linear(one)) - lab(np.array(eyes) @ linear(two))))
 
 
