@@ -14,12 +14,13 @@ from lab.claims.range_tests import BOUNDS, BoundsClaim
 from lab.records.record import Record
 
 CLAIMS = (*PAPER, *CONTROL_CLAIMS, *ARCHITECTURES, *GUIDANCE, *LATER)  # the paper's, its advice, what came after
+JUDGED: tuple[Claim | BoundsClaim, ...] = (*CLAIMS, BOUNDS)
 
 
 def answers(records: Sequence[Record], only: str = "") -> list[Answer]:
     """The answer to every claim, or to those of one notebook by its number, from the largest group of records."""
     group = main_group(records)
-    return [claim.answer(group) for claim in (*CLAIMS, BOUNDS) if claim.notebook.startswith(only)]
+    return [claim.answer(group) for claim in JUDGED if claim.notebook.startswith(only)]
 
 
 def sentence(claim: Claim | BoundsClaim, records: Sequence[Record]) -> str:

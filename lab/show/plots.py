@@ -187,7 +187,7 @@ def range_test_onto(axes: Axes, records: Sequence[Record], beside_paper: bool, r
     test = read_range_test(records, row)
     test.plot(axes)
     if test.stopped:
-        axes.annotate(f"{test.stopped} ", (1, 0.02), xycoords="axes fraction", fontsize=8.5, ha="right")
+        axes.annotate(test.stopped, (1, 1.02), xycoords="axes fraction", fontsize=8.5, ha="right")
     axes.set_ylabel(f"{records[0].run.test_on} accuracy (%)")
 
 
