@@ -76,8 +76,8 @@ TOUR = {  # where each stop of docs/tour.md leads, in order
     "training": ["lab/training/loop.py"],
     "records": ["lab/records/store.py"],
     "sweep": ["lab/sweep/sweep.py"],
-    "claims": ["lab/claims/paper.py", "lab/claims/claim.py"],
-    "show": ["lab/show/headlines.py", "lab/show/figures.py"],
+    "claims": ["lab/claims/paper.py", "lab/claims/claim.py", "lab/claims/answer.py"],
+    "show": ["lab/show/pages.py", "lab/show/figures.py"],
     "cli": ["lab/cli/reproduce.py", "README.md", "results/README.md"],
 }
 

@@ -1,41 +1,40 @@
 """Claims of the paper and its readers, with what was measured and the verdict."""
 
-from lab.claims.architectures import ARCHITECTURES
-from lab.claims.claim import CHANCE, TOLERANCE, Claim
-from lab.claims.controls import CONTROL_CLAIMS, control_claims
-from lab.claims.groups import KINDS, Group, by_seed, comparable, groups, main_group
-from lab.claims.guidance import GUIDANCE
-from lab.claims.later import LATER
-from lab.claims.paper import AS_GOOD, ONLY_THE_FALL, PAPER, SIGMOID_GAIN
-from lab.claims.range_tests import bounds_of_loss, bounds_verdict, measured_range_tests, read_bounds, read_range_test
-from lab.claims.summary import Summary
-
-__all__ = [
-    "ARCHITECTURES",
-    "AS_GOOD",
-    "CHANCE",
-    "CLAIMS",
-    "CONTROL_CLAIMS",
-    "GUIDANCE",
-    "KINDS",
-    "LATER",
-    "ONLY_THE_FALL",
-    "PAPER",
-    "SIGMOID_GAIN",
-    "TOLERANCE",
-    "Claim",
-    "Group",
-    "Summary",
-    "bounds_of_loss",
-    "bounds_verdict",
-    "by_seed",
-    "comparable",
-    "control_claims",
-    "groups",
-    "main_group",
-    "measured_range_tests",
-    "read_bounds",
-    "read_range_test",
-]
-
-CLAIMS = (*PAPER, *CONTROL_CLAIMS, *ARCHITECTURES, *GUIDANCE, *LATER)  # the paper's, its advice, what came after
+from lab.claims.answer import NO_NUMBER as NO_NUMBER
+from lab.claims.answer import NOT_RESOLVED as NOT_RESOLVED
+from lab.claims.answer import NOT_RUN as NOT_RUN
+from lab.claims.answer import ONE_RUN as ONE_RUN
+from lab.claims.answer import OTHER_SIZE as OTHER_SIZE
+from lab.claims.answer import VERDICTS as VERDICTS
+from lab.claims.answer import Answer as Answer
+from lab.claims.answers import CLAIMS as CLAIMS
+from lab.claims.answers import answers as answers
+from lab.claims.answers import sentence as sentence
+from lab.claims.architectures import ARCHITECTURES as ARCHITECTURES
+from lab.claims.claim import CHANCE as CHANCE
+from lab.claims.claim import TOLERANCE as TOLERANCE
+from lab.claims.claim import Claim as Claim
+from lab.claims.controls import CONTROL_CLAIMS as CONTROL_CLAIMS
+from lab.claims.controls import control_claims as control_claims
+from lab.claims.groups import KINDS as KINDS
+from lab.claims.groups import by_seed as by_seed
+from lab.claims.groups import comparable as comparable
+from lab.claims.groups import groups as groups
+from lab.claims.groups import main_group as main_group
+from lab.claims.guidance import GUIDANCE as GUIDANCE
+from lab.claims.later import LATER as LATER
+from lab.claims.paper import AS_GOOD as AS_GOOD
+from lab.claims.paper import EXP_GAIN as EXP_GAIN
+from lab.claims.paper import HEADLINE as HEADLINE
+from lab.claims.paper import ONLY_THE_FALL as ONLY_THE_FALL
+from lab.claims.paper import PAPER as PAPER
+from lab.claims.paper import SIGMOID_GAIN as SIGMOID_GAIN
+from lab.claims.range_tests import BOUNDS as BOUNDS
+from lab.claims.range_tests import bounds_of_loss as bounds_of_loss
+from lab.claims.range_tests import bounds_text as bounds_text
+from lab.claims.range_tests import bounds_verdict as bounds_verdict
+from lab.claims.range_tests import measured_range_tests as measured_range_tests
+from lab.claims.range_tests import read_bounds as read_bounds
+from lab.claims.range_tests import read_range_test as read_range_test
+from lab.claims.summary import DEFINED as DEFINED
+from lab.claims.summary import Summary as Summary

@@ -1,21 +1,24 @@
 """Claim: a sentence of the paper with its number, and the rules by which it is judged.
 
 An accuracy is "reproduced" within TOLERANCE of the paper's. A difference between two policies, seed by seed, is
-"reproduced" within TOLERANCE of the paper's, and "direction only" where it has the paper's sign: its 95 % interval
-keeps off zero. Where the paper says in words that two are equivalent its difference is 0; where it says that one is
-better, "reproduced" asks for an interval that keeps off zero. One run gets no verdict in any table.
+"reproduced" within TOLERANCE of the paper's, and "direction only" where its 95 % interval lies on the paper's side of
+zero. Where the interval lies wholly on the other side the verdict is "opposite", however near the numbers are. Where
+the paper says in words that two are equivalent its difference is 0; where it says that one is better, "reproduced"
+asks for an interval above zero. All else is "not reproduced". One run gets no verdict.
 
-These rules were committed before the trainings that they judge had ended, with three exceptions: seed 0 of FIXED and
+These rules were committed before the trainings that they judge had ended, with four exceptions: seed 0 of FIXED and
 CLR_TABLE_2 was there when the rule for `at_least` was made stricter; the rule for the range test came together with
-its records; and questions that one training of CLR_TRIANGULAR answers were asked after its seed 0 was there, so that
-only later seeds count for them (`first_seed`).
+its records; questions that one training of CLR_TRIANGULAR answers were asked after its seed 0 was there, so that only
+later seeds count for them (`first_seed`); and "opposite" became a verdict of its own when one seed of FIXED and of
+CLR_TABLE_2 was there, and five on the JPEG copy, which is not judged.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.claims.groups import by_seed
+from lab.claims.answer import NO_NUMBER, NOT_RUN, ONE_RUN, OTHER_SIZE, Answer
+from lab.claims.groups import KINDS, by_seed, comparable
 from lab.claims.summary import Summary
 from lab.experiments import Experiment
 from lab.records.record import Record
@@ -70,26 +73,65 @@ class Claim:
         return Summary(tuple(row[seed] for seed in sorted(row))) if row else None
 
     def verdict(self, measured: Summary | None) -> str:
-        """ "reproduced", "direction only", "not reproduced" or "not run"; "-" where the paper says nothing."""
+        """One of VERDICTS, or why there is none."""
         if measured is None:
-            return "not run"
+            return NOT_RUN
+        if self.paper is None and not self.better:
+            return NO_NUMBER
+        if len(measured.values) == 1:
+            return ONE_RUN
+        paper = 0.0 if self.paper is None else self.paper
+        wanted = 1 if self.better else _sign(paper, paper) if self.rival else 0
+        shown = _sign(*(measured.interval or (0, 0)))
+        if wanted and shown == -wanted:
+            return "opposite"
         if self.better:
-            return "reproduced" if _same_direction(1, measured, TOLERANCE) else "not reproduced"
-        if self.paper is None:
-            return "-"
-        excess = round(measured.mean - self.paper, 9)  # 78.5 - 81.4 is -2.9000000000000057
-        if self.at_least and measured.interval and measured.interval[1] < self.paper:
+            return "reproduced" if shown == wanted else "not reproduced"
+        if self.at_least and measured.interval and measured.interval[1] < paper:
             return "not reproduced"  # worse beyond doubt, however little
+        excess = round(measured.mean - paper, 9)  # 78.5 - 81.4 is -2.9000000000000057
         if abs(excess) <= TOLERANCE or (self.at_least and excess > 0) or (self.at_most and excess < 0):
             return "reproduced"
-        same = self.rival and _same_direction(self.paper, measured, TOLERANCE / 2)
-        return "direction only" if same else "not reproduced"
+        return "direction only" if wanted and shown == wanted else "not reproduced"
+
+    def answer(self, group: Sequence[Record]) -> Answer:
+        """The claim beside the records of one group; where nothing was measured at the paper's size, what trains it."""
+        measured, sign = self.measured(group), "+" if self.rival else ""
+        verdict = self.verdict(measured)
+        if measured and not comparable([r for r in group if _data(r) == self.row.data]):
+            verdict = OTHER_SIZE
+        return Answer(
+            self.notebook,
+            self.text,
+            self._paper_text(sign),
+            measured.text(sign) if measured else "-",
+            " points" if self.rival else " %",
+            measured.spread(paired=self.rival is not None) if measured else "-",
+            verdict,
+            self._train() if measured is None and all(r.run.profile == "paper" for r in group) else "",
+        )
+
+    def _paper_text(self, sign: str) -> str:
+        if self.better or self.said == 0:
+            words = "better" if self.better else "equivalent"
+            return f"{words} (our reading)" if self.reading else words
+        return "-" if self.paper is None else f"{self.paper:{sign}.1f}"
+
+    def _train(self) -> str:
+        rows = {row.name: row for row in (self.row, self.rival) if row is not None}
+        if any(row.waits_for for row in rows.values()):
+            return "waits for `make choose`"
+        seeds = f" SEEDS={self.first_seed + 1}" if self.first_seed else ""
+        return f"`make publish ROWS={','.join(rows)}{seeds}`"
 
 
-def _same_direction(paper: float, measured: Summary, doubt: float) -> bool:
-    """True where the sign is the paper's: by the interval, or with one seed by more than the doubt (points)."""
-    low, high = measured.interval or (measured.mean - doubt, measured.mean + doubt)
-    return (low > 0 and paper > 0) or (high < 0 and paper < 0)
+def _sign(low: float, high: float) -> int:
+    """1 for an interval above zero, -1 for one below, else 0."""
+    return (low > 0) - (high < 0)
+
+
+def _data(record: Record) -> str:
+    return KINDS.get(record.run.experiment, ("cifar10", ""))[0]
 
 
 def _accuracies(

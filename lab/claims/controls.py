@@ -1,8 +1,8 @@
 """The controls, seed against seed: how much table 2 owes to its drops, a higher rate, tuning and its cycles.
 
-Written before any of them was trained. Nobody has published these numbers, so each sentence is our reading: what who
-recommends cycles must expect. With six pairs of seeds it counts as "reproduced" where the 95 % interval of the
-difference lies above zero, and as "not reproduced" everywhere else, also where the difference is negative.
+Written before any of them was trained. Nobody has published these numbers, so each sentence is our reading: what
+whoever recommends cycles must expect. With six pairs of seeds it counts as "reproduced" where the 95 % interval of the
+difference lies above zero, as "opposite" where it lies below (a word that came later), else as "not reproduced".
 
 "The cycles bring something" is shown at 25,000 iterations only if table 2 beats all three fixed rates with its drops:
 0.001, its own mean rate and the tuned one. Beating the first alone is what a higher rate would do too; beating the

@@ -7,6 +7,7 @@ from lab.experiments import EVERY_ROW
 from lab.records.record import Record
 
 KINDS = {row.name: (row.data, row.settings.get("net", "")) for row in EVERY_ROW}
+PAPERS_IMAGES = ("CIFAR-10", "CIFAR-100", "ImageNet")  # by label
 
 # What may be averaged together: profile, data label, SHA-256, test or validation images, device, precision.
 Group = tuple[str, ...]
@@ -51,5 +52,5 @@ def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
 
 
 def comparable(records: Sequence[Record]) -> bool:
-    """True for records of the paper's experiment: its size, on CIFAR or ImageNet. Others get no verdict."""
-    return all(r.run.profile == "paper" and r.data["label"].startswith(("CIFAR-10", "ImageNet")) for r in records)
+    """True for records of the paper's experiment: its size, its images. Others get no verdict, the JPEG copy's too."""
+    return all(r.run.profile == "paper" and r.data["label"] in PAPERS_IMAGES for r in records)

@@ -1,10 +1,13 @@
 """The recorded LR range tests: what they say together, and how that compares with figure 3."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from clrlib import Bounds, RangeTest
+from lab.claims.answer import NOT_RESOLVED, NOT_RUN, ONE_RUN, OTHER_SIZE, Answer
+from lab.claims.groups import comparable
 from lab.claims.traced import FIGURE_3_BOUNDS
 from lab.experiments import RANGE_TEST, Experiment
 from lab.records.record import Record
@@ -52,11 +55,46 @@ def bounds_of_loss(record: Record, share: float = 0.95) -> tuple[float, float]:
 def bounds_verdict(bounds: Bounds) -> str:
     """The paper's reading of figure 3 against ours: reproduced within a factor of two on both sides.
 
-    A base_lr at the first rate that was measured is only known to lie at or below it, so it is not judged.
+    A base_lr at the first rate that was measured is only known to lie at or below it, so there is no verdict then.
     """
     base_lr, max_lr = FIGURE_3_BOUNDS
     if bounds.base_lr is None or bounds.max_lr is None or not 0.5 <= bounds.max_lr / max_lr <= 2:
         return "not reproduced"
     if bounds.at_first_rate:
-        return "max_lr reproduced, base_lr not resolved"
+        return NOT_RESOLVED
     return "reproduced" if 0.5 <= bounds.base_lr / base_lr <= 2 else "not reproduced"
+
+
+@dataclass(frozen=True)
+class BoundsClaim:
+    """The LR range test and what the paper reads from its figure 3."""
+
+    text: str = "The LR range test gives these bounds"
+    notebook: str = "02"
+
+    def answer(self, group: Sequence[Record]) -> Answer:
+        own = [r for r in group if r.run.experiment == RANGE_TEST.name]
+        paper = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
+        return Answer(self.notebook, self.text, paper, bounds_text(own), "", "-", self.verdict(own))
+
+    def verdict(self, own: Sequence[Record]) -> str:
+        if not own:
+            return NOT_RUN
+        if not comparable(own):
+            return OTHER_SIZE
+        return ONE_RUN if len(own) == 1 else bounds_verdict(read_bounds(own))
+
+
+def bounds_text(own: Sequence[Record]) -> str:
+    """The bounds that range tests give together, to two digits: the rates lie too far apart for more."""
+    if not own:
+        return "-"
+    bounds, lost = read_bounds(own), sum(r.diverged_at is not None for r in own)
+    diverged = f", {lost} diverged" if lost else ""
+    if bounds.base_lr is None or bounds.max_lr is None:
+        return f"no clear answer{diverged}"
+    first = "≤ " if bounds.at_first_rate else ""
+    return f"{first}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {len(own)}{diverged})"
+
+
+BOUNDS = BoundsClaim()

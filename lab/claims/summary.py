@@ -1,10 +1,18 @@
-"""Numbers from several seeds as mean, standard deviation and interval."""
+"""Numbers from several seeds as mean, standard deviation, 95 % interval and sign-flip test: defined here, once."""
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy.special import stdtrit  # of Student's t; scipy.stats takes as long to import as torch
+
+ENOUGH_FOR_P = 6  # seeds: with five the smallest p that there can be is 2 / 2^5, above 0.05
+DEFINED = (
+    "± is the standard deviation over the n seeds that were run; the interval is that of Student's t at 95 %. "
+    "Differences are taken seed by seed. p is that of the exact sign-flip test, from six seeds on: the share of all "
+    "2^n choices of signs for the differences whose mean is at least as far from zero."
+)
 
 
 @dataclass(frozen=True)
@@ -28,21 +36,41 @@ class Summary:
         half = float(stdtrit(len(self.values) - 1, 0.975)) * self.sd / len(self.values) ** 0.5
         return self.mean - half, self.mean + half
 
-    def text(self, sign: str = "") -> str:
-        """For tables.
+    @property
+    def p_value(self) -> float | None:
+        """Two-sided, that differences whose signs are chance have a mean at least so far from zero; exact.
+
+        None for fewer than ENOUGH_FOR_P seeds, or where a training diverged.
+        """
+        if len(self.values) < ENOUGH_FOR_P or self.interval is None:
+            return None
+        means = np.array([*product((-1, 1), repeat=len(self.values))]) @ np.array(self.values) / len(self.values)
+        return float(np.mean(np.abs(means) >= abs(self.mean) - 1e-9))  # points; sums in another order differ by less
+
+    def text(self, sign: str = "", unit: str = "") -> str:
+        """For tables, with a unit for sentences.
 
         >>> Summary((81.0, 82.0)).text(), Summary((0.5,)).text(sign="+"), Summary((81.0, math.nan)).text()
         ('81.5 ± 0.7 (n = 2)', '+0.5 (n = 1)', '(1 of 2 diverged)')
+        >>> Summary((81.0, 82.0)).text(unit=" %")
+        '81.5 ± 0.7 % (n = 2)'
         """
         if diverged := sum(map(math.isnan, self.values)):
             return f"({diverged} of {len(self.values)} diverged)"
         spread = "" if self.sd is None else f" ± {self.sd:.1f}"
-        return f"{self.mean:{sign}.1f}{spread} (n = {len(self.values)})"
+        return f"{self.mean:{sign}.1f}{spread}{unit} (n = {len(self.values)})"
 
     def percent(self) -> str:
-        """For sentences.
+        """For sentences."""
+        return self.text(unit=" %")
 
-        >>> Summary((81.0, 82.0)).percent(), Summary((81.0,)).percent()
-        ('81.5 ± 0.7 % (n = 2)', '81.0 % (n = 1)')
+    def spread(self, paired: bool) -> str:
+        """The interval, and with paired differences of enough seeds p; "-" without either.
+
+        >>> Summary((0.0, 0.5)).spread(paired=True), Summary((1.0, 2.0, 1.0, 2.0, 1.0, 2.0)).spread(paired=True)
+        ('-2.9 to 3.4', '0.9 to 2.1, p = 0.031')
         """
-        return self.text().replace(" (", " % (")
+        if self.interval is None:
+            return "-"
+        p = f", p = {self.p_value:.3f}" if paired and self.p_value is not None else ""
+        return f"{self.interval[0]:.1f} to {self.interval[1]:.1f}{p}"

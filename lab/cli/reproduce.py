@@ -87,7 +87,7 @@ def reproduce(
             draw_published()
         published = store.load_all(paths.records("published quick" if profile == "quick" else "published"))
         written = report.write(profile, published, yours)
-    print(f"\n{tables.comparison_table(published, yours)}\n")
+    print(f"\n{tables.of(tables.comparison(published, yours))}\n")
     print(report.NOT_RUN)
     print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
     print(f"notebooks and figures: {paths.shown(written.parent)}/")
@@ -279,7 +279,8 @@ def results_page(records: list[Record], quick: list[Record]) -> str:
         "`jpeg/` those of the headline on the JPEG copy, which the deviation of that name alone reads.",
         "Records of the format before (on that copy, in bfloat16) are in the history: the last commit with them is "
         f"`{LAST_OF_FORMAT_1}`.",
-        tables.count_of_verdicts(records),
+        claims.DEFINED,
+        tables.of(tables.verdicts(records)),
         tables.claims_table(records, quick, notebooks="../notebooks/"),
         tables.measured_on(records),
         f"Column `quick`: {tables.measured_on(quick)}",

@@ -1,9 +1,9 @@
 """Tables of what deviating from Caffe costs, as Markdown. The rows are no claims: nobody published such numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from lab.claims import Summary, by_seed, groups, main_group
-from lab.experiments import AS_CAFFE, BFLOAT16, CLR_TABLE_2, DEVIATIONS, FIXED
+from lab.claims import Claim, Summary, by_seed, groups, main_group
+from lab.experiments import AS_CAFFE, BFLOAT16, CLR_TABLE_2, DEVIATIONS, FIXED, Experiment
 from lab.records.record import Record
 from lab.show.tables import markdown
 
@@ -22,39 +22,28 @@ def deviations_table(records: Sequence[Record]) -> str:
     table = groups(r for r in records if r.run.experiment in names)
     kind = max(table, key=lambda kind: [r.run.experiment for r in table[kind]].count(AS_CAFFE.name), default=())
     other = [r for k, group in table.items() if k[:-1] == kind[:-1] for r in group]  # but for the precision
-    own = by_seed([*table.get(kind, []), *(r for r in other if r.run.experiment == BFLOAT16.name)])
-    plain = _ends(own.get(AS_CAFFE.name, {}))
-    rows = []
-    for row in (AS_CAFFE, *DEVIATIONS):
-        ends = _ends(own.get(row.name, {}))
-        rows.append([row.title, _told(ends), *(["-", "-"] if row is AS_CAFFE else _change(ends, plain))])
+    own = [r for r in table.get(kind, []) if r.run.experiment != BFLOAT16.name]
+    own += [r for r in other if r.run.experiment == BFLOAT16.name]
+    rows = [[AS_CAFFE.title, _end(AS_CAFFE, own), "-", "-"]]
+    for row in DEVIATIONS:
+        change = Claim("", row, "", AS_CAFFE).answer(own)
+        rows.append([row.title, _end(row, own), change.ours, change.interval])
     return markdown(["table 2 in a tenth of its length", "accuracy (%)", "change", "95 % interval"], rows)
 
 
 def jpeg_table(copy: Sequence[Record], records: Sequence[Record]) -> str:
     """The fixed schedule and table 2 on the JPEG copy and on CIFAR-10 itself. copy: the records of results/jpeg/."""
-    on_copy, on_cifar10 = by_seed(copy), by_seed(main_group(records))
-    rows = []
+    own, rows = main_group(records), []
     for row in (FIXED, CLR_TABLE_2):
-        ends, own = _ends(on_copy.get(row.name, {})), _ends(on_cifar10.get(row.name, {}))
-        rows.append([row.title, _told(own), _told(ends), *_change(ends, own)])
+        there, here = (by_seed(some).get(row.name, {}) for some in (copy, own))
+        both = sorted(there.keys() & here.keys())
+        change = Summary(tuple(100 * (there[seed].accuracy - here[seed].accuracy) for seed in both))
+        differences = [change.text("+"), change.spread(paired=True)] if both else ["-", "-"]
+        rows.append([row.title, _end(row, own), _end(row, copy), *differences])
     head = ["row", "CIFAR-10 (%)", "JPEG copy (%)", "copy less CIFAR-10, same seeds", "95 % interval"]
     return f"{JPEG_SAID}\n\n{markdown(head, rows)}"
 
 
-def _ends(records: Mapping[int, Record]) -> dict[int, float]:
-    """Accuracy (%) at the end by seed."""
-    return {seed: 100 * record.accuracy for seed, record in records.items()}
-
-
-def _told(ends: Mapping[int, float]) -> str:
-    return Summary(tuple(ends[seed] for seed in sorted(ends))).text() if ends else NOT_YET
-
-
-def _change(ends: Mapping[int, float], plain: Mapping[int, float]) -> list[str]:
-    """The difference of the seeds that both have, and its interval."""
-    change = Summary(tuple(ends[seed] - plain[seed] for seed in sorted(ends) if seed in plain))
-    if not change.values:
-        return ["-", "-"]
-    spread = f"{change.interval[0]:.1f} to {change.interval[1]:.1f}" if change.interval else "-"
-    return [change.text("+"), spread]
+def _end(row: Experiment, group: Sequence[Record]) -> str:
+    ours = Claim("", row, "").answer(group).ours
+    return NOT_YET if ours == "-" else ours

@@ -204,9 +204,9 @@ def choosing_the_cycle(records: Sequence[Record]) -> Drawn:
     Right of 0 the first one named is better; in a grey field the two pass for equivalent.
     """
     own = _of(records, experiments.FIXED, experiments.CLR_TRIANGULAR, *experiments.CYCLE)
-    found = ((claim.text, claim.measured(own)) for claim in GUIDANCE)
-    told = "; ".join(f"{text}: {difference.text('+')}" for text, difference in found if difference)
-    alt = f"Differences in test accuracy, a line for each piece of advice: {told or NOTHING}."
+    measured = ((claim.text, claim.measured(own)) for claim in GUIDANCE)
+    differences = "; ".join(f"{text}: {difference.text('+')}" for text, difference in measured if difference)
+    alt = f"Differences in test accuracy, a line for each piece of advice: {differences or NOTHING}."
     return plots.draw_differences(GUIDANCE, own), alt
 
 

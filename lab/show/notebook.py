@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
 from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 
 from lab import experiments, paths
-from lab.claims import CLAIMS
 from lab.data import cifar100, image_sets, imagenet, imagenette
 from lab.experiments import Experiment
 from lab.experiments.run import Run
@@ -60,12 +60,12 @@ def or_short(records: list[Record], *rows: Experiment, say_so: bool = True) -> l
     say_so: False leaves the sentence to say_if_short, for where another one comes first.
     """
     names = [row.name for row in rows]
-    found = [r for r in records if r.run.experiment in names]
-    if not found:
-        found = [r for r in short() if r.run.experiment in names]
+    shown = [r for r in records if r.run.experiment in names]
+    if not shown:
+        shown = [r for r in short() if r.run.experiment in names]
     if say_so:
-        say_if_short(found, records)
-    return found
+        say_if_short(shown, records)
+    return shown
 
 
 def say_if_short(shown: list[Record], records: list[Record]) -> None:
@@ -93,8 +93,8 @@ def _data_for(profile: str, download: bool) -> dict[str, str]:
         return {**names, "imagenette": "digits-64"} if profile == "smoke" else names
     if download and imagenette.find() is None:
         imagenette.download()
-    if found := imagenette.find():
-        names["imagenette"] = found[0]
+    if place := imagenette.find():
+        names["imagenette"] = place[0]
     if cifar100.find():
         names["cifar100"] = "cifar100"
     if imagenet.find():
@@ -112,6 +112,11 @@ def say(markdown: str) -> None:
     display(Markdown(markdown))  # type: ignore[no-untyped-call]
 
 
+def table(frame: pd.DataFrame) -> None:
+    """Display a DataFrame as Markdown, without its index."""
+    say(tables.of(frame))
+
+
 def solution(text: str) -> None:
     """Display the solution of an exercise, folded, whose numbers were filled in by code."""
     say(f"<details><summary>Solution</summary>\n\n{text}\n\n</details>")
@@ -119,9 +124,8 @@ def solution(text: str) -> None:
 
 def claims(records: list[Record], only: str = "") -> None:
     """Display the table of claims, or of one notebook's, the published short runs beside; a long one folded."""
-    table = tables.claims_table(records, short(), notebooks="", only=only)
-    count = sum(claim.notebook.startswith(only) for claim in CLAIMS)
-    say(_folded(table, f"{count} claims about accuracy, and the range test, one by one", longest=60))
+    text = tables.claims_table(records, short(), notebooks="", only=only)
+    say(_folded(text, "Every claim, one by one", longest=60))
 
 
 def provenance(records: list[Record]) -> None:
@@ -130,13 +134,20 @@ def provenance(records: list[Record]) -> None:
         say("Nothing was trained yet, so there is no record.")
         return
     own = {r.run.name: r for r in records}.values()
-    rows = (
-        f"| {r.run.name} | {r.data['label']} | {r.run.precision} | {r.machine['name']}, {r.machine['threads']} "
-        f"| {r.iterations_per_second} | {r.versions['torch']} | {(r.commits[-1]['commit'] or 'none')[:10]} |"
+    rows = [
+        (
+            r.run.name,
+            r.data["label"],
+            r.run.precision,
+            f"{r.machine['name']}, {r.machine['threads']}",
+            r.iterations_per_second,
+            r.versions["torch"],
+            (r.commits[-1]["commit"] or "none")[:10],
+        )
         for r in own
-    )
-    head = "| record | data | precision | device, threads | iterations/s | torch | commit |"
-    say(_folded("\n".join((head, "|---" * 7 + "|", *rows)), f"{len(own)} records", longest=12))
+    ]
+    head = ["record", "data", "precision", "device, threads", "iterations/s", "torch", "commit"]
+    say(_folded(tables.markdown(head, rows), f"{len(own)} records", longest=12))
     say(f"They trained for {duration(sum(r.seconds for r in own))} in all, added up one after the other.")
 
 

@@ -1,9 +1,7 @@
 """A reader's own images as batches, figures of how it went, a report to keep: for notebook 12."""
 
 import math
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -18,17 +16,12 @@ from lab.data.folders import LARGEST_SIDE, expanded
 from lab.data.image_sets import DataError, ImageSet
 from lab.files import write_atomically
 from lab.records import provenance
-from lab.show import plots
+from lab.show import page, plots, tables
 from lab.show.figures import Drawn
 from lab.training.device import pick_device
 
 Loader = DataLoader[tuple[Tensor, ...]]
-Part = str | Mapping[str, object] | Drawn  # of a report: a paragraph, a table of names and values, a figure
-STYLE = (
-    "body { font: 16px/1.5 sans-serif; max-width: 52em; margin: 2em auto; padding: 0 1em } img { max-width: 100% } "
-    "th { text-align: left; font-weight: normal } td, th { padding-right: 2em; vertical-align: top } "
-    "td { white-space: pre-wrap }"
-)
+Part = str | Mapping[str, object] | Drawn  # of a report: a paragraph, names and values, a figure
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
@@ -165,13 +158,9 @@ def write_report(name: str, title: str, parts: Mapping[str, Sequence[Part]]) -> 
     parts: what stands under each heading.
     """
     under = {**parts, "Made with": [made_with()]}
-    body = "".join(f"<h2>{escape(heading)}</h2>\n{''.join(map(_as_html, some))}" for heading, some in under.items())
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    page = (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body><h1>{escape(title)}</h1>\n{body}</body></html>\n'
-    )
+    text = "\n\n".join(f"## {tables.plain(heading)}\n\n{_as_text(some)}" for heading, some in under.items())
     path = paths.own_report(name)
-    write_atomically(path, page.encode())
+    write_atomically(path, page.page(title, text).encode())
     return paths.shown(path)
 
 
@@ -182,12 +171,16 @@ def made_with() -> dict[str, str]:
     return {**provenance.versions(), "device": name}
 
 
-def _as_html(part: Part) -> str:
-    if isinstance(part, str):
-        return f"<p>{escape(part)}</p>\n"
-    if isinstance(part, Mapping):
-        rows = (f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in part.items())
-        return f"<table>{''.join(rows)}</table>\n"
-    figure, alt = part
-    picture = b64encode(plots.encoded(figure, "png")).decode()
-    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{picture}">\n'
+def _as_text(parts: Sequence[Part]) -> str:
+    """The parts as Markdown; names and values as they print, one below the other."""
+    paragraphs = []
+    for part in parts:
+        if isinstance(part, str):
+            paragraphs.append(tables.plain(part))
+        elif isinstance(part, Mapping):
+            lines = "\n".join(f"{name}: {value}" for name, value in part.items())
+            paragraphs.append(f"~~~~~\n{lines}\n~~~~~")
+        else:
+            figure, alt = part
+            paragraphs.append(page.image(plots.encoded(figure, "png"), alt))
+    return "\n\n".join(paragraphs)

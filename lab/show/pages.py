@@ -1,12 +1,12 @@
-"""What a program writes into the pages: the README's first screen, and the list of all rows."""
+"""Text that a program writes into the pages: the README's first screen, and the list of all rows."""
 
 import math
 from collections.abc import Sequence
 
-from lab.claims import CLAIMS, CONTROL_CLAIMS, Claim, main_group
+from lab.claims import BOUNDS, CLAIMS, CONTROL_CLAIMS, HEADLINE, main_group, sentence
 from lab.experiments import CATALOGUE, EQUAL
 from lab.records.record import Record
-from lab.show import headlines, tables
+from lab.show import tables
 
 README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of results -->")
 NOT_YET = "not run yet"
@@ -19,30 +19,18 @@ BUDGET = [claim for claim in CLAIMS if claim.row in EQUAL and claim.rival is Non
 
 
 def readme_block(records: Sequence[Record]) -> str:
-    """What stands between the README's marks: the headlines, the controls, the rivals, the figure."""
+    """The text between the README's marks: the headlines, the controls, the rivals, the figure."""
     group = main_group(records)
-    sentences = (headlines.fixed_vs_cyclical(records), headlines.range_test(records))
-    parts = (
-        "\n".join(f"- {text[0].upper()}{text[1:]}" for text in sentences),
-        controls(group),
-        rivals(group),
-        FIGURE,
-        f"{tables.count_of_verdicts(records)} {tables.measured_on(records)}",
-    )
-    return "\n\n".join(parts)
+    headlines = "\n".join(f"- {sentence(claim, records)}" for claim in (*HEADLINE, BOUNDS))
+    return "\n\n".join((headlines, controls(group), rivals(group), FIGURE, tables.measured_on(records)))
 
 
 def controls(group: Sequence[Record]) -> str:
-    """Whether it is the cycles: the differences from the controls, in points."""
-    title = "**Is it the cycles, or the drops?** Controls, in points, seed against seed"
+    """Is it the cycles? The differences from the controls, in points."""
+    title = "**Is it the cycles, or the drops?** Controls, seed against seed"
     if not any(claim.measured(group) for claim in CYCLES):
         return f"{title}: {NOT_YET}."
-    return "\n".join([f"{title}:", "", *(f"- {claim.text}: {_difference(claim, group)}." for claim in CYCLES)])
-
-
-def _difference(claim: Claim, group: Sequence[Record]) -> str:
-    ours = claim.measured(group)
-    return f"{ours.text('+')}, **{tables.verdict(claim, group)}**" if ours else NOT_YET
+    return "\n".join([f"{title}:", "", *(f"- {claim.answer(group).sentence()}" for claim in CYCLES)])
 
 
 def rivals(group: Sequence[Record]) -> str:

@@ -10,11 +10,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from clrlib import ExpRange, Hann, Policy, Triangular, Triangular2, Welch
-from lab import paths
-from lab.claims import Summary, by_seed, main_group, read_bounds, read_range_test
+from lab.claims import Summary, by_seed, main_group, read_bounds
 from lab.experiments import RANGE_TEST
 from lab.experiments.cycle import AS_FOUND, BASE_QUARTER, BASE_TENTH, BASE_THIRD, BOUNDS_DOUBLE, BOUNDS_HALF
-from lab.records import store
 from lab.records.record import Record
 from lab.show import notebook, plots
 from lab.show.figures import Drawn
@@ -90,19 +88,11 @@ def _draw_policy(policy: str, base_lr: float, max_lr: float, step_size: int, gam
 
 def bounds(tests: Sequence[Record], trained: Sequence[Record]) -> Panel:
     """The recorded LR range test's curve, and what training between the bounds nearest to the reader's gave."""
-    found, last = read_bounds(tests), RANGE_TEST.policy(RANGE_TEST.iterations - 1)
-    return Panel(
-        lambda bounds: _draw_bounds(tests, trained, *bounds),
-        bounds=widgets.FloatRangeSlider(
-            value=(found.base_lr or last / 200, found.max_lr or last),
-            min=last / 200,
-            max=last,
-            step=last / 200,
-            readout_format=".4f",
-            description="your bounds",
-            **WIDE,
-        ),
-    )
+    read, last = read_bounds(tests), RANGE_TEST.policy(RANGE_TEST.iterations - 1)
+    rates: dict[str, Any] = {"min": last / 200, "max": last, "step": last / 200, "readout_format": ".4f"}
+    start = (read.base_lr or last / 200, read.max_lr or last)
+    slider = widgets.FloatRangeSlider(value=start, description="your bounds", **rates, **WIDE)
+    return Panel(lambda bounds: _draw_bounds(tests, trained, *bounds), bounds=slider)
 
 
 def trained_between(profile: str, tests: Sequence[Record]) -> list[Record]:
@@ -111,11 +101,9 @@ def trained_between(profile: str, tests: Sequence[Record]) -> list[Record]:
     Among three bounds the nearest means something, and longer trainings say more than other bounds. tests: on whose
     images they were trained.
     """
-    places = notebook.collect(profile, *BOUNDS), store.load_all(paths.records("published quick"))
-    names, images = {row.name for row in BOUNDS}, {r.data["sha256"] for r in tests}
-    own, short = (
-        main_group([r for r in place if r.run.experiment in names and r.data["sha256"] in images]) for place in places
-    )
+    images = {r.data["sha256"] for r in tests}
+    places = notebook.collect(profile, *BOUNDS), notebook.or_short([], *BOUNDS, say_so=False)
+    own, short = (main_group([r for r in place if r.data["sha256"] in images]) for place in places)
     return own if len(by_seed(own)) >= min(ENOUGH, len(by_seed(short))) else short
 
 
@@ -142,35 +130,27 @@ def _trained_bounds(record: Record) -> tuple[float, float]:
 
 def _draw_bounds(tests: Sequence[Record], trained: Sequence[Record], base_lr: float, max_lr: float) -> Drawn:
     chosen = nearest(trained, base_lr, max_lr)
-    said = _sentence(chosen, base_lr, max_lr)
     figure, (top, bottom) = plots.new_figure(2, height=5.4, ratios=(2, 1.2))
-    read_range_test(tests).plot(top)
-    top.set_title(f"LR range test, profile {tests[0].run.profile}", loc="left", fontsize=9, color="0.35")
+    plots.range_test_onto(top, tests, beside_paper=False)
     top.set_xlabel("")
     for axes in (top, bottom):
         axes.axvspan(base_lr, max_lr, color="C0", alpha=0.12, linewidth=0)
     for place, own in enumerate(sorted(_rows(trained), key=lambda own: _trained_bounds(own[0]), reverse=True)):
         look: dict[str, Any] = {"color": "C3", "linewidth": 4} if own == chosen else {"color": "0.7", "linewidth": 2}
-        low, high = _trained_bounds(own[0])
-        bottom.plot((low, high), (place, place), **look)
-        bottom.annotate(f" {_accuracy(own)}", (high, place), va="center", fontsize=8.5)
+        bounds = _trained_bounds(own[0])
+        bottom.plot(bounds, (place, place), **look)
+        bottom.annotate(f" {_accuracy(own)}", (bounds[1], place), va="center", fontsize=8.5)
     bottom.set(yticks=[], ylabel="trained between", xlabel="learning rate")
     bottom.margins(y=0.15)
-    figure.suptitle(said, x=0.01, ha="left", fontsize=9)
-    return figure, said.replace("\n", " ")
+    run, label, (low, high) = chosen[0].run, chosen[0].data["label"], _trained_bounds(chosen[0])
+    text = (
+        f"Your bounds: {base_lr:.4f} to {max_lr:.4f}. The nearest recorded training: {run.experiment}, {low:g} to "
+        f"{high:g},\n{run.iterations:,} iterations on {label}, profile {run.profile}: "
+        f"test accuracy {_accuracy(chosen)}."
+    )
+    figure.suptitle(text, x=0.01, ha="left", fontsize=9)
+    return figure, text.replace("\n", " ")
 
 
 def _accuracy(own: Sequence[Record]) -> str:
     return Summary(tuple(100 * r.accuracy for r in own)).percent()
-
-
-def _sentence(own: Sequence[Record], base_lr: float, max_lr: float) -> str:
-    low, high = _trained_bounds(own[0])
-    run, label = own[0].run, own[0].data["label"]
-    exact = math.isclose(low, base_lr, rel_tol=0.01) and math.isclose(high, max_lr, rel_tol=0.01)
-    return (
-        f"Your bounds: {base_lr:.4f} to {max_lr:.4f}. "
-        f"{'Recorded with these' if exact else 'The nearest recorded training, not yours'}: "
-        f"{run.experiment}, {low:g} to {high:g},\n"
-        f"{run.iterations:,} iterations on {label}, profile {run.profile}: test accuracy {_accuracy(own)}."
-    )

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from clrlib import Policy, Triangular
+from clrlib import Policy
 from lab.claims import CHANCE, TOLERANCE, Claim, read_range_test, traced
 from lab.experiments import RANGE_TEST, Experiment
 from lab.records.record import Record
@@ -141,8 +141,8 @@ def without_iterations(row: Experiment) -> str:
 def _as_run(row: Experiment, records: Sequence[Record]) -> str:
     """The row's title, with the iterations that its records were trained for where those are not the paper's."""
     short = {r.run.iterations for r in records} - {row.iterations}
-    told = (f"{n:,}\xa0iterations" for n in sorted(short))
-    return ", ".join((without_iterations(row), *told)) if short else row.title
+    lengths = (f"{n:,}\xa0iterations" for n in sorted(short))
+    return ", ".join((without_iterations(row), *lengths)) if short else row.title
 
 
 def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figure:
@@ -168,30 +168,27 @@ def draw_differences(claims: Sequence[Claim], records: Sequence[Record]) -> Figu
 
 
 def draw_range_test(records: Sequence[Record], beside_paper: bool, row: Experiment = RANGE_TEST) -> Figure:
-    """Accuracy over the learning rate, seeds as a band; bounds as read by us and, dotted in grey, by the paper."""
+    """The library's own drawing of the seeds together; in grey the paper's curve and, dotted, its bounds."""
     figure, (axes,) = new_figure()
-    test = read_range_test(records, row)
-    lr, accuracy = test.lr, np.atleast_2d(test.accuracy)
+    range_test_onto(axes, records, beside_paper, row)
+    axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
+    return figure
+
+
+def range_test_onto(axes: Axes, records: Sequence[Record], beside_paper: bool, row: Experiment = RANGE_TEST) -> None:
+    """The same on axes of another figure."""
     if beside_paper:
-        axes.plot(
-            list(traced.FIGURE_3),
-            [100 * a for a in traced.FIGURE_3.values()],
-            label="figure 3 of the paper",
-            **PAPER_STYLE,
-        )
+        axes.plot([*traced.FIGURE_3], [*traced.FIGURE_3.values()], label="figure 3 of the paper", **PAPER_STYLE)
         for bound in traced.FIGURE_3_BOUNDS:  # wide, to be seen on both sides of ours
             axes.axvline(bound, color="0.6", linewidth=4, linestyle=":", zorder=1)
         low, high = traced.FIGURE_3_BOUNDS
         text = f"  paper: {low:g} and {high:g}"
-        axes.annotate(text, (high, 0.99), xycoords=("data", "axes fraction"), fontsize=8.5, va="top", color="0.35")
-    _band(axes, lr, 100 * accuracy, f"ours (n = {len(accuracy)})", STYLE[Triangular])
-    test.bounds().draw(axes, STYLE[Triangular]["color"])
+        axes.annotate(text, (high, 0.01), xycoords=("data", "axes fraction"), fontsize=8.5, color="0.35")
+    test = read_range_test(records, row)
+    test.plot(axes)
     if test.stopped:
-        axes.annotate(f"{test.stopped} ", (1, 0.02), xycoords="axes fraction", fontsize=8.5, ha="right")
-    axes.set(xlabel="learning rate", ylabel=f"{records[0].run.test_on} accuracy (%)")
-    label_ends(axes)
-    axes.set_title(_what_on_what(records), loc="left", fontsize=9, color="0.35")
-    return figure
+        axes.annotate(test.stopped, (1, 1.02), xycoords="axes fraction", fontsize=8.5, ha="right")
+    axes.set_ylabel(f"{records[0].run.test_on} accuracy (%)")
 
 
 def encoded(figure: Figure, kind: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What deviating costs is paired by seed, and only the row that names another precision may have one."""
+"""The cost of deviating is paired by seed, and only the row that names another precision may have one."""
 
 from records import seeds
 

@@ -1,7 +1,8 @@
-"""What a notebook opens with, on records made up for the purpose."""
+"""The opening of a notebook, on records made up for the purpose."""
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from records import record, seeds
 
@@ -15,7 +16,7 @@ from lab.show import notebook
 
 @pytest.fixture
 def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a notebook says, with folders of its own for published records."""
+    """All that a notebook says, with folders of its own for published records."""
     found: list[str] = []
     monkeypatch.setattr(notebook, "say", found.append)
     monkeypatch.setattr(paths, "RESULTS", tmp_path)
@@ -64,7 +65,7 @@ def test_a_long_table_of_claims_is_folded(said: list[str]) -> None:
     notebook.claims([], only="03")
     whole, some = said
     assert whole.startswith("<details><summary>") and whole.endswith("\n\n</details>")
-    assert f"<summary>{len(CLAIMS)} claims about accuracy, and the range test, one by one</summary>" in whole
+    assert "<summary>Every claim, one by one</summary>" in whole
     assert whole.count(chr(10)) - 5 == len(CLAIMS) + 1
     assert some.startswith("| claim |")
 
@@ -97,6 +98,11 @@ def test_the_sentence_on_short_trainings_may_come_after_another(said: list[str])
     assert not said
     notebook.say_if_short(shown, [])
     assert "profile `quick`" in said[0]
+
+
+def test_a_frame_is_a_table(said: list[str]) -> None:
+    notebook.table(pd.DataFrame({"a": [1], "b": ["x"]}))
+    assert said == ["| a | b |\n|---|---|\n| 1 | x |"]
 
 
 def test_a_solution_is_folded(said: list[str]) -> None:

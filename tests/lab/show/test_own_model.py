@@ -235,7 +235,7 @@ def test_the_report_stands_alone_and_says_with_what_it_was_made(lab: Lab, tmp_pa
     assert own_model.write_report("mine", "A <title>", parts) == "mine.html"
     page = (tmp_path / "build" / "own_model" / "mine.html").read_text()
     assert "<h1>A &lt;title&gt;</h1>" in page and "<p>x &lt; y &amp; z</p>" in page and "a < b" not in page
-    assert "<th>policy</th><td>Fixed(lr=0.1)</td>" in page and "<th>n</th><td>3</td>" in page
-    assert f"<th>torch</th><td>{torch.__version__.split('+')[0]}" in page and "<th>device</th>" in page
+    assert "<pre><code>policy: Fixed(lr=0.1)\nn: 3\n</code></pre>" in page
+    assert f"\ntorch: {torch.__version__.split('+')[0]}" in page and "\ndevice: " in page
     assert re.findall(r'(?:src|href)="(.{22})', page) == ["data:image/png;base64,"]
     assert not re.search("https?://|<script", page)

@@ -1,0 +1,49 @@
+"""Answer: a claim beside what the records say of it, as words for tables and sentences."""
+
+from dataclasses import dataclass
+
+VERDICTS = ("reproduced", "direction only", "not reproduced", "opposite")
+NOT_RUN = "not run"
+ONE_RUN = "no verdict: one run"
+OTHER_SIZE = "no verdict: not the paper's size or data"
+NOT_RESOLVED = "no verdict: base_lr not resolved"
+NO_NUMBER = "-"  # measured, but the paper says nothing to meet
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim, the paper's number and ours, the verdict.
+
+    ours: mean ± sd (n), "-" where nothing was measured. unit: of ours, in a sentence. interval: 95 %, and p where there
+    are seeds enough. verdict: one of VERDICTS, or why there is none. train: the command for what was not run.
+    """
+
+    notebook: str
+    claim: str
+    paper: str
+    ours: str
+    unit: str
+    interval: str
+    verdict: str
+    train: str = ""
+
+    @property
+    def judged(self) -> str:
+        """The verdict for a table, with the command where there is one."""
+        return f"{self.verdict}: {self.train}" if self.train else self.verdict
+
+    def sentence(self) -> str:
+        """The same in one sentence, the verdict after it.
+
+        >>> Answer("03", "A beats B", "+0.5", "+0.6 ± 0.1 (n = 2)", " points", "-0.7 to 1.9", "reproduced").sentence()
+        'A beats B: +0.6 ± 0.1 points (n = 2), 95 % interval -0.7 to 1.9; the paper: +0.5. **Reproduced.**'
+        >>> Answer("03", "A beats B", "+0.5", "-", "", "-", "not run", "`make publish ROWS=a,b`").sentence()
+        'A beats B: not run (`make publish ROWS=a,b`).'
+        """
+        if self.ours == "-":
+            return f"{self.claim}: {self.verdict}{f' ({self.train})' if self.train else ''}."
+        ours = self.ours.replace(" (n", f"{self.unit} (n")
+        interval = "" if self.interval == "-" else f", 95 % interval {self.interval}"
+        paper = f"; the paper: {self.paper}" if self.paper[-1].isdigit() else ""  # words stand in the claim already
+        verdict = "" if self.verdict == NO_NUMBER else f" **{self.verdict[0].upper()}{self.verdict[1:]}.**"
+        return f"{self.claim}: {ours}{interval}{paper}.{verdict}"
