@@ -494,6 +494,7 @@ def first_losses(precision: str, way: str, moved: float = 0.0) -> Tensor:
     return torch.stack(losses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "way"),
     [
