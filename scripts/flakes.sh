@@ -19,7 +19,7 @@ commit="commit $(git log -1 --format=%h -- "${CODE[@]}")"
 for round in $(seq "$rounds"); do
     grep -q "^order $round: [0-9]* passed" build/flakes.txt && continue
     .venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
-        -p randomly --randomly-seed "$round" | tee build/flakes.log
+        --shuffle "$round" | tee build/flakes.log
     green=$?
     echo "order $round: $(tail -n 1 build/flakes.log)" | tee -a build/flakes.txt
     [ $green = 0 ] || exit $green

@@ -54,9 +54,39 @@ def test_they_are_numbered() -> None:
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", name) for name in NAMES)
 
 
-def test_the_title_is_a_numbered_question(path: Path, book: Book) -> None:
+def test_it_asks_answers_teaches_and_sets_an_exercise(path: Path, book: Book) -> None:
+    """The answer stands in the first three cells, as text or as filled in from the records."""
     title = source(book["cells"][0]).splitlines()[0]
     assert re.fullmatch(rf"# {path.stem[:2]} [A-Z].*\?", title), title
+    assert "**In short:**" in without_pictures({"cells": book["cells"][:4]})
+    parts = []
+    for cell in book["cells"]:
+        shown = [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", [])]
+        parts += [source(cell)] if cell["cell_type"] == "markdown" else ["".join(part) for part in shown]
+    text = "\n".join(parts)
+    (learn,) = re.findall(r"\*\*You will learn:\*\*(.+?)\n\*\*(?:Before this|Takes):\*\*", text, re.DOTALL)
+    assert len(learn.split("·")) == 3 and "**Takes:**" in text
+    assert re.search(r"\*\*Try it:\*\*.+?<details><summary>Solution</summary>\n\n.+?</details>", text, re.DOTALL)
+
+
+def test_it_draws_its_schedules_and_says_where_its_numbers_come_from(path: Path, book: Book) -> None:
+    code = "\n".join(source(cell) for cell in cells(book, "code"))
+    assert "draw_policies(" in code or "figures.schedules(" in code or path.stem[:2] == "00"
+    assert "notebook.provenance(" in code or "notebook.collect(" not in code
+
+
+def test_it_is_stored_clean_whole_and_small(path: Path, book: Book) -> None:
+    """Executed from top to bottom; no versions or timings that change from machine to machine, no widgets."""
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    assert book["metadata"] == {"kernelspec": kernel, "language_info": {"name": "python"}}
+    assert (book["nbformat"], book["nbformat_minor"]) == (4, 5)
+    assert len({cell["id"] for cell in book["cells"]}) == len(book["cells"])
+    for cell in book["cells"]:
+        assert cell["metadata"].keys() <= {"tags"} and set(tags(cell)) <= {"parameters", "nbval-ignore-output"}
+    code = cells(book, "code")
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert not [kind for output in outputs(book) for kind in output.get("data", {}) if "widget" in kind]
+    assert path.stat().st_size < 1_000_000
 
 
 def test_one_typed_and_commented_parameters_cell(book: Book) -> None:
@@ -75,23 +105,6 @@ def test_the_cells_that_are_not_compared_are_as_many_as_the_page_says() -> None:
     assert f"`nbval-ignore-output` ({words[left_out]}: " in PAGE.read_text()
 
 
-def test_the_kernel_is_python3(book: Book) -> None:
-    assert book["metadata"]["kernelspec"] == {"display_name": "Python 3", "language": "python", "name": "python3"}
-    assert book["metadata"].keys() == {"kernelspec", "language_info"}, "no widgets, no papermill"
-    assert book["metadata"]["language_info"] == {"name": "python"}, "no versions that change from machine to machine"
-
-
-def test_nothing_is_left_of_how_it_was_executed(book: Book) -> None:
-    for cell in book["cells"]:
-        assert cell["metadata"].keys() <= {"tags"}
-        assert set(tags(cell)) <= {"parameters", "nbval-ignore-output"}
-
-
-def test_executed_from_top_to_bottom(book: Book) -> None:
-    code = cells(book, "code")
-    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
-
-
 def test_no_errors_and_no_warnings_among_the_outputs(book: Book) -> None:
     for output in outputs(book):
         assert output["output_type"] in ("display_data", "stream")
@@ -108,25 +121,11 @@ def test_every_picture_has_an_alt_text(book: Book) -> None:
     assert pictures, "a notebook without a figure"
 
 
-def test_no_widget_is_stored_that_would_ask_for_its_kernel(book: Book) -> None:
-    assert not [kind for output in outputs(book) for kind in output.get("data", {}) if "widget" in kind]
-
-
-def test_cell_ids_are_there_once_each(book: Book) -> None:
-    ids = [cell["id"] for cell in book["cells"]]
-    assert len(set(ids)) == len(ids)
-    assert (book["nbformat"], book["nbformat_minor"]) == (4, 5)
-
-
 def test_no_path_or_command_of_one_machine(book: Book) -> None:
-    found = re.findall(r"/(?:root|home|work|tmp|Users|mnt|opt)/|sys\.path", without_pictures(book))
-    assert not found
+    places = re.findall(r"/(?:root|home|work|tmp|Users|mnt|opt)/|sys\.path", without_pictures(book))
+    assert not places
     for cell in cells(book, "code"):
         assert not re.search(r"^\s*[!%]|\bpip install\b|\bos\.chdir\b", source(cell), re.MULTILINE), source(cell)
-
-
-def test_small_enough_to_read_on_the_web(path: Path) -> None:
-    assert path.stat().st_size < 1_000_000
 
 
 def test_code_cells_are_short(book: Book) -> None:
@@ -135,11 +134,10 @@ def test_code_cells_are_short(book: Book) -> None:
 
 
 def test_every_link_leads_to_a_file(path: Path, book: Book) -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", "\n".join(source(cell) for cell in cells(book, "markdown")))
-    tables = re.findall(r"\]\(([^)\s]+)\)", without_pictures({"cells": cells(book, "code")}))
-    for link in [*links, *tables]:
-        assert link.startswith("https://") or (path.parent / link.split("#")[0]).is_file(), link
+    links = re.findall(r"\]\(([^)\s]+)\)", without_pictures(book))
     assert links
+    for link in links:
+        assert link.startswith("https://") or (path.parent / link.split("#")[0]).is_file(), link
 
 
 def test_it_leads_to_the_one_before_and_the_one_after(path: Path, book: Book) -> None:
@@ -152,46 +150,7 @@ def test_it_leads_to_the_one_before_and_the_one_after(path: Path, book: Book) ->
         assert f"({NAMES[0]}.ipynb)" in last
 
 
-def test_the_answer_comes_first(book: Book) -> None:
-    """ "In short" stands in the first three cells, as text or as what code filled in from the records."""
-    assert "**In short:**" in without_pictures({"cells": book["cells"][:4]})
-
-
-def text(book: Book) -> str:
-    return "\n".join(source(cell) for cell in cells(book, "markdown"))
-
-
-def test_three_things_to_learn_and_the_time_they_take(book: Book) -> None:
-    (learn,) = re.findall(r"\*\*You will learn:\*\*(.+?)\n\*\*(?:Before this|Takes):\*\*", text(book), re.DOTALL)
-    assert len(learn.split("·")) == 3, learn
-    assert "**Takes:**" in text(book)
-
-
-def read(book: Book) -> str:
-    """What a reader reads, in order: text, and what code filled in from the records."""
-    parts = []
-    for cell in book["cells"]:
-        shown = [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", [])]
-        parts += [source(cell)] if cell["cell_type"] == "markdown" else ["".join(part) for part in shown]
-    return "\n".join(parts)
-
-
-def test_an_exercise_with_a_hidden_solution(book: Book) -> None:
-    assert re.search(r"\*\*Try it:\*\*.+?<details><summary>Solution</summary>\n\n.+?</details>", read(book), re.DOTALL)
-
-
 def test_no_table_is_empty(book: Book) -> None:
     for output in outputs(book):
         table = "".join(output.get("data", {}).get("text/markdown", ""))
         assert not re.search(r"^\|(---\|)+$(?!\n\|)", table, re.MULTILINE), table
-
-
-def test_it_says_where_its_numbers_come_from(path: Path, book: Book) -> None:
-    code = "\n".join(source(cell) for cell in cells(book, "code"))
-    assert "notebook.provenance(" in code or "notebook.collect(" not in code
-
-
-def test_a_schedule_is_drawn_before_it_is_trained_with(path: Path, book: Book) -> None:
-    """But in the first page."""
-    code = "\n".join(source(cell) for cell in cells(book, "code"))
-    assert "draw_policies(" in code or "figures.schedules(" in code or path.stem[:2] == "00"

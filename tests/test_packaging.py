@@ -1,4 +1,4 @@
-"""What is imported is declared, what is declared is locked, imports point one way, and nothing unsafe is unpickled."""
+"""What is imported is declared, what is declared is locked, and nothing unsafe is loaded."""
 
 import ast
 import re
@@ -56,16 +56,6 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 IMPORTS = {name: set(imports(tree)) for name, tree in TREES.items()}
-OWN = {name: {i for i in found if i.split(".")[0] in ("clrlib", "lab")} for name, found in IMPORTS.items()}
-
-
-def reachable(start: str) -> set[str]:
-    """All modules of clrlib that a module imports, directly or by way of others."""
-    found, todo = set(), {start}
-    while todo:
-        found |= todo
-        todo = set().union(*(OWN[name] for name in todo)) - found
-    return found - {start}
 
 
 def test_import_clrlib_loads_torch_and_numpy_and_nothing_else() -> None:
@@ -74,23 +64,17 @@ def test_import_clrlib_loads_torch_and_numpy_and_nothing_else() -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-def test_every_import_within_clrlib_exists() -> None:
-    assert len(TREES) > 20
-    for name, found in OWN.items():
-        assert found <= TREES.keys(), name
+def test_the_library_imports_torch_and_numpy_alone() -> None:
+    used = {i.split(".")[0] for name in TREES if name.split(".")[0] == "clrlib" for i in IMPORTS[name]}
+    assert used - sys.stdlib_module_names == {"clrlib", "torch", "numpy"}
 
 
-def test_the_library_does_not_know_the_lab() -> None:
-    for name in TREES:
-        if name.split(".")[0] == "clrlib":
-            assert not [other for other in reachable(name) if other.split(".")[0] == "lab"], name
-            assert {i.split(".")[0] for i in IMPORTS[name]} - sys.stdlib_module_names <= {"clrlib", "torch", "numpy"}
-
-
-def test_schedules_know_neither_scheduler_nor_range_test() -> None:
-    known = reachable("clrlib._schedules")
-    assert not known & {"clrlib._scheduler", "clrlib._range_test", "clrlib._untouched"}
-    assert "clrlib._range_test" not in reachable("clrlib._scheduler")
+def test_conda_takes_everything_from_the_lock() -> None:
+    lines = [line.strip() for line in (ROOT / "environment.yml").read_text().splitlines()]
+    dependencies = lines[lines.index("dependencies:") + 1 :]
+    python = f"- python{PROJECT['project']['requires-python']}"
+    assert dependencies[0].startswith(python)
+    assert dependencies[1:] == ["- pip", "- make", "- pip:", "- --require-hashes", "- -r requirements.lock"]
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used() -> None:
@@ -172,113 +156,30 @@ def test_all_locks_pin_the_same_versions(name: str) -> None:
         assert pin.name not in shared or (pin.name, str(pin.specifier)) in pins, entry
 
 
-def test_conda_takes_everything_from_the_lock() -> None:
-    lines = [line.strip() for line in (ROOT / "environment.yml").read_text().splitlines()]
-    dependencies = lines[lines.index("dependencies:") + 1 :]
-    (python,) = (line for line in dependencies if line.startswith("- python"))
-    assert python.startswith(f"- python{PROJECT['project']['requires-python']}")
-    assert [line for line in dependencies if line != python] == [
-        "- pip",
-        "- make",
-        "- pip:",
-        "- --require-hashes",
-        "- -r requirements.lock",
-    ]
-
-
-OURS = sorted(
-    path for folder in ("clrlib", "lab", "scripts", "tests", "book") for path in (ROOT / folder).rglob("*.py")
-)
-UNPICKLING = re.compile(r"(_?pickle|joblib|dill|shelve|marshal)\.(load|loads|open|Unpickler)|pandas\.read_pickle")
-
-
-def keywords(call: ast.Call) -> dict[str | None, str]:
-    return {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
-
-
-def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    """Every call, by the full name of what is called, whatever it was imported as."""
-    nodes = [*ast.walk(tree)]
-    full = {}
-    for node in nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
-            full |= {alias.asname or alias.name: f"{module}{alias.name}" for alias in node.names}
-    for node in nodes:
-        if isinstance(node, ast.Call):
-            first, *rest = ast.unparse(node.func).split(".")
-            yield ".".join([full.get(first, first), *rest]), node
-
-
 def not_weights_alone(tree: ast.AST) -> list[int]:
-    """The lines that let a file run code as it is loaded."""
-    return [
-        call.lineno
-        for name, call in calls(tree)
-        if (name in ("torch.load", "torch.serialization.load") and keywords(call).get("weights_only") != "True")
-        or keywords(call).get("weights_only", "True") != "True"
-        or keywords(call).get("allow_pickle", "False") != "False"
-    ]
+    """The lines that let a file run code as it is loaded; pickle itself is ruff's rule S301."""
+    lines = []
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        unsaid = ast.unparse(call.func) == "torch.load" and "weights_only" not in given
+        if unsaid or given.get("weights_only", "True") != "True" or given.get("allow_pickle", "False") != "False":
+            lines.append(call.lineno)
+    return lines
 
 
-def unpickled(tree: ast.AST) -> list[int]:
-    return [call.lineno for name, call in calls(tree) if UNPICKLING.fullmatch(name)]
-
-
-@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_weights_alone_are_loaded(path: Path) -> None:
-    assert not not_weights_alone(ast.parse(path.read_text()))
-
-
-def test_something_is_loaded() -> None:
-    assert [name for tree in TREES.values() for name, _ in calls(tree) if name == "torch.load"]
-
-
-def test_nothing_is_unpickled_but_by_a_reader_that_names_what_it_takes() -> None:
-    for name, tree in TREES.items():
-        assert not unpickled(tree), name
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and "pickle.Unpickler" in map(ast.unparse, node.bases):
-                methods = [part.name for part in node.body if isinstance(part, ast.FunctionDef)]
-                assert "find_class" in methods, f"{name}:{node.lineno}"
+def test_weights_alone_are_loaded() -> None:
+    assert [name for name, tree in TREES.items() if not_weights_alone(tree)] == []
+    assert "lab.records.checkpoints" in [name for name, tree in TREES.items() if "torch.load(" in ast.unparse(tree)]
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "import torch\ntorch.load(f)",
-        "import torch as t\nt.load(f, weights_only=False)",
-        "from torch import load\nload(f)",
-        "from torch import load as read\nread(f)",
-        "import numpy as np\nnp.load(f, allow_pickle=True)",
-    ],
+    "line", ["torch.load(f)", "torch.load(f, weights_only=False)", "np.load(f, allow_pickle=True)"]
 )
 def test_a_load_of_more_than_weights_is_seen(line: str) -> None:
-    assert not_weights_alone(ast.parse(line)) == [2]
+    assert not_weights_alone(ast.parse(line)) == [1]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "import pickle as p\np.load(f)",
-        "from pickle import loads\nloads(b)",
-        "import joblib\njoblib.load(f)",
-        "from pandas import read_pickle\nread_pickle(f)",
-        "from pickle import Unpickler as U\nU(f)",
-    ],
-)
-def test_unpickling_is_seen(line: str) -> None:
-    assert unpickled(ast.parse(line)) == [2]
-
-
-def test_these_rules_see_what_they_are_for() -> None:
-    """The readers above, on lines that break the rules."""
-    tree = ast.parse("import a.b\nfrom c import d\ndef f():\n    import e\nif TYPE_CHECKING:\n    import g")
-    assert [*imports(tree)] == ["a.b", "c", "e"]
-    assert keywords(ast.parse("torch.load(f, weights_only=False)", mode="eval").body) == {"weights_only": "False"}  # type: ignore[arg-type]
-    assert reachable("lab.cli.reproduce") >= {"lab.records.store", "clrlib._schedules", "clrlib._policy"}
-
-
+@pytest.mark.slow
 def test_a_clone_imports_its_own_lab_and_its_copy_the_copys(tmp_path: Path) -> None:
     """An editable install names the checkout in a .pth file; make writes there the way from the file to the clone."""
     source, built = tmp_path / "source", tmp_path / "built"
@@ -305,7 +206,3 @@ def test_a_clone_imports_its_own_lab_and_its_copy_the_copys(tmp_path: Path) -> N
         code = f"import site; site.addsitedir({str(place)!r}); import lab; print(lab.__file__)"
         done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
         assert Path(done.stdout.strip()) == tmp_path / clone / "lab" / "__init__.py"
-
-
-def test_the_wheel_is_the_library_alone() -> None:
-    assert PROJECT["tool"]["setuptools"]["packages"]["find"]["include"] == ["clrlib*"]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch import multiprocessing, nn
@@ -37,10 +38,11 @@ def half(rank, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_use_the_same_rates_and_train_what_one_trains(tmp_path):
     multiprocessing.spawn(half, (str(tmp_path),), nprocs=2)
-    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
-    (rates, weights), (others, other_weights) = found
+    halves = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    (rates, weights), (others, other_weights) = halves
     assert rates == others == [POLICY(t) for t in range(6)]
     torch.manual_seed(0)
     alone = nn.Linear(4, 2)

@@ -33,29 +33,17 @@ class Net(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def trainer(folder, epochs, **options):
-    return L.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        default_root_dir=folder,
-        **options,
-    )
+def trainer(folder, epochs, accumulate=1):
+    silent = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
+    options = {"max_epochs": epochs, "accumulate_grad_batches": accumulate, "default_root_dir": folder}
+    return L.Trainer(accelerator="cpu", **options, **silent)
 
 
-def test_each_step_uses_the_rate_of_its_iteration(model, loader, policy, used, tmp_path):
+@pytest.mark.parametrize(("epochs", "accumulate"), [(2, 1), (1, 2)])
+def test_each_step_uses_the_rate_of_its_iteration(model, loader, policy, used, tmp_path, epochs, accumulate):
     net = Net(model, policy, used)
-    trainer(tmp_path, 2).fit(net, loader)
-    assert net.rates == [policy(t) for t in range(24)]
-
-
-def test_accumulated_gradients_count_as_one_iteration(model, loader, policy, used, tmp_path):
-    net = Net(model, policy, used)
-    trainer(tmp_path, 1, accumulate_grad_batches=2).fit(net, loader)
-    assert net.rates == [policy(t) for t in range(6)]
+    trainer(tmp_path, epochs, accumulate).fit(net, loader)
+    assert net.rates == [policy(t) for t in range(12 * epochs // accumulate)]
 
 
 def test_a_checkpoint_goes_on_at_its_iteration(model, loader, policy, used, tmp_path):

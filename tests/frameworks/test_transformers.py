@@ -22,20 +22,12 @@ class Net(nn.Module):
         return {"loss": F.cross_entropy(scores, labels), "logits": scores}
 
 
-def trainer(data, policy, used, folder, steps, **options):
+def trainer(data, policy, used, folder, steps, accumulate=1):
     net = Net()
     optimizer = torch.optim.SGD(net.parameters())
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=4,
-        save_steps=6,
-        use_cpu=True,
-        report_to=[],
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        **options,
-    )
+    options = {"max_steps": steps, "save_steps": 6, "gradient_accumulation_steps": accumulate, "use_cpu": True}
+    quiet = {"report_to": [], "disable_tqdm": True, "remove_unused_columns": False}
+    arguments = TrainingArguments(output_dir=str(folder), per_device_train_batch_size=4, **options, **quiet)
     examples = [{"inputs": inputs, "labels": label} for inputs, label in data]
     schedule = ScheduleLR(optimizer, policy)
     return Trainer(net, arguments, train_dataset=examples, optimizers=(optimizer, schedule)), used(optimizer)
@@ -43,7 +35,7 @@ def trainer(data, policy, used, folder, steps, **options):
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_each_step_uses_the_rate_of_its_iteration(data, policy, used, tmp_path, accumulate):
-    training, rates = trainer(data, policy, used, tmp_path, 12, gradient_accumulation_steps=accumulate)
+    training, rates = trainer(data, policy, used, tmp_path, 12, accumulate)
     training.train()
     assert rates == [policy(t) for t in range(12)]
 

@@ -11,19 +11,12 @@ import pytest
 from lab.files import alone, put_in_place, to_json, write_atomically
 
 
-def test_writes_in_a_folder_that_it_makes(tmp_path: Path) -> None:
+def test_writes_in_a_folder_that_it_makes_and_replaces_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "record.json"
-    write_atomically(path, b"content")
-    assert path.read_bytes() == b"content"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_replaces_what_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "record.json"
     for content in (b"a long first content", b"short", b""):
         write_atomically(path, content)
         assert path.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [path]
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
@@ -52,35 +45,20 @@ def test_a_crash_leaves_the_old_file_or_nothing(
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == ([] if old is None else [("record.json", old)])
 
 
-def test_the_content_is_on_the_disk_before_it_has_the_name_and_then_the_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, moments = tmp_path / "record.json", []
-    fsync, replace = os.fsync, Path.replace
-
-    def flushed(handle: int) -> None:
-        about = os.fstat(handle)
-        moments.append("fsync of the folder" if stat.S_ISDIR(about.st_mode) else f"fsync of {about.st_size} bytes")
-        fsync(handle)
-
-    monkeypatch.setattr(os, "fsync", flushed)
-    monkeypatch.setattr(Path, "replace", lambda self, to: (moments.append(f"{to.name}"), replace(self, to))[1])
-    write_atomically(path, b"12345")
-    assert moments == ["fsync of 5 bytes", "record.json", "fsync of the folder"]
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks otherwise")
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_was_downloaded_is_on_the_disk_before_it_has_the_name(
+@pytest.mark.parametrize("kind", ["file", "folder", "content"])
+def test_the_content_is_on_the_disk_before_it_has_the_name_and_then_the_name(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part, whole, flushed = tmp_path / "part", tmp_path / "whole", []
     monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(whole.exists()))
     monkeypatch.setattr(os, "sync", lambda: flushed.append(whole.exists()))
-    part.mkdir() if kind == "folder" else part.write_bytes(b"all of it")
-    put_in_place(part, whole)
-    assert flushed == [False, True], "its content, then its name"
-    assert whole.exists() and not part.exists()
+    if kind == "content":
+        write_atomically(whole, b"all of it")
+    else:
+        part.mkdir() if kind == "folder" else part.write_bytes(b"all of it")
+        put_in_place(part, whole)
+    assert flushed == [False, True] and whole.exists() and not part.exists()
 
 
 def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ import torch
 
 from lab.bench.timing import Contender, time_all
 
+pytestmark = pytest.mark.slow
+
 
 def sleeper(seconds: float) -> Callable[[int], None]:
     assert torch.get_num_threads() == 1 and os.environ["BENCH_MARK"] == "here"

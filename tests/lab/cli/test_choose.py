@@ -1,6 +1,7 @@
 """The validation split chooses, and what it chose is read from a file that nobody types."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +17,19 @@ from lab.cli.choose import best_rate
 from lab.experiments import CONTESTS, SIGMOID_RANGE_TEST, TUNE_FIXED, choices, named
 from lab.experiments.beyond import RATES as EQUAL_RATES
 from lab.experiments.beyond import tuning as equal_tuning
-from lab.experiments.controls import CHOICE, RATES, mean_of_first_stage, tuned
+from lab.experiments.controls import CHOICE, RATES, tuned
 from lab.records import store
 from lab.records.record import Record
 
 
 def tuning(*accuracies: float | None, **settings: str) -> list[Record]:
-    rows = zip(TUNE_FIXED, accuracies, strict=True)
-    return [record(row, accuracy, 0, **settings) for row, accuracy in rows]  # type: ignore[arg-type]
+    return [record(row, end, 0, **settings) for row, end in zip(TUNE_FIXED, accuracies, strict=True)]  # type: ignore[arg-type]
+
+
+def put(place: str, *records: Record) -> None:
+    paths.records(place).mkdir(parents=True, exist_ok=True)
+    for one in records:
+        store.save(one, paths.records(place))
 
 
 @pytest.fixture
@@ -40,39 +46,34 @@ def test_the_rates_rise_by_the_root_of_two_from_0001_to_0006() -> None:
     }
 
 
-def test_the_mean_of_table_2_before_its_drops() -> None:
-    assert mean_of_first_stage() == 0.0019375
-
-
 def test_the_best_is_chosen_of_equals_the_smallest() -> None:
     assert best_rate(tuning(70.0, 71.0, 73.0, 73.0, None, 60.0))[0] == RATES[2]
     rate, names = best_rate([*tuning(70.0, 71.0, 73.0, 75.0, 74.0, 60.0), *seeds(TUNE_FIXED[0], 99.0)[1:]])
     assert rate == RATES[3] and names == [row.run("paper", 0, "cifar10", "float32").name for row in TUNE_FIXED]
 
 
-def test_nothing_is_chosen_from_some_of_them() -> None:
-    with pytest.raises(
-        ValueError, match=r"^5 of 6 tuning records are there; call `make publish ROWS=tune-fixed-0.001`"
-    ):
-        best_rate(tuning(70.0, 71.0, 73.0, 73.0, 74.0, 60.0)[1:])
-    with pytest.raises(ValueError, match=r"^0 of 6 tuning records are there"):
-        best_rate(tuning(*6 * [70.0], data="digits", label="scikit-learn digits"))
-    with pytest.raises(ValueError, match="all tuning trainings diverged"):
-        best_rate(tuning(*6 * [None]))
-    with pytest.raises(ValueError, match="the tuning records are there 2 times; keep those of one device"):
-        best_rate([*tuning(*6 * [70.0]), *tuning(*6 * [70.0], device="cuda")])
+@pytest.mark.parametrize(
+    ("records", "says"),
+    [
+        (tuning(*6 * [70.0])[1:], r"^5 of 6 tuning records are there; call `make publish ROWS=tune-fixed-0.001`"),
+        (tuning(*6 * [70.0], data="digits", label="scikit-learn digits"), r"^0 of 6 tuning records are there"),
+        (tuning(*6 * [None]), "all tuning trainings diverged"),
+        (
+            [*tuning(*6 * [70.0]), *tuning(*6 * [70.0], device="cuda")],
+            "the tuning records are there 2 times; keep those of one device",
+        ),
+    ],
+)
+def test_nothing_is_chosen_from_some_of_them(records: list[Record], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        best_rate(records)
 
 
 def test_the_choice_is_written_beside_the_others(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert choices.rate(CHOICE) is None and not tuned(choices.rate(CHOICE))
     file.write_text('{"another": {"value": [1, 2], "from": ["a"]}}')
-    for place, some in (
-        ("published", tuning(*6 * [70.0])[:3]),
-        ("paper", tuning(69.0, 70.0, 71.0, 72.0, 73.0, 70.0)[3:]),
-    ):
-        paths.records(place).mkdir(parents=True, exist_ok=True)
-        for one in some:
-            store.save(one, paths.records(place))
+    put("published", *tuning(*6 * [70.0])[:3])
+    put("paper", *tuning(69.0, 70.0, 71.0, 72.0, 73.0, 70.0)[3:])
     choose.choose()
     written = json.loads(file.read_text())
     assert written["another"] == {"value": [1, 2], "from": ["a"]}
@@ -82,12 +83,6 @@ def test_the_choice_is_written_beside_the_others(file: Path, capsys: pytest.Capt
     assert others[0].startswith("equal-cosine is not chosen: 0 of 3 tuning records are there; call `make publish ROWS=")
     short, long = tuned(choices.rate(CHOICE))
     assert (short.policy, long.policy) == (MultiStep(0.004, (16_000, 22_000)), MultiStep(0.004, (60_000, 65_000)))
-
-
-def put(place: str, *records: Record) -> None:
-    paths.records(place).mkdir(parents=True, exist_ok=True)
-    for one in records:
-        store.save(one, paths.records(place))
 
 
 def test_every_choice_is_made_from_its_records(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,28 +119,25 @@ def test_bounds_of_the_loss_end_where_its_fall_is_done() -> None:
         bounds_of_loss(replace(test, curves={**curves, "train_loss": [1.0, 1.5, 2.0, 2.0, 2.0]}))
 
 
-@pytest.mark.parametrize("value", [0.1, [0.1], [0.2, 0.1], [0.1, "b"], None])
-def test_what_are_no_bounds_is_refused(file: Path, value: object) -> None:
-    file.write_text(json.dumps({"a": {"value": value, "from": ["a"]}}))
-    with pytest.raises(ValueError, match="no bounds; delete it and call `make choose`"):
-        choices.bounds("a")
+CHOSEN = '{"a": {"value": %s, "from": ["a"]}}'
 
 
 @pytest.mark.parametrize(
-    "content",
-    ["{", "[1]", '{"control-tuned": 0.004}', '{"control-tuned": {"value": 0.004, "from": []}}', '{"a": {"value": 1}}'],
+    ("content", "read", "says"),
+    [
+        *((text, choices.read, "") for text in ("{", "[1]", '{"a": 0.004}', '{"a": {"value": 1}}')),
+        ('{"a": {"value": 0.004, "from": []}}', choices.read, ""),
+        *((CHOSEN % value, lambda: choices.rate("a"), "no learning rate") for value in ('"b"', 4, 10.5, -0.1, "null")),
+        *(
+            (CHOSEN % value, lambda: choices.bounds("a"), "no bounds")
+            for value in (0.1, [0.1], [0.2, 0.1], '[0.1, "b"]', "null")
+        ),
+    ],
 )
-def test_what_is_no_file_of_choices_is_refused(file: Path, content: str) -> None:
+def test_a_choice_that_cannot_be_is_refused(content: str, read: Callable[[], object], says: str, file: Path) -> None:
     file.write_text(content)
-    with pytest.raises(ValueError, match="delete it and call `make choose`"):
-        choices.read()
-
-
-@pytest.mark.parametrize("value", ["high", 4, 10.5, -0.1, None])
-def test_what_is_no_rate_is_refused(file: Path, value: object) -> None:
-    file.write_text(json.dumps({CHOICE: {"value": value, "from": ["a"]}}))
-    with pytest.raises(ValueError, match="no learning rate; delete it and call `make choose`"):
-        choices.rate(CHOICE)
+    with pytest.raises(ValueError, match=f"{says}.*delete it and call `make choose`"):
+        read()
 
 
 def test_a_row_without_its_rate_says_what_chooses_it() -> None:
@@ -157,7 +149,6 @@ def test_a_row_without_its_rate_says_what_chooses_it() -> None:
 
 
 def test_the_published_choice_is_that_of_the_published_records() -> None:
-    """Where it was made."""
     chosen = choices.read().get(CHOICE)
     if chosen is not None:
         assert (chosen["value"], chosen["from"]) == best_rate(store.load_all(paths.records("published")))

@@ -15,10 +15,9 @@ from records import seeds
 from lab import experiments, paths
 from lab.cli import __main__ as command_line
 from lab.cli import reproduce
-from lab.cli.reproduce import check_parameters, cleaned, execute, with_block
+from lab.cli.reproduce import check_parameters, cleaned, with_block
 from lab.data.image_sets import DataError
 from lab.experiments import FIXED
-from lab.show import notebook
 from lab.show.pages import README_MARKS, readme_block, rows_page
 from lab.training import device
 
@@ -36,42 +35,26 @@ def write_notebook(path: Path, *sources: str, parameters: str = PARAMETERS) -> P
     return path
 
 
-def texts(path: Path) -> str:
-    """All that a notebook's cells printed."""
-    book = json.loads(path.read_text())
-    return "".join("".join(output.get("text", ())) for cell in book["cells"] for output in cell.get("outputs", ()))
-
-
-@pytest.mark.parametrize("name", ["profil", "Profile", "seed", ""])
-def test_a_misspelt_parameter_is_refused(tmp_path: Path, name: str) -> None:
-    source = write_notebook(tmp_path / "05_made.ipynb")
-    with pytest.raises(ValueError, match=f"05_made.ipynb has no parameter '{name}'; it has profile, seeds"):
-        execute(source, tmp_path / "out.ipynb", {name: "smoke"})
-    assert [path.name for path in tmp_path.iterdir()] == ["05_made.ipynb"]
-
-
-def test_a_notebook_without_parameters_says_so(tmp_path: Path) -> None:
-    source = write_notebook(tmp_path / "05_made.ipynb", parameters="pass")
-    with pytest.raises(ValueError, match="has no parameter 'profile'; it has none"):
-        check_parameters(source, {"profile": "smoke"})
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"profil": "smoke"}, "05_made.ipynb has no parameter 'profil'; it has profile, seeds"),
         ({"profile": 3}, "05_made.ipynb: parameter profile is 3, a int; give a str"),
-        ({"profile": None}, "05_made.ipynb: parameter profile is None, a NoneType; give a str"),
         ({"profile": "smoke", "seeds": "2"}, "05_made.ipynb: parameter seeds is '2', a str; give a int"),
         ({"seeds": True}, "05_made.ipynb: parameter seeds is True, a bool; give a int"),
     ],
 )
-def test_a_value_of_another_type_is_refused(tmp_path: Path, parameters: dict[str, Any], message: str) -> None:
+def test_a_misspelt_parameter_or_one_of_another_type_is_refused(
+    tmp_path: Path, parameters: dict[str, Any], message: str
+) -> None:
     source = write_notebook(tmp_path / "05_made.ipynb")
-    with pytest.raises(TypeError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         check_parameters(source, parameters)
     check_parameters(source, {"profile": "smoke", "seeds": 2})
 
 
+@pytest.mark.slow
+@pytest.mark.promise
 def test_one_failing_notebook_stops_no_other_and_is_never_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,8 +73,9 @@ def test_one_failing_notebook_stops_no_other_and_is_never_done(
     with pytest.raises(RuntimeError, match=r"2 of 3 notebooks failed: 00_fails, 02_old; see above why$"):
         reproduce.execute_all("smoke")
     assert sorted(path.name for path in built.iterdir()) == ["00_fails.failed.ipynb", "01_runs.ipynb"]
-    assert texts(built / "01_runs.ipynb") == f"{sources} smoke 1\n"
-    assert "so far" in texts(built / "00_fails.failed.ipynb") and "never" not in texts(built / "00_fails.failed.ipynb")
+    assert f"{sources} smoke 1\\n" in (built / "01_runs.ipynb").read_text()
+    failed = (built / "00_fails.failed.ipynb").read_text()
+    assert '"so far\\n"' in failed and '"never\\n"' not in failed
     assert {path.name: path.read_bytes() for path in sources.iterdir()} == before, "the sources are as they were"
     printed = capsys.readouterr().out
     assert "notebook 00_fails failed: " in printed and "ZeroDivisionError" in printed
@@ -123,50 +107,40 @@ def executed(path: Path) -> nbformat.NotebookNode:
         cell.metadata.setdefault("tags", [])
     book.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
     picture = {"image/png": {"alt": "a curve"}}
-    book.cells[2].outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGk="}, metadata=picture)]
+    shown = {"image/png": "aGk=", "application/vnd.jupyter.widget-view+json": {"model_id": "1f0"}}
+    book.cells[2].outputs = [nbformat.v4.new_output("display_data", shown, metadata=picture)]
     path.write_text(nbformat.writes(book))
     return book
 
 
-def test_cleaning_takes_the_timings_and_leaves_the_rest(tmp_path: Path) -> None:
+def test_cleaning_takes_timings_and_widgets_and_leaves_the_rest(tmp_path: Path) -> None:
     book = executed(tmp_path / "made.ipynb")
     text = cleaned(tmp_path / "made.ipynb")
     clean = json.loads(text)
     assert text.endswith("}\n") and not text.endswith("\n\n")
     assert clean["metadata"] == {"kernelspec": book.metadata["kernelspec"], "language_info": {"name": "python"}}
     assert [cell["metadata"] for cell in clean["cells"]] == [{"tags": ["parameters"]}, {}, {}]
-    for what in ("id", "execution_count", "outputs", "source"):
-        before = [cell[what] for cell in json.loads((tmp_path / "made.ipynb").read_text())["cells"]]
-        assert [cell[what] for cell in clean["cells"]] == before, what
-    assert clean["cells"][2]["outputs"][0]["metadata"] == {"image/png": {"alt": "a curve"}}
+    (output,) = clean["cells"][2]["outputs"]
+    assert output["data"] == {"image/png": "aGk="}, "the picture of a widget, whose kernel is gone"
+    assert output["metadata"] == {"image/png": {"alt": "a curve"}}
+    for part in ("id", "execution_count", "source"):
+        before = [cell[part] for cell in json.loads((tmp_path / "made.ipynb").read_text())["cells"]]
+        assert [cell[part] for cell in clean["cells"]] == before
     (tmp_path / "again.ipynb").write_text(text)
     assert cleaned(tmp_path / "again.ipynb") == text
     nbformat.validate(nbformat.reads(text, as_version=4))
-
-
-def test_cleaning_leaves_the_picture_of_a_widget_whose_kernel_is_gone(tmp_path: Path) -> None:
-    book = executed(tmp_path / "made.ipynb")
-    book.cells[2].outputs[0].data["application/vnd.jupyter.widget-view+json"] = {"model_id": "1f0"}
-    (tmp_path / "made.ipynb").write_text(nbformat.writes(book))
-    (output,) = json.loads(cleaned(tmp_path / "made.ipynb"))["cells"][2]["outputs"]
-    assert output["data"] == {"image/png": "aGk="}
 
 
 def test_results_are_replaced_between_the_marks_and_nowhere_else() -> None:
     begin, end = README_MARKS
     text = f"# Title\n\n{begin}\nold\n\nlines\n{end}\n\nThe end, with {begin[5:12]} in it.\n"
     assert with_block(text, README_MARKS, "| new |") == text.replace("old\n\nlines", "| new |")
-    again = with_block(with_block(text, README_MARKS, "| old |"), README_MARKS, "| new |")
-    assert again == with_block(text, README_MARKS, "| new |")
 
 
 BEGIN, END = README_MARKS
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "no marks", BEGIN, END, f"{BEGIN}\n{BEGIN}\n{END}", f"{BEGIN}\n{END}\n{END}", f"{END}\nswapped\n{BEGIN}"],
-)
+@pytest.mark.parametrize("text", ["no marks", BEGIN, f"{BEGIN}\n{BEGIN}\n{END}", f"{END}\nswapped\n{BEGIN}"])
 def test_results_without_their_marks_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"the page must have the marks .* once each, in this order; put them back"):
         with_block(text, README_MARKS, "block")
@@ -206,9 +180,6 @@ def test_an_error_is_one_sentence_and_exit_code_1(
     monkeypatch.setattr(reproduce, "train", raising(kind("seeds is 0; give 1 or more")))
     assert command_line.main(["train"]) == 1
     assert capsys.readouterr() == ("", "error: seeds is 0; give 1 or more\n")
-    monkeypatch.setenv("CLRLIB_TRACEBACK", "1")
-    with pytest.raises(kind, match="seeds is 0"):
-        command_line.main(["train"])
 
 
 @pytest.mark.usefixtures("on_cpu")
@@ -225,96 +196,51 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert capsys.readouterr() == ("", "\nstopped; the same command goes on from here\n")
 
 
-@pytest.mark.usefixtures("on_cpu")
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "--profile", "huge"], "invalid choice: 'huge'"),
-        (["train", "--seeds", "0"], "'0' is not a number of seeds"),
-        (["train", "--jobs", "-1"], "'-1' is not a number of runs"),
-        (["retrain"], "invalid choice: 'retrain'"),
-        ([], "the following arguments are required: command"),
-    ],
-)
-def test_wrong_arguments_are_refused(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reproduce, "train", raising(AssertionError("trains")))
-    assert command_line.main(arguments) == 1
-    assert message in capsys.readouterr().err
-
-
 @pytest.fixture
 def calls(on_cpu: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What reproduce was asked for, with CLRLIB_DATA as it was then."""
-    found: list[tuple[Any, ...]] = []
+    """The calls of reproduce's functions, with the names of the rows and CLRLIB_DATA."""
+    seen: list[tuple[Any, ...]] = []
     for name in ("train", "reproduce", "execute_all", "draw_published", "write_tables", "publish"):
         monkeypatch.setattr(
             reproduce,
             name,
-            lambda *given, name=name, rows=experiments.CATALOGUE, cluster=None: found.append(
+            lambda *given, name=name, rows=experiments.CATALOGUE, cluster=None: seen.append(
                 (name, *given, *(row.name for row in rows if len(rows) < 9), os.environ.get("CLRLIB_DATA"))
             ),
         )
-    return found
+    return seen
 
 
 @pytest.mark.parametrize(
     ("named", "seen"),
-    [("here/cifar", "{cwd}/here/cifar"), ("/data/cifar", "/data/cifar"), ("digits", "digits"), ("", ""), (None, None)],
+    [("here/cifar", "{cwd}/here/cifar"), ("/data/cifar", "/data/cifar"), ("digits", "digits"), ("", "")],
 )
 def test_a_relative_data_folder_is_made_absolute(
-    named: str | None,
-    seen: str | None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    calls: list[tuple[Any, ...]],
+    named: str, seen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]]
 ) -> None:
     """The notebooks run in another folder than the command."""
     monkeypatch.chdir(tmp_path)
-    if named is not None:
-        monkeypatch.setenv("CLRLIB_DATA", named)
+    monkeypatch.setenv("CLRLIB_DATA", named)
     assert command_line.main(["train", "--profile", "smoke"]) == 0
-    assert calls == [("train", "smoke", 1, None, None, seen and seen.format(cwd=tmp_path.resolve()))]
+    assert calls == [("train", "smoke", 1, None, None, seen.format(cwd=tmp_path.resolve()))]
 
 
 @pytest.mark.parametrize(
-    ("line", "call"),
+    ("line", "expected"),
     [
-        ("train", ("train", "quick", 1, None, None)),
-        ("train --budget 25m", ("train", "quick", 1, None, 1500.0)),
-        ("train --profile auto --seeds 3 --jobs 2", ("train", "quick", 3, 2, None)),
-        ("reproduce --profile paper --jobs auto", ("reproduce", "paper", 1, None, None)),
-        ("reproduce --budget 30m", ("reproduce", "quick", 1, None, 1800.0)),
-        ("notebooks --profile smoke", ("execute_all", "smoke")),
-        ("publish --profile paper --seeds 2 --jobs 1", ("publish", 2, 1, None)),
-        ("publish --budget 90s", ("publish", 1, None, 90.0)),
-        ("publish --rows exp,fixed", ("publish", 1, None, None, "fixed", "exp")),
-        ("train --rows exp", ("train", "quick", 1, None, None, "exp")),
-        ("reproduce --rows exp", ("reproduce", "quick", 1, None, None, "exp")),
+        ("train --budget 25m", [("train", "quick", 1, None, 1500.0)]),
+        ("train --profile auto --seeds 3 --jobs 2", [("train", "quick", 3, 2, None)]),
+        ("reproduce --profile paper --jobs auto", [("reproduce", "paper", 1, None, None)]),
+        ("notebooks --profile smoke", [("execute_all", "smoke")]),
+        ("figures", [("draw_published",), ("write_tables",)]),
+        ("publish --profile paper --seeds 2 --jobs 1 --budget 90s", [("publish", 2, 1, 90.0)]),
+        ("publish --rows exp,fixed", [("publish", 1, None, None, "fixed", "exp")]),
+        ("reproduce --rows exp", [("reproduce", "quick", 1, None, None, "exp")]),
     ],
 )
-def test_each_command_calls_its_own(line: str, call: tuple[Any, ...], calls: list[tuple[Any, ...]]) -> None:
+def test_each_command_calls_its_own(line: str, expected: list[tuple[Any, ...]], calls: list[tuple[Any, ...]]) -> None:
     assert command_line.main(line.split()) == 0
-    assert calls == [(*call, None)]
-
-
-def test_figures_writes_the_pages_too(calls: list[tuple[Any, ...]]) -> None:
-    assert command_line.main(["figures"]) == 0
-    assert [name for name, *_ in calls] == ["draw_published", "write_tables"]
-
-
-def test_rows_may_have_spaces_between_them(calls: list[tuple[Any, ...]]) -> None:
-    assert command_line.main(["train", "--rows", " fixed, exp"]) == 0
-    assert calls == [("train", "quick", 1, None, None, "fixed", "exp", None)]
-
-
-def test_a_wrong_row_is_told_before_any_data_are_fetched(
-    on_cpu: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(notebook, "data_for", raising(AssertionError("fetches")))
-    assert command_line.main(["data", "--rows", "fixd"]) == 1
-    assert capsys.readouterr().err.startswith("error: row 'fixd' is not in the catalogue")
+    assert calls == [(*call, None) for call in expected]
 
 
 def test_the_library_alone_says_what_the_lab_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,18 +250,6 @@ def test_the_library_alone_says_what_the_lab_needs(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "lab.errors", None)
     with pytest.raises(SystemExit, match=r"error: the lab needs lab\.errors too, .*; call `make setup`"):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
-
-
-def test_a_misspelt_row_is_one_sentence(capsys: pytest.CaptureFixture[str], calls: list[tuple[Any, ...]]) -> None:
-    assert command_line.main(["publish", "--rows", "fixed,fixd"]) == 1
-    assert capsys.readouterr().err.startswith("error: row 'fixd' is not in the catalogue; give some of fixed, ")
-    assert not calls
-
-
-@pytest.mark.parametrize("budget", ["25", "m", "0s", "-1h", "1d", "nanm", "infh", ""])
-def test_a_budget_that_is_no_time_is_refused(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.main(["publish", f"--budget={budget}"]) == 1
-    assert f"{budget!r} is not a time; give one such as 90s, 25m or 3h" in capsys.readouterr().err
 
 
 def test_auto_is_the_papers_size_with_five_seeds_on_a_gpu(
@@ -356,10 +270,10 @@ def test_all_kinds_of_images_are_one_sweep(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(reproduce.notebook, "data_for", lambda profile: kinds)
     reproduce.train("paper", 1, None, budget=60.0)
     reproduce.train("paper", 1, 3)
-    (runs, _, by_itself, budget, _), (_, _, told, _, _) = calls
+    (runs, _, by_itself, budget, _), (_, _, given, _, _) = calls
     assert {run.data for run in runs} == set(kinds.values()) and budget == 60.0
     assert by_itself == {"cifar10": 4, "imagenette-128": 2, "cifar100": 4}
-    assert set(told.values()) == {3}
+    assert set(given.values()) == {3}
 
 
 def test_what_killed_ones_left_is_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,9 +299,9 @@ def test_what_killed_ones_left_is_cleared(tmp_path: Path, monkeypatch: pytest.Mo
     assert [path for path in (*left, *others) if path.exists()] == others
 
 
-@pytest.mark.parametrize(("precision", "told"), [("float32", True), ("bfloat16", False)])
+@pytest.mark.parametrize(("precision", "warns"), [("float32", True), ("bfloat16", False)])
 def test_publish_says_first_that_another_precision_will_not_stand_in_the_table(
-    precision: str, told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    precision: str, warns: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     published = [replace(record, run=replace(record.run, precision="bfloat16")) for record in seeds(FIXED, 80.0)]
     monkeypatch.setattr(reproduce.store, "load_all", lambda folder: published)
@@ -398,15 +312,15 @@ def test_publish_says_first_that_another_precision_will_not_stand_in_the_table(
     reproduce.publish(seeds=1, jobs=1)
     said = "these trainings are in float32, the published ones in bfloat16: the table of claims will not show them; "
     first = capsys.readouterr().out.splitlines()[0]
-    assert first == (f"{said}PRECISION=bfloat16 trains them alike" if told else "trains")
+    assert first == (f"{said}PRECISION=bfloat16 trains them alike" if warns else "trains")
 
 
-@pytest.mark.parametrize(("named", "told"), [("/data", True), ("digits", False), ("", False)])
+@pytest.mark.parametrize(("named", "warns"), [("/data", True), ("digits", False), ("", False)])
 def test_smoke_says_that_it_does_not_take_the_data_that_are_named(
-    named: str, told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    named: str, warns: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CLRLIB_DATA", named)
     monkeypatch.setattr(reproduce.sweep, "train_missing", lambda *_: None)
     reproduce.train("smoke", 1, 1)
     said = "profile smoke always trains on the digits, not on what DATA or CLRLIB_DATA names\n"
-    assert (said in capsys.readouterr().out) == told
+    assert (said in capsys.readouterr().out) == warns

@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 import torch
 from caffe_in_numpy import convolution, pool
-from torch import nn
+from made_nets import assert_gaussian, seeded
 
-from lab.nets.build import CAFFE_CIFAR10
 from lab.nets.caffe_sigmoid_bn import CaffeBatchNorm, CaffeCifar10SigmoidBN
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -62,19 +57,8 @@ def test_evaluation_uses_and_keeps_the_running_statistics() -> None:
     assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
 
 
-def test_saved_and_loaded_it_weighs_the_past_the_same() -> None:
-    first, second = CaffeBatchNorm(2), CaffeBatchNorm(2)
-    batches = torch.randn(6, 8, 2, 3, 3, generator=seeded(0))
-    for x in batches[:3]:
-        first(x)
-    second.load_state_dict(first.state_dict())
-    for x in batches[3:]:
-        assert torch.equal(first(x), second(x))
-    assert all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
-
-
 def test_parameters_are_caffes() -> None:
-    net = CAFFE_CIFAR10["caffe_cifar10_sigmoid_bn"](torch.zeros(3, 32, 32), seeded(0))
+    net = CaffeCifar10SigmoidBN(torch.zeros(3, 32, 32), seeded(0))
     assert {name: tuple(p.shape) for name, p in net.named_parameters()} == {
         "conv1.weight": (32, 3, 5, 5),
         "conv2.weight": (32, 32, 5, 5),
@@ -82,16 +66,12 @@ def test_parameters_are_caffes() -> None:
         "ip1.weight": (10, 1024),
         "ip1.bias": (10,),
     }
-    assert sum(p.numel() for p in net.parameters()) == 89_450
     weights, bias = net.parameter_groups(weight_decay=0.5)
     assert len(weights["params"]) == 4 and (weights["lr_mult"], weights["weight_decay"]) == (1, 0.5)
     assert bias["params"] == [net.ip1.bias] and (bias["lr_mult"], bias["weight_decay"]) == (1, 0)
 
 
-def test_the_first_weights_have_caffes_spread_and_every_parameter_gets_a_gradient() -> None:
+def test_the_first_weights_have_caffes_spread() -> None:
     net = CaffeCifar10SigmoidBN(torch.zeros(3, 32, 32), seeded(0))
     for layer, std in ((net.conv1, 1e-4), (net.conv2, 0.01), (net.conv3, 0.01), (net.ip1, 0.01)):
-        assert layer.weight.std().item() == pytest.approx(std, rel=0.05)
-    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=seeded(2))
-    nn.functional.cross_entropy(net(images), torch.arange(4)).backward()
-    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
+        assert_gaussian(layer.weight, std)

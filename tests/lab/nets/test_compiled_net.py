@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from made_nets import seeded
 from torch import Tensor
 
 from clrlib import Fixed
-from lab import files
 from lab.data.image_sets import ImageSet
 from lab.experiments.run import Run
 from lab.nets import build, kernels
@@ -24,7 +24,6 @@ from lab.nets.caffe_cifar10 import CaffeCifar10Full
 from lab.nets.kernels import library, net
 from lab.nets.kernels.net import CompiledNet
 from lab.records import checkpoints, provenance, trainer
-from lab.records.record import Record
 from lab.records.trainer import train
 from lab.training.loop import Training
 
@@ -35,11 +34,6 @@ CPU = torch.device("cpu")
 CLOSE = 1e-5  # RMS of the error over RMS of the value
 TIE = 3e-5  # two values nearer than this share of the layer's RMS: rounding may decide between them
 RUN = Run("made", Fixed(0.001), 12, data="made", batch=24, evaluate_every=5)
-Errors = dict[str, tuple[float, float]]  # of the compiled net and of torch's float32
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def smooth_images(count: int) -> Tensor:
@@ -82,9 +76,9 @@ def away_from_ties(**options: Any) -> Tensor:
     x = exact.conv2(exact.lrn(largest.relu()))
     far &= apart(x, x)
     x = exact.conv3(exact.lrn(F.avg_pool2d(x.relu(), 3, 2, ceil_mode=True)))
-    found = IMAGES[far & apart(x, x)]
-    assert len(found) >= 24
-    return found
+    images = IMAGES[far & apart(x, x)]
+    assert len(images) >= 24
+    return images
 
 
 def apart(gaps: Tensor, values: Tensor) -> Tensor:
@@ -93,9 +87,9 @@ def apart(gaps: Tensor, values: Tensor) -> Tensor:
 
 
 def compiled(built: CaffeCifar10Full) -> CompiledNet:
-    found = build.compiled(built, "float32", CPU)
-    assert found is not None
-    return found
+    kernel = build.compiled(built, "float32", CPU)
+    assert kernel is not None
+    return kernel
 
 
 def with_torch(built: CaffeCifar10Full, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -120,45 +114,30 @@ def relative(values: Tensor, exact: Tensor) -> float:
     return float((values.double() - exact).square().mean().sqrt() / exact.square().mean().sqrt())
 
 
-def errors(built: CaffeCifar10Full, images: Tensor, labels: Tensor, patch: pytest.MonkeyPatch) -> Errors:
+def assert_close(built: CaffeCifar10Full, images: Tensor, labels: Tensor) -> None:
     """Relative RMS errors against float64 of scores, loss and each parameter's gradient."""
     exact = with_torch(copy.deepcopy(built).double(), images, labels)
     ours = with_kernel(built, images, labels)
-    with patch.context() as for_now:
-        for_now.setenv("CLRLIB_KERNELS", "torch")
-        torchs = with_torch(built, images, labels)
-    return {name: (relative(ours[name], exact[name]), relative(torchs[name], exact[name])) for name in exact}
-
-
-def assert_close(found: Errors) -> None:
-    table = "\n".join(f"{name:12} {ours:.1e}, torch's float32 {torchs:.1e}" for name, (ours, torchs) in found.items())
-    print(table)
-    assert max(ours for ours, _ in found.values()) < CLOSE, f"relative RMS errors against float64:\n{table}"
+    errors = {name: relative(ours[name], exact[name]) for name in exact}
+    assert max(errors.values()) < CLOSE, errors
 
 
 @pytest.mark.parametrize("alone", [None, "conv1", "conv2", "conv3"])
-def test_forward_data_gradient_and_weight_gradient_are_those_of_float64(
-    alone: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_forward_data_gradient_and_weight_gradient_are_those_of_float64(alone: str | None) -> None:
     """Of all layers at once, and of each alone: its data gradient is then what the gradients of those before show."""
-    built = made(alone=alone)
     images = away_from_ties(alone=alone)
-    assert_close(errors(built, images, LABELS[: len(images)], monkeypatch))
+    assert_close(made(alone=alone), images, LABELS[: len(images)])
 
 
 @pytest.mark.parametrize("options", [{"lrn": False}, {"scale": 1 / 255}, {"classes": 2}, {"classes": 16}], ids=str)
-def test_its_options_are_torchs(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    built = made(**options)
-    images = away_from_ties(**options)[:24]
-    assert_close(errors(built, images, LABELS[:24], monkeypatch))
+def test_its_options_are_torchs(options: dict[str, Any]) -> None:
+    assert_close(made(**options), away_from_ties(**options)[:24], LABELS[:24])
 
 
-@pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 24, 100, 128, 130])
-def test_batches_of_any_size(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 100, 130])
+def test_batches_of_any_size(batch: int) -> None:
     """Blocks hold four images: the last of them may be short, and there may be fewer than chains."""
-    built = made()
-    images = away_from_ties().repeat(6, 1, 1, 1)[:batch]
-    assert_close(errors(built, images, LABELS[:batch], monkeypatch))
+    assert_close(made(), away_from_ties().repeat(6, 1, 1, 1)[:batch], LABELS[:batch])
 
 
 def test_a_batch_leaves_nothing_behind_for_the_next() -> None:
@@ -174,60 +153,42 @@ def test_a_batch_leaves_nothing_behind_for_the_next() -> None:
         assert all(torch.equal(p.grad, expected[name]) for name, p in built.named_parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("count", range(1, 10))
-def test_scores_of_any_number_of_images(count: int) -> None:
-    built = made()
-    exact = copy.deepcopy(built).double()(IMAGES[:count]).detach()
-    assert relative(compiled(built).scores(IMAGES[:count]), exact) < CLOSE
-
-
 def test_images_and_weights_in_any_order_of_memory() -> None:
     """What torch calls contiguous, channels-last or transposed are the same values."""
     built = made()
     expected = with_kernel(built, IMAGES[:9], LABELS[:9])
     turned, strided = IMAGES[:9].to(memory_format=torch.channels_last), LABELS[:9].repeat_interleave(2)[::2]
-    for found in (
+    for other in (
         with_kernel(built, turned, strided),
         with_kernel(made().to(memory_format=torch.contiguous_format), IMAGES[:9], LABELS[:9]),
     ):
-        assert all(torch.equal(found[name], value) for name, value in expected.items())
+        assert all(torch.equal(other[name], value) for name, value in expected.items())
 
 
-def losses(run: Run, images: ImageSet) -> Tensor:
-    trained = Training(run, images)
-    batches = trained.images.batches(trained.order, 0, run.iterations)
-    found = []
-    for batch in batches:
-        found.append(trained.step(*batch))
-        trained.schedule.step()
-    return torch.stack(found)
-
-
-def test_the_first_50_losses_are_torchs(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = replace(RUN, iterations=50, batch=12)
-    ours = losses(run, images)
-    monkeypatch.setenv("CLRLIB_KERNELS", "torch")
-    torchs = losses(run, images)
+def test_the_first_50_losses_are_torchs(images: ImageSet) -> None:
+    run = replace(RUN, iterations=50, batch=12, evaluate_every=1)
+    losses = []
+    for way in ("winograd", "torch"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CLRLIB_KERNELS", way)
+            losses.append(torch.tensor(train(run, images).curves["train_loss"]))
+    ours, torchs = losses
     assert (ours - torchs).abs().max() < 1e-3
     assert ours[-1] < 0.9 * ours[0], "it learns"
-
-
-def bits(record: Record, weights: dict[str, Tensor]) -> str:
-    return json.dumps([record.curves, record.diverged_at]) + repr([w.tolist() for w in weights.values()])
 
 
 def trained(images: ImageSet, file: Path | None = None, report: Callable[[Training], None] | None = None) -> str:
     """All bits of the record's curves and of the weights at the end."""
     kept: dict[str, Tensor] = {}
 
-    def told(t: Training) -> None:
+    def keep(t: Training) -> None:
         kept.update({name: value.clone() for name, value in t.net.state_dict().items()})
         if report is not None:
             report(t)
 
-    record = train(RUN, images, file, told)
+    record = train(RUN, images, file, keep)
     assert record.machine["kernels"] == "winograd"
-    return bits(record, kept)
+    return json.dumps([record.curves, record.diverged_at]) + repr([w.tolist() for w in kept.values()])
 
 
 def test_the_same_bits_for_any_number_of_threads_resumed_or_not(
@@ -256,6 +217,7 @@ def test_the_same_bits_for_any_number_of_threads_resumed_or_not(
     assert trained(images, tmp_path / "run.pt") == expected
 
 
+@pytest.mark.slow
 def test_avx2_gives_what_avx512_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     """One source; the vectors are 8 or 16 lanes wide."""
     if platform.machine() != "x86_64":
@@ -272,11 +234,9 @@ def test_avx2_gives_what_avx512_gives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 @pytest.mark.parametrize("where", ["conv1.weight", "conv2.weight", "conv3.bias", "ip1.weight"])
-@pytest.mark.parametrize("way", ["winograd", "torch"])
-def test_broken_weights_end_the_training_as_with_torch(
-    few: ImageSet, broken: float, where: str, way: str, monkeypatch: pytest.MonkeyPatch
+def test_weights_that_are_not_finite_end_the_training(
+    few: ImageSet, broken: float, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CLRLIB_KERNELS", way)
     step = Training.step
 
     def breaking(self: Training, images: Tensor, labels: Tensor) -> Tensor:
@@ -293,11 +253,9 @@ def test_broken_weights_end_the_training_as_with_torch(
     ("run", "classes", "taken"),
     [
         (RUN, 4, "winograd"),
-        (RUN, 16, "winograd"),
         (RUN, 17, "fused"),
         (replace(RUN, precision="bfloat16"), 4, "fused"),
         (replace(RUN, net="caffe_cifar10_full_without_lrn"), 4, "winograd"),
-        (replace(RUN, net="caffe_cifar10_full_scaled_inputs"), 4, "winograd"),
         (replace(RUN, net="caffe_cifar10_sigmoid_bn"), 4, "fused"),
     ],
 )
@@ -346,8 +304,3 @@ def test_another_net_is_refused() -> None:
     for other in (made().double(), made(classes=17)):
         with pytest.raises(ValueError, match=r"give a Caffe net in float32 on the CPU, of at most 16 classes"):
             CompiledNet(other, other.mean_image, 1.0, 0.0)
-
-
-def test_a_record_of_it_is_written_and_read(few: ImageSet) -> None:
-    record = train(RUN, few)
-    assert Record.from_json(json.loads(files.to_json(record.to_json()))).machine["kernels"] == "winograd"

@@ -5,19 +5,14 @@ from math import ceil
 import pytest
 import torch
 import torch.nn.functional as F
-import torchvision
 from caffe_in_numpy import pool
+from made_nets import assert_gaussian, seeded
 from torch import Tensor, nn
 
 from lab.nets.imagenet import AlexNet, GoogLeNet
-from lab.training.loop import mean_loss
 
 Weights = dict[str, Tensor]
 Net = AlexNet | GoogLeNet
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def pictures(side: int, count: int = 2) -> Tensor:
@@ -38,10 +33,9 @@ def googlenet() -> GoogLeNet:
 
 @pytest.fixture(params=["alexnet", "googlenet"])
 def net(request: pytest.FixtureRequest) -> Net:
-    """One of them, in training; to be looked at, not changed."""
+    """One of them, to be looked at, not changed."""
     chosen: Net = request.getfixturevalue(request.param)
-    chosen.zero_grad()
-    return chosen.train()
+    return chosen
 
 
 def doubled(net: nn.Module) -> Weights:
@@ -135,23 +129,15 @@ def lively() -> GoogLeNet:
     return net
 
 
-@pytest.fixture(scope="module")
-def expected(lively: GoogLeNet) -> list[Tensor]:
-    return caffes_googlenet(doubled(lively), pictures(112))
-
-
-def test_googlenets_scores_are_caffes(lively: GoogLeNet, expected: list[Tensor]) -> None:
+def test_googlenets_scores_are_caffes_and_in_training_all_three(lively: GoogLeNet) -> None:
+    expected = caffes_googlenet(doubled(lively), pictures(112))
     close(lively, pictures(112), expected[0])
-
-
-def test_googlenets_three_scores_in_training_are_caffes(lively: GoogLeNet, expected: list[Tensor]) -> None:
     lively.train()
     for layer in lively.modules():
         if isinstance(layer, nn.Dropout):
             layer.eval()
     with torch.no_grad():
         scores = lively(pictures(112).float())
-    assert isinstance(scores, tuple)
     for ours, caffes in zip(scores, expected, strict=True):
         torch.testing.assert_close(ours.double(), caffes, rtol=0, atol=2e-5 * caffes.abs().max().item())
 
@@ -172,48 +158,11 @@ ALEXNET = {  # num_output, channels seen, kernel
 
 def test_parameters_at_full_size_are_caffes() -> None:
     with torch.device("meta"):
-        alexnet, googlenet = AlexNet(227, seeded(0)), GoogLeNet(224, seeded(0))
-    assert sum(p.numel() for p in alexnet.parameters()) == 60_965_224
-    assert sum(p.numel() for p in googlenet.parameters()) == 13_378_280
-    shapes = {name: tuple(p.shape) for name, p in alexnet.named_parameters()}
-    weights = {f"{name}.weight": shape for name, shape in ALEXNET.items()}
-    assert shapes == weights | {f"{name}.bias": shape[:1] for name, shape in ALEXNET.items()}
-
-
-def test_parameter_count_of_googlenet_is_the_sum_of_its_table() -> None:
-    """Going deeper with convolutions (arXiv 1409.4842), table 1: channels out of each part of each module."""
-    table = [
-        (64, 96, 128, 16, 32, 32),
-        (128, 128, 192, 32, 96, 64),
-        (192, 96, 208, 16, 48, 64),
-        (160, 112, 224, 24, 64, 64),
-        (128, 128, 256, 24, 64, 64),
-        (112, 144, 288, 32, 64, 64),
-        (256, 160, 320, 32, 128, 128),
-        (256, 160, 320, 32, 128, 128),
-        (384, 192, 384, 48, 128, 128),
-    ]
-    total, channels = (7 * 7 * 3 + 1) * 64 + (64 + 1) * 64 + (9 * 64 + 1) * 192, 192
-    outputs = []
-    for one, reduce3, three, reduce5, five, pooled in table:
-        total += (
-            (channels + 1) * (one + reduce3 + reduce5 + pooled) + (9 * reduce3 + 1) * three + (25 * reduce5 + 1) * five
-        )
-        channels = one + three + five + pooled
-        outputs.append(channels)
-    assert outputs == [256, 480, 512, 512, 512, 528, 832, 832, 1024]
-    auxiliary = sum((c + 1) * 128 + (4 * 4 * 128 + 1) * 1024 + (1024 + 1) * 1000 for c in (512, 528))
-    assert total + (1024 + 1) * 1000 + auxiliary == 13_378_280
-
-
-def test_other_class_counts_change_the_classifiers_alone() -> None:
-    with torch.device("meta"):
-        nets = [
-            (make(size, seeded(0), classes=c), c) for make, size in ((AlexNet, 227), (GoogLeNet, 224)) for c in (10, 7)
-        ]
-    counts = [sum(p.numel() for p in net.parameters()) for net, _ in nets]
-    assert counts[0] - counts[1] == 3 * (4096 + 1)
-    assert counts[2] - counts[3] == 3 * 3 * (1024 + 1)
+        shapes = {name: tuple(p.shape) for name, p in AlexNet(227, seeded(0)).named_parameters()}
+    assert shapes == {
+        **{f"{name}.weight": shape for name, shape in ALEXNET.items()},
+        **{f"{name}.bias": shape[:1] for name, shape in ALEXNET.items()},
+    }
 
 
 @pytest.mark.parametrize(
@@ -233,10 +182,7 @@ def test_alexnet_starts_gaussian_with_caffes_deviations_and_biases(
     alexnet: AlexNet, layer: str, std: float, bias: float
 ) -> None:
     part = alexnet.get_submodule(layer)
-    unit = part.weight.detach().flatten()[:1_000_000] / std
-    assert unit.std().item() == pytest.approx(1, abs=4 / (2 * len(unit)) ** 0.5)
-    assert unit.mean().item() == pytest.approx(0, abs=4 / len(unit) ** 0.5)
-    assert (unit**4).mean().item() == pytest.approx(3, abs=4 * (96 / len(unit)) ** 0.5)  # a uniform one has 1.8
+    assert_gaussian(part.weight, std)
     assert torch.equal(part.bias, torch.full_like(part.bias, bias))
 
 
@@ -260,109 +206,49 @@ def test_googlenets_biases_start_at_a_fifth_but_for_the_three_classifiers(google
     assert all(values == {fifth} for name, values in biases.items() if name not in zero)
 
 
-def test_weights_come_from_the_generator_alone(net: Net) -> None:
-    torch.manual_seed(1234)
-    same = type(net)(91, seeded(0), classes=10).state_dict()
-    assert all(torch.equal(value, same[name]) for name, value in net.state_dict().items())
-
-
-def test_another_generator_makes_another_net(googlenet: GoogLeNet) -> None:
-    other = GoogLeNet(91, seeded(1), classes=10).state_dict()
-    weights = [name for name in other if name.endswith("weight")]
-    assert not any(torch.equal(googlenet.state_dict()[name], other[name]) for name in weights)
-
-
 def test_biases_learn_twice_as_fast_and_do_not_decay(net: Net) -> None:
     names = {parameter: name for name, parameter in net.named_parameters()}
     groups = net.parameter_groups(weight_decay=0.5)
-    told = {names[p]: (group["lr_mult"], group["weight_decay"]) for group in groups for p in group["params"]}
-    assert sum(len(group["params"]) for group in groups) == len(told) == len(names)
-    assert told == {name: (1.0, 0.5) if name.endswith(".weight") else (2.0, 0.0) for name in names.values()}
+    listed = {names[p]: (group["lr_mult"], group["weight_decay"]) for group in groups for p in group["params"]}
+    assert sum(len(group["params"]) for group in groups) == len(listed) == len(names)
+    assert listed == {name: (1.0, 0.5) if name.endswith(".weight") else (2.0, 0.0) for name in names.values()}
     assert groups[0]["lr_mult"] == 1, "a record's lr is the first group's"
 
 
 # --- training and evaluation ---------------------------------------------------------------------------------------
 
 
-def test_a_gradient_reaches_every_parameter(net: Net) -> None:
-    torch.manual_seed(0)
-    mean_loss(net(pictures(91, 4).float()), torch.arange(4)).backward()
-    reached = {name: float(p.grad.abs().max()) if p.grad is not None else 0.0 for name, p in net.named_parameters()}
-    assert min(reached.values()) > 1e-8, min(reached, key=reached.__getitem__)
-
-
-def test_shapes(alexnet: AlexNet, googlenet: GoogLeNet) -> None:
-    x = pictures(91, 3).float()
-    assert alexnet.train()(x).shape == alexnet.eval()(x).shape == (3, 10)
-    assert [scores.shape for scores in googlenet.train()(x)] == [(3, 10)] * 3
-    assert googlenet.eval()(x).shape == (3, 10)
-
-
-@pytest.mark.parametrize("size", [64, 112, 128])
-@pytest.mark.parametrize("make", [AlexNet, GoogLeNet])
-def test_both_fit_images_of_other_sizes(make: type[Net], size: int) -> None:
-    with torch.device("meta"):
-        net = make(size, seeded(0), classes=10).eval()
-        assert net(torch.empty(2, 3, size, size)).shape == (2, 10)
-
-
 def dropped(net: Net, x: Tensor) -> dict[str, float]:
-    """The share of what goes into each dropout that it drops; what it keeps is scaled up by 1 / (1 - that)."""
-    seen: dict[str, list[tuple[Tensor, Tensor]]] = {}
-    hooks = [
-        layer.register_forward_hook(lambda _, args, y, name=name: seen.setdefault(name, []).append((args[0], y)))
-        for name, layer in net.named_modules()
-        if isinstance(layer, nn.Dropout)
-    ]
+    """By dropout layer the share that it drops of what goes in; what it keeps is scaled up by 1 / (1 - that)."""
+    shares = {}
+
+    def look(layer: nn.Module, before: tuple[Tensor], after: Tensor) -> None:
+        some = before[0] > 0
+        share = (after[some] == 0).float().mean().item()
+        left = some & (after > 0)
+        assert (after[left] / before[0][left]).mean().item() == pytest.approx(1 / (1 - round(share, 1)), rel=1e-4)
+        shares[names[layer]] = share
+
+    names = {layer: name for name, layer in net.named_modules() if isinstance(layer, nn.Dropout)}
+    hooks = [layer.register_forward_hook(look) for layer in names]
     with torch.no_grad():
-        net(x)
+        net.train()(x)
     for hook in hooks:
         hook.remove()
-    shares = {}
-    for name, times in seen.items():
-        for k, (before, after) in enumerate(times):
-            some = before > 0
-            share = (after[some] == 0).float().mean().item()
-            left = some & (after > 0)
-            factor = (after[left] / before[left]).mean().item()
-            assert factor == pytest.approx(1 / (1 - round(share, 1)), rel=1e-4)
-            shares[f"{name}.{k}"] = share
     return shares
 
 
 def test_dropout_is_caffes_in_training(alexnet: AlexNet, googlenet: GoogLeNet) -> None:
     torch.manual_seed(0)
     x = pictures(91, 8).float()
-    assert dropped(alexnet.train(), x) == pytest.approx({"dropout.0": 0.5, "dropout.1": 0.5}, abs=0.02)
-    rates = {"dropout.0": 0.4, "auxiliary.0.dropout.0": 0.7, "auxiliary.1.dropout.0": 0.7}
-    assert dropped(googlenet.train(), x) == pytest.approx(rates, abs=0.02)
+    assert dropped(alexnet, x) == pytest.approx({"dropout": 0.5}, abs=0.02)
+    rates = {"dropout": 0.4, "auxiliary.0.dropout": 0.7, "auxiliary.1.dropout": 0.7}
+    assert dropped(googlenet, x) == pytest.approx(rates, abs=0.02)
 
 
-def test_evaluation_drops_nothing_and_draws_nothing(net: Net) -> None:
+def test_evaluation_draws_nothing(net: Net) -> None:
     x, before = pictures(91).float(), torch.get_rng_state()
     net.eval()
     with torch.no_grad():
         assert torch.equal(net(x), net(x))
     assert torch.equal(torch.get_rng_state(), before)
-    assert set(dropped(net, x).values()) == {0.0}
-    with torch.no_grad():
-        one, two = (net.train()(x) for _ in range(2))
-    pairs = zip(one, two, strict=True) if isinstance(one, tuple) else [(one, two)]
-    assert not any(torch.equal(a, b) for a, b in pairs)
-
-
-def test_torchvisions_nets_of_the_same_names_are_others(alexnet: AlexNet, googlenet: GoogLeNet) -> None:
-    """One tower and padding there; batch normalisation, and 3x3 where the paper has 5x5."""
-    with torch.device("meta"):
-        their_alexnet = torchvision.models.alexnet()
-        their_googlenet = torchvision.models.googlenet(init_weights=False)
-    assert sum(p.numel() for p in their_alexnet.parameters()) == 61_100_840
-    assert sum(p.numel() for p in their_googlenet.parameters()) == 13_004_888
-    assert their_alexnet.features[0].out_channels == 64 and alexnet.conv1.out_channels == 96
-    assert their_alexnet.features[0].padding == (2, 2) and alexnet.conv1.padding == (0, 0)
-    assert [layer.groups for layer in (alexnet.conv1, alexnet.conv2, alexnet.conv3, alexnet.conv4, alexnet.conv5)] == [
-        *(1, 2, 1, 2, 2)
-    ]
-    assert their_googlenet.inception3a.branch3[1].conv.kernel_size == (3, 3)
-    assert googlenet.get_submodule("modules_by_name.3a.five").kernel_size == (5, 5)
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in googlenet.modules())

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -84,19 +86,10 @@ def test_where_they_cannot_be_had_it_says_so_and_goes_on_with_torch(
     assert not elsewhere.exists() or not list(elsewhere.iterdir()), "nothing half made stays"
 
 
-def test_a_folder_that_cannot_be_written_is_no_crash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(paths, "BUILD", tmp_path / "file")
-    assert not kernels.load.__wrapped__()
-    assert "the CPU kernels could not be loaded (" in capfd.readouterr().err
-
-
 WHOLE = sealed(io.BytesIO(bytes(range(256)) * 40))
 
 
-@pytest.mark.parametrize("left", [WHOLE[: int(share * len(WHOLE))] for share in (0, 0.05, 0.3, 0.6, 0.999)], ids=len)
+@pytest.mark.parametrize("left", [WHOLE[: int(share * len(WHOLE))] for share in (0, 0.3, 0.999)], ids=len)
 @pytest.mark.parametrize("damaged", [0, 1])
 def test_what_a_power_cut_left_of_a_library_is_compiled_again_and_not_loaded(
     left: bytes, damaged: int, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -140,23 +133,21 @@ def test_a_compiler_may_come_with_options(elsewhere: Path, monkeypatch: pytest.M
 def test_another_processor_torch_compiler_or_source_gets_a_library_of_its_own(
     made: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {made.file()}
+    names = {made.file()}
     for source in made.sources:
         shutil.copy(library.HERE / source, tmp_path)
     monkeypatch.setattr(library, "HERE", tmp_path)
-    for source in made.sources:
-        with (tmp_path / source).open("a") as file:
-            file.write("\n")
-        files.add(made.file())
-    monkeypatch.setattr(torch, "__version__", "0.0")
-    files.add(made.file())
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    files.add(made.file())
-    monkeypatch.setenv("CXX", "clang++")
-    files.add(made.file())
-    monkeypatch.setattr(library, "OPTIONS", [*library.OPTIONS, "-g"])
-    files.add(made.file())
-    assert len(files) == 5 + len(made.sources)
+    changes: list[Callable[[], object]] = [
+        *(partial((tmp_path / source).write_text, "changed") for source in made.sources),
+        lambda: monkeypatch.setattr(torch, "__version__", "0.0"),
+        lambda: monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True}),
+        lambda: monkeypatch.setenv("CXX", "clang++"),
+        lambda: monkeypatch.setattr(library, "OPTIONS", [*library.OPTIONS, "-g"]),
+    ]
+    for change in changes:
+        change()
+        assert made.file() not in names
+        names.add(made.file())
 
 
 def test_every_file_that_is_included_is_named() -> None:
@@ -167,6 +158,7 @@ def test_every_file_that_is_included_is_named() -> None:
         assert {made.sources[0], *included} == set(made.sources)
 
 
+@pytest.mark.slow
 @compiled
 def test_a_second_openmp_is_not_brought_along() -> None:
     code = (

@@ -8,7 +8,6 @@ import pytest
 
 from clrlib import Fixed
 from lab.experiments.run import Run
-from lab.lines import duration
 from lab.sweep import progress
 from lab.sweep.progress import Progress
 
@@ -29,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def training(done: int, accuracy: float = 0.5, seconds: float = 100.0, diverged_at: int | None = None) -> Any:
     run = Run("clr-table2", Fixed(0.1), iterations=25_000, seed=3)
-    curves = {"test_accuracy": [0.1, accuracy]}
+    curves = {"test_accuracy": [0.1, accuracy] if done else []}
     return SimpleNamespace(run=run, done=done, curves=curves, seconds=seconds, diverged_at=diverged_at)
 
 
@@ -61,12 +60,20 @@ def test_a_resumed_training_is_timed_from_where_it_was_taken_up(
     assert "20.0 it/s  4 min left" in capsys.readouterr().out
 
 
-def test_the_end_is_always_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    Progress()(training(25_000, accuracy=0.8141, seconds=4000))
-    assert capsys.readouterr().out == "clr-table2       seed 3  25,000/25,000 it   81.4 %  done in 1 h 07 min\n"
+@pytest.mark.parametrize(
+    ("ended", "says"),
+    [
+        (training(25_000, accuracy=0.8141, seconds=4000), "25,000/25,000 it   81.4 %  done in 1 h 07 min\n"),
+        (training(500, diverged_at=523), "   500/25,000 it  diverged at iteration 523\n"),
+        (training(0, diverged_at=2), "     0/25,000 it  diverged at iteration 2\n"),  # before the first evaluation
+    ],
+)
+def test_the_end_is_always_printed(clock: Clock, ended: Any, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Progress()(ended)
+    assert capsys.readouterr().out == f"clr-table2       seed 3  {says}"
 
 
-def test_beside_a_bar_the_end_alone_is_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_beside_a_bar_the_end_alone_is_printed(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     count = np.zeros(2, np.int64)
     report = Progress(often=False, count=count)
     for done in (500, 1000, 25_000):
@@ -76,18 +83,6 @@ def test_beside_a_bar_the_end_alone_is_told(clock: Clock, capsys: pytest.Capture
     assert capsys.readouterr().out == "clr-table2       seed 3  25,000/25,000 it   50.0 %  done in 2 min\n"
 
 
-def test_divergence_is_always_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    Progress()(training(500, diverged_at=523))
-    assert capsys.readouterr().out == "clr-table2       seed 3     500/25,000 it  diverged at iteration 523\n"
-
-
-def test_divergence_before_the_first_evaluation_is_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    at_once = training(0, diverged_at=2)
-    at_once.curves["test_accuracy"] = []
-    Progress()(at_once)
-    assert "0/25,000 it  diverged at iteration 2\n" in capsys.readouterr().out
-
-
 def test_what_was_done_before_is_counted_apart() -> None:
     """By whole evaluations: the first that it is told of is the first after the checkpoint."""
     count = np.zeros(2, np.int64)
@@ -95,19 +90,3 @@ def test_what_was_done_before_is_counted_apart() -> None:
     for done in (20_000, 20_500):
         report(training(done))
         assert [*count] == [done, 20_000 - training(0).run.evaluate_every]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0 s"),
-        (89.4, "89 s"),
-        (91, "2 min"),
-        (3569, "59 min"),
-        (3571, "1 h 00 min"),
-        (7199, "2 h 00 min"),
-        (360_000, "100 h 00 min"),
-    ],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

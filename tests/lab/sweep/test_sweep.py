@@ -52,20 +52,21 @@ def one_thread_each(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
-def apart_from_timings(record: Record) -> Record:
-    return replace(record, seconds=0.0, iterations_per_second=None, peak_memory={})
+def records(folder: Path) -> list[Record]:
+    """All in a folder, apart from timings."""
+    return [replace(r, seconds=0.0, iterations_per_second=None, peak_memory={}) for r in store.load_all(folder)]
 
 
+@pytest.mark.slow
+@pytest.mark.promise
 def test_one_or_two_at_a_time_give_the_same_records(
     tmp_path: Path, one_thread_each: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    found = {}
     for jobs in (1, 2):
         train_missing(RUNS, tmp_path / str(jobs), jobs)
-        found[jobs] = [apart_from_timings(record) for record in store.load_all(tmp_path / str(jobs))]
-    assert found[1] == found[2]
-    assert sorted(record.run.name for record in found[1]) == sorted(run.name for run in RUNS)
-    assert {record.machine["threads"] for record in found[2]} == {1}
+    one, two = (records(tmp_path / str(jobs)) for jobs in (1, 2))
+    assert one == two and {record.run.name for record in one} == {run.name for run in RUNS}
+    assert {record.machine["threads"] for record in two} == {1}
     out, err = capfd.readouterr()
     assert out.count("done in ") == out.count("total: ") == 2 * len(RUNS)
     assert (out + err).replace("\n", "").isprintable(), "a log has no control characters"
@@ -97,41 +98,33 @@ def test_only_what_is_missing_is_trained(
 def test_a_broken_record_stops_the_sweep_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> Record:
-        raise AssertionError("trained")
-
-    monkeypatch.setattr(store, "train", refuse)
+    monkeypatch.setattr(store, "train", None)
     (tmp_path / f"{RUNS[2].name}.json").write_text("{}")
     with pytest.raises(ValueError, match=f"{RUNS[2].name}.json is not a whole record"):
         train_missing(RUNS, tmp_path, jobs=1)
 
 
-@pytest.mark.parametrize(("cores", "jobs", "threads"), [(4, 1, 4), (4, 2, 2), (4, 3, 1), (4, 8, 1), (1, 1, 1)])
+@pytest.mark.parametrize(
+    ("cores", "jobs", "groups", "says"),
+    [
+        (4, 1, [(1, [4, 4, 4, 4])], "1 at a time"),
+        (4, 3, [(3, [1, 1, 1, 1])], "3 at a time"),
+        (4, 8, [(4, [1, 1, 1, 1])], "at a time"),  # no more processes than runs
+        (1, 1, [(1, [1, 1, 1, 1])], "1 at a time"),
+        (4, {"digits": 2, "small": 2, "large": 1}, [(2, [2, 2]), (1, [4, 4])], "2, then 1 at a time"),
+    ],
+)
 def test_the_cores_are_shared_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, jobs: int, threads: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    cores: int,
+    jobs: int | dict[str, int],
+    groups: list[tuple[int, list[int]]],
+    says: str,
 ) -> None:
-    seen = []
-
-    class Parallel:
-        def __init__(self, n_jobs: int, **_: object) -> None:
-            assert n_jobs == min(jobs, len(RUNS)), "no more processes than runs"
-
-        def __call__(self, work: Iterator[Any]) -> Iterator[int]:
-            for _, (run, _, share, *_), _ in work:
-                seen.append(share)
-                yield run, OutOfTime
-
-    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: cores)
-    monkeypatch.setattr(sweep.joblib, "Parallel", Parallel)
-    train_missing(RUNS, tmp_path, jobs)
-    assert seen == [threads] * 3
-
-
-def test_runs_that_need_more_memory_go_fewer_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each group has all of the cores; runs of which as many go at a time are one group, whatever their images."""
-    groups: list[tuple[int, list[tuple[str, int]]]] = []
+    """Runs of which as many go at a time are one group, whatever their images; each group has all of the cores."""
+    seen: list[tuple[int, list[int]]] = []
 
     class Parallel:
         def __init__(self, n_jobs: int, **_: object) -> None:
@@ -139,16 +132,14 @@ def test_runs_that_need_more_memory_go_fewer_at_a_time(
 
         def __call__(self, work: Iterator[Any]) -> Iterator[Any]:
             given = [arguments for _, arguments, _ in work]
-            groups.append((self.n_jobs, [(run.data, threads) for run, _, threads, *_ in given]))
+            seen.append((self.n_jobs, [threads for _, _, threads, *_ in given]))
             yield from ((run, OutOfTime) for run, *_ in given)
 
-    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 4)
+    monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: cores)
     monkeypatch.setattr(sweep.joblib, "Parallel", Parallel)
     images = ("digits", "large", "small", "large")
-    runs = [replace(RUNS[0], data=data, seed=seed) for seed, data in enumerate(images)]
-    train_missing(runs, tmp_path, {"digits": 2, "small": 2, "large": 1})
-    assert groups == [(2, [("digits", 2), ("small", 2)]), (1, [("large", 4), ("large", 4)])]
-    assert "4 to train, 2, then 1 at a time" in capsys.readouterr().out
+    train_missing([replace(RUNS[0], data=data, seed=seed) for seed, data in enumerate(images)], tmp_path, jobs)
+    assert seen == groups and says in capsys.readouterr().out
 
 
 def test_taken_up_again_the_last_run_has_the_threads_that_it_would_have_had(
@@ -156,15 +147,15 @@ def test_taken_up_again_the_last_run_has_the_threads_that_it_would_have_had(
 ) -> None:
     """Two at a time on two cores are one thread each, also where only one run is left to train."""
     parallel = sweep.joblib.Parallel
-    monkeypatch.setattr(sweep.joblib, "Parallel", lambda n_jobs, **more: parallel(n_jobs=1, **more))
+    one = SimpleNamespace(Parallel=lambda n_jobs, **more: parallel(n_jobs=1, **more), delayed=sweep.joblib.delayed)
+    one.cpu_count = sweep.joblib.cpu_count
+    monkeypatch.setattr(sweep, "joblib", one)  # not joblib's own: scikit-learn makes a subclass of that
     train_missing(RUNS, tmp_path / "undisturbed", jobs=2)
     for record in store.load_all(tmp_path / "undisturbed"):
         if record.run != RUNS[2]:
             store.save(record, tmp_path / "killed")
     train_missing(RUNS, tmp_path / "killed", jobs=2)
-    undisturbed, killed = (
-        [apart_from_timings(record) for record in store.load_all(tmp_path / name)] for name in ("undisturbed", "killed")
-    )
+    undisturbed, killed = (records(tmp_path / name) for name in ("undisturbed", "killed"))
     assert killed == undisturbed and [record.machine["threads"] for record in killed] == [1, 1, 1]
 
 

@@ -1,7 +1,5 @@
 """Snapshots against averages taken by hand."""
 
-import io
-
 import pytest
 import torch
 from torch import nn
@@ -38,21 +36,6 @@ def test_weights_are_averaged_equally() -> None:
         kept.take(net(value), SCORES[0])
     weight, bias = kept.average.module.parameters()
     assert weight.tolist() == [[pytest.approx(3.0)] * 2] and bias.tolist() == [pytest.approx(30.0)]
-
-
-def test_saved_and_loaded_it_goes_on() -> None:
-    whole, first = Snapshots(net(0.0)), Snapshots(net(0.0))
-    for kept in (whole, first):
-        kept.take(net(1.0), SCORES[0])
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    file.seek(0)
-    second = Snapshots(net(0.0))
-    second.load_state_dict(torch.load(file, weights_only=True))
-    for kept in (whole, second):
-        kept.take(net(2.0), SCORES[1])
-    assert torch.equal(whole.probabilities, second.probabilities)
-    assert all(map(torch.equal, whole.average.module.parameters(), second.average.module.parameters()))
 
 
 def test_batch_normalisation_is_refused() -> None:

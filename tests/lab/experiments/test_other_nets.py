@@ -7,26 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from clrlib import Fixed, MultiStep, Triangular, Triangular2
-from lab.data import image_sets
-from lab.data.image_sets import ImageSet
-from lab.experiments import (
-    ALEXNET,
-    CONTESTS,
-    FAMILIES,
-    GOOGLENET,
-    IMAGENET,
-    IMAGENET_NETS,
-    IMAGENETTE,
-    OTHER_NETS,
-    TABLE_4,
-    TABLE_4_CIFAR100,
-    Experiment,
-)
+from clrlib import MultiStep, Triangular, Triangular2
+from lab.experiments import CONTESTS, FAMILIES, IMAGENET, IMAGENETTE, OTHER_NETS, TABLE_4, TABLE_4_CIFAR100, Experiment
 from lab.experiments.residual import Family
 from lab.experiments.run import Run
 from lab.experiments.tuned import Contest
-from lab.training.loop import Training
 
 EACH = pytest.mark.parametrize("row", OTHER_NETS, ids=lambda row: row.name)
 EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -40,11 +25,6 @@ ORIGINALS = {
 }
 
 
-@pytest.fixture(scope="module")
-def sets() -> dict[str, ImageSet]:
-    return {"cifar10": image_sets.load("digits"), "imagenette": image_sets.load("digits-64")}
-
-
 @EACH
 def test_every_row_is_a_run_whose_rates_are_finite(row: Experiment) -> None:
     for profile in row.shorter:
@@ -52,21 +32,6 @@ def test_every_row_is_a_run_whose_rates_are_finite(row: Experiment) -> None:
         lr = run.policy(np.arange(run.iterations))
         assert run.iterations >= 10 and np.isfinite(lr).all() and (lr >= 0).all()
         assert Run.from_json(json.loads(json.dumps(run.to_json()))) == run
-
-
-NETS_OF_SMOKE = {row.run("smoke", 0, "", "float32").net: row for row in OTHER_NETS if "smoke" in row.shorter}
-
-
-@pytest.mark.parametrize("row", NETS_OF_SMOKE.values(), ids=NETS_OF_SMOKE)
-def test_every_net_of_smoke_trains(row: Experiment, sets: dict[str, ImageSet]) -> None:
-    images = sets[row.data]
-    training = Training(row.run("smoke", 0, images.name, "float32"), images)
-    before = [p.clone() for p in training.net.parameters()]
-    training.set_mode(training=True)
-    for batch in images.batches(training.order, 0, 2):
-        assert training.step(*batch).isfinite()
-        training.schedule.step()
-    assert any(not a.equal(b) for a, b in zip(before, training.net.parameters(), strict=True))
 
 
 @EACH_FAMILY
@@ -152,33 +117,22 @@ def test_imagenette_gets_the_same_number_of_epochs() -> None:
         assert small_run.crop == 112
 
 
-@pytest.mark.parametrize("net", IMAGENET_NETS, ids=lambda net: net.name)
-def test_the_range_tests_are_figure_7s_and_11s(net: object) -> None:
-    assert net in (ALEXNET, GOOGLENET)
-    row = net.range_test_row()
-    run = row.run("paper", 0, "imagenette-128", "float32")
-    first, last = (0.0, 0.04) if net is ALEXNET else (0.001, 0.065)
-    assert run.policy == Triangular(first, last, run.iterations - 1)
-
-
 @EACH_CONTEST
 def test_both_sides_have_three_tuning_trainings_of_one_length(contest: Contest) -> None:
-    """The range test counts as one of CLR's."""
+    """The range test counts as one of CLR's; the bounds that it gives are tuned whole and halved."""
     fixed, cyclical = contest.tuning()[:3], contest.tuning()[3:]
     assert len(fixed) == 3 and len(cyclical) == (0 if contest.found is None else 2)
     assert len({row.iterations for row in contest.tuning()}) == 1
+    *_, first, half = replace(contest, found=(0.01, 0.2)).tuning()
+    assert (first.title.split(", ")[1], half.title.split(", ")[1]) == ("clr-0.01-0.2", "clr-0.005-0.1")
     low, mid, high = contest.rates
     assert (low, high) == pytest.approx((mid / 3, 3 * mid), rel=0.02)
-    for row in (*contest.tuning(), range_test_of(contest)):
+    name = contest.name if contest.rows[0].data == "cifar10" else f"{contest.name}-imagenette"
+    (range_test,) = (row for row in OTHER_NETS if row.name == f"{name}-range-test")
+    for row in (*contest.tuning(), range_test):
         run = row.run("quick", 0, "x", "float32")
         assert run.test_on == "validation" and not run.hold_out
         assert run.iterations == pytest.approx(contest.rows[0].run("quick", 0, "x", "float32").iterations / 4, abs=1)
-
-
-def range_test_of(contest: Contest) -> Experiment:
-    name = contest.name if contest.rows[0].data == "cifar10" else f"{contest.name}-imagenette"
-    (test,) = (row for row in OTHER_NETS if row.name == f"{name}-range-test")
-    return test
 
 
 @EACH_CONTEST
@@ -187,18 +141,3 @@ def test_the_best_of_each_side_is_trained_whole(contest: Contest) -> None:
     for row in replace(contest, chosen_rate=0.03, chosen_bounds=(0.01, 0.1)).best():
         run, like = (r.run("quick", 0, "x", "float32") for r in (row, contest.rows[0]))
         assert replace(run, experiment=like.experiment, policy=like.policy) == like
-
-
-@EACH_CONTEST
-def test_bounds_that_were_found_are_tuned_whole_and_halved(contest: Contest) -> None:
-    *fixed, first, half = replace(contest, found=(0.01, 0.2)).tuning()
-    assert len(fixed) == 3 and (first.title.split(", ")[1], half.title.split(", ")[1]) == (
-        "clr-0.01-0.2",
-        "clr-0.005-0.1",
-    )
-    assert {run_of(row) for row in fixed} == {run_of(first)} == {run_of(half)}
-
-
-def run_of(row: Experiment) -> Run:
-    """The row's short run, but for its name and policy."""
-    return replace(row.run("quick", 0, "x", "float32"), experiment="", policy=Fixed(0.1))
