@@ -30,6 +30,7 @@ class RangeTest:
     stopped: str | None = None
     metric: str = "accuracy"
     lower_is_better: bool | None = None
+    training: "RangeTest | None" = None
     earlier: tuple["RangeTest", ...] = ()
 
     def __post_init__(self) -> None:

@@ -137,6 +137,7 @@ def _curve(
     """One pass over the rates."""
     watched = metric if evaluate is None else "loss"
     can_diverge = lower_is_better or evaluate is not None
+    losses: list[float] = []
     lr: list[float] = []
     values: list[float] = []
     stopped = None
@@ -149,6 +150,7 @@ def _curve(
         if not math.isfinite(loss) or high == RUNNING:
             stopped = f"training {watched} {loss:.6g} at iteration {t}, learning rate {rate:.6g}"
             break
+        losses.append(loss)
         if t == 0 or (t + 1) % every == 0 or t == len(rates) - 1:
             value = loss if evaluate is None else _number("evaluate", evaluate())
             if not math.isfinite(value):  # the step just made broke the net
@@ -156,7 +158,10 @@ def _curve(
                 break
             lr.append(rate)
             values.append(value)
-    return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better)
+    training = (
+        None if evaluate is None else RangeTest(np.array(rates[: len(losses)]), np.array(losses), stopped, "loss")
+    )
+    return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better, training)
 
 
 def _keepable(thing: Any) -> Any:
