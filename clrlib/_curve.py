@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clrlib._reading import DARK, Bounds, by_factors, read, smooth
+from clrlib._reading import DARK, Bounds, against_end, break_of, by_factors, read, smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +16,9 @@ class RangeTest:
 
     lr: (n,) float64, rising by about equal steps or equal factors. accuracy: (n,) or (seeds, n) float64, fractions, or
     the values of another metric. stopped: where the training diverged, if it did. metric: its name. lower_is_better:
-    of the metric; where it is not given, of a "loss" alone. earlier: the passes that led to these rates, in order.
+    of the metric; where it is not given, of a "loss" alone.
+    end_lr: where the rates were to end. training: the loss of each iteration, where another metric was measured.
+    earlier: the passes that led to these rates, in order.
     Raises ValueError for other shapes, rates that do not rise or values that are not finite.
 
     >>> lr = np.linspace(0.0, 0.02, 21)
@@ -30,6 +32,7 @@ class RangeTest:
     stopped: str | None = None
     metric: str = "accuracy"
     lower_is_better: bool | None = None
+    end_lr: float | None = None
     training: "RangeTest | None" = None
     earlier: tuple["RangeTest", ...] = ()
 
@@ -65,7 +68,15 @@ class RangeTest:
             raise ValueError(f"{len(tests)} tests that do not share rates and metric; give one or more that do")
         values = np.concatenate([np.atleast_2d(test.values)[:, :n] for test in tests])
         stops = [f"seed {seed}: {test.stopped}" for seed, test in enumerate(tests) if test.stopped]
-        return replace(tests[0], lr=tests[0].lr[:n], accuracy=values, stopped="; ".join(stops) or None)
+        losses = [test.training for test in tests if test.training]
+        return replace(
+            tests[0],
+            lr=tests[0].lr[:n],
+            accuracy=values,
+            stopped="; ".join(stops) or None,
+            training=cls.over_seeds(losses) if len(losses) == len(tests) else None,
+            earlier=(),
+        )
 
     @property
     def values(self) -> np.ndarray:
@@ -77,6 +88,13 @@ class RangeTest:
         """The curve that `bounds` reads, (n,): the mean over the seeds, smoothed."""
         sign = -1 if self.lower_is_better else 1
         return sign * smooth(self.lr, sign * np.atleast_2d(self.values).mean(0))
+
+    @property
+    def broke(self) -> float | None:
+        """The rate at which training broke: gave back a quarter of what it had gained, or diverged; else None."""
+        curve = self.training or self
+        broke = break_of(curve.lr, (-1 if curve.lower_is_better else 1) * np.atleast_2d(curve.values).mean(0))
+        return float(curve.lr[-1]) if broke is None and self.stopped and curve.lr.size else broke
 
     def bounds(self) -> Bounds:
         """Read the two bounds off the curve (section 3.3).
@@ -103,7 +121,10 @@ class RangeTest:
         """
         seeds, how = np.atleast_2d(self.values), (self.metric, bool(self.lower_is_better), self.stopped is not None)
         alone = tuple(read(self.lr, values, *how) for values in seeds) if len(seeds) > 1 else ()
-        return replace(read(self.lr, seeds.mean(0), *how), by_seed=alone)
+        together = replace(read(self.lr, seeds.mean(0), *how), by_seed=alone)
+        if self.end_lr is None or by_factors(self.lr):
+            return together
+        return against_end(together, self.end_lr, self.broke, searched=bool(self.earlier))
 
     def __str__(self) -> str:
         if not self.lr.size:

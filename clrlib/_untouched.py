@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler
 
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
@@ -95,10 +96,15 @@ def _save(value: Any, undo: ExitStack, seen: set[int], holder: bool = False) -> 
     ):
         undo.callback(_put_back, vars(value), dict(vars(value)))
         for name, part in vars(value).items():
-            if name not in DATA:
+            noted = isinstance(value, Optimizer) and isinstance(part, list) and _plain(part) and name != "_clrlib_steps"
+            if name not in DATA and not noted:  # a list of numbers in an optimizer is somebody's log
                 _save(part, undo, seen, holder="sampler" in name)
     for part in parts:
         _save(part, undo, seen)
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, PLAIN) or (isinstance(value, list) and all(map(_plain, value)))
 
 
 @torch.no_grad()
