@@ -135,7 +135,9 @@ class RangeTest:
             rates = f"{self.lr.size} rates from {self.lr[0]:.6g} to {self.lr[-1]:.6g}"
             curve = f"LR range test, {rates}, {self.metric} {low:{digits}} to {high:{digits}}"
         bounds = self.bounds()
-        lines = [curve, *([f"stopped: {self.stopped}"] if self.stopped else []), str(bounds)]
+        broke = [test.broke for test in self.earlier if by_factors(test.lr)]
+        searched = [f"end_lr from a search before: training broke at {rate:.2g}" for rate in broke if rate]
+        lines = [curve, *searched, *([f"stopped: {self.stopped}"] if self.stopped else []), str(bounds)]
         if bounds.by_seed:
             alone = sum(seed.base_lr is not None for seed in bounds.by_seed)
             spans = [f", {name} {low:.3g} to {high:.3g}" for name, (low, high) in bounds.intervals.items()]
@@ -145,20 +147,33 @@ class RangeTest:
     def plot(self, axes: Any = None) -> Any:
         """Draw the seeds, the smoothed curve and its bounds; returns matplotlib's figure, for `savefig`.
 
-        axes: matplotlib's axes to draw on; without any a new figure, which needs no display.
+        axes: matplotlib's axes to draw on; without any a new figure, which needs no display, with the earlier passes
+        beside it, left to right: each with the rate at which training broke, as a dotted line.
         Raises ImportError where matplotlib is not installed.
         """
-        if axes is None:
+        passes = (*self.earlier, self)
+        if axes is not None:
+            panels, passes = [axes], (self,)
+        else:
             try:
-                axes = import_module("matplotlib.figure").Figure(layout="constrained").add_subplot()
+                figure = import_module("matplotlib.figure").Figure((6.4 * len(passes), 4.8), layout="constrained")
             except ModuleNotFoundError as error:
                 raise ImportError("matplotlib is not installed; `pip install matplotlib` brings it") from error
+            panels = figure.subplots(1, len(passes), squeeze=False)[0]
+        for one, panel in zip(passes, panels, strict=True):
+            one._draw(panel, last=one is self)
+        return panels[0].figure
+
+    def _draw(self, axes: Any, last: bool) -> None:
         seeds, smoothed, bounds = np.atleast_2d(self.values), self.smoothed, self.bounds()
         axes.plot(self.lr, seeds.T, color="0.7", linewidth=0.8)
         axes.plot(self.lr, smoothed, color="C0", label=f"smoothed, n = {len(seeds)}")
-        bounds.draw(axes)
-        for interval in bounds.intervals.values():
-            axes.axvspan(*interval, color=DARK, alpha=0.1, linewidth=0)
+        if last:
+            bounds.draw(axes)
+            for interval in bounds.intervals.values():
+                axes.axvspan(*interval, color=DARK, alpha=0.1, linewidth=0)
+        elif self.broke is not None:
+            axes.axvline(self.broke, color=DARK, linestyle=":", label=f"breaks at {self.broke:.2g}")
         if seeds.size and seeds.max() > 2 * smoothed.max() - smoothed.min():  # a loss that explodes
             axes.set_ylim(1.1 * smoothed.min() - 0.1 * smoothed.max(), 1.1 * smoothed.max() - 0.1 * smoothed.min())
         axes.set(xlabel="learning rate", ylabel=self.metric, xscale="log" if by_factors(self.lr) else "linear")
@@ -166,4 +181,3 @@ class RangeTest:
             axes.set_ylabel("accuracy (%)")
             axes.yaxis.set_major_formatter(import_module("matplotlib.ticker").PercentFormatter(1.0, symbol=None))
         axes.legend(frameon=False)
-        return axes.figure

@@ -208,7 +208,7 @@ def _over_ranks(total: float, n: float = 1.0) -> float:
         dist.all_reduce(sums)
         total, n = sums.tolist()
     if n == 0:
-        raise ValueError(f"heldout_batches gave no example; {REUSABLE}")
+        raise ValueError("heldout_batches gave no example whose target counts; give some, not all of them ignored")
     return total / n
 
 
@@ -398,12 +398,14 @@ def _pair(name: str, batch: Any, device: torch.device) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def _mean(measure: Callable[[Any, Any], Any], model: nn.Module, pairs: Iterable[Any], ignored: int | None) -> float:
     """The mean of a measure over the targets of all batches (and processes) that are not ignored."""
-    total, n = 0.0, 0
+    total, n, inputs = 0.0, 0, None
     for inputs, targets in pairs:
         whole = ignored is None or targets.is_floating_point()
         if count := targets.numel() if whole else int((targets != ignored).sum()):
             total += count * _number("metric", measure(model(inputs), targets))
             n += count
+    if inputs is None:
+        raise ValueError(f"heldout_batches gave no batch; {REUSABLE}")
     return _over_ranks(total, n)
 
 
