@@ -25,6 +25,7 @@ DIVERGES = 3.0  # times that size above the best loss ...
 RUNNING = 3  # ... for so many iterations running; a single one may be a bad batch
 SEARCH = 1e-6, 100.0, 200  # first and last rate and iterations of the pass that looks for the rate of the break
 REUSABLE = "give a DataLoader or a list, which can be gone through again and again"
+NEAR = 1.5  # times the end_lr of a search or a part of it: the bounds are those that it would give
 MOST_PASSES = 4  # the one up to a given end_lr, the search, the test, and a second one where the search was out
 SWEEP = """call lr_sweep(step, iterations=..., keep=[model, optimizer, loader]) instead, with
 
@@ -71,7 +72,8 @@ def lr_sweep(
 
     step: sets the rate, trains one iteration and returns the training loss, or the metric where there is no `evaluate`.
     end_lr: the last rate. Without one a first pass of 200 iterations, exponential from 1e-6, looks for the rate at
-        which training breaks; it is in `earlier` of the result. retest: where `bounds` advises another end_lr, do so.
+        which training breaks; it is in `earlier` of the result. retest: search also where an end_lr is
+        given, and test again where it is not within a factor of 1.5 of what is found.
     evaluate: measures the metric on held-out data, after the first iteration, the last one and each evaluate_every of
         them (iterations // 20 by default; without it 1).
     metric, lower_is_better: what is measured; a "loss" is better the lower it is, all else the higher it is.
@@ -129,16 +131,16 @@ def _passes(
     def linear(end: float) -> RangeTest:
         return one_pass(rising_rates(start_lr, end, n, spacing), evaluate, every, metric, down)
 
-    passes: list[RangeTest] = []
-    if end_lr is not None:
-        passes.append(linear(end_lr))
-        if not retest or passes[0].bounds().end_lr is None:
-            return passes[0]
+    passes = [] if end_lr is None else [linear(end_lr)]
+    if passes and not retest:
+        return passes[0]
     watched = (metric, down) if evaluate is None else ("loss", True)
-    passes.append(one_pass(rising_rates(*SEARCH, "exponential"), None, 1, *watched))
-    end: float | None = rounded(passes[-1].broke or SEARCH[1])
-    if not passes[-1].lr.size:
-        raise ValueError(f"{passes[-1].stopped}: no rate can be tested; look at the data, the model and the loss first")
+    passes.append(search := one_pass(rising_rates(*SEARCH, "exponential"), None, 1, *watched))
+    if not search.lr.size:
+        raise ValueError(f"{search.stopped}: no rate can be tested; look at the data, the model and the loss first")
+    end: float | None = rounded(search.broke or SEARCH[1])
+    if end_lr is not None and end is not None and end / NEAR <= end_lr <= end * NEAR and passes[0].bounds().base_lr:
+        return replace(passes[0], earlier=(search,))
     while end and len(passes) < MOST_PASSES:
         passes.append(replace(linear(end), earlier=tuple(passes)))
         end = passes[-1].bounds().end_lr

@@ -13,7 +13,7 @@ CLEAR_KNEE = 0.1  # height above the straight line, as a share of the rise...
 KNEE_NOISE = 3.0  # ... and in times the noise
 DARK = "0.15"  # drawn over the curve: grey, so that no colour tells base_lr from max_lr
 BREAK = 0.25  # share of the rise that is given back where training breaks; noise gives back less
-FIRST = 10  # points, whose median is where the curve began
+FIRST = 10  # points that the noise is measured on at least
 EARLY = 1 / 3  # of end_lr: a break before it leaves too few points to read
 LARGER = 4  # times end_lr, where the curve does not end
 STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
@@ -110,17 +110,17 @@ def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool,
 
 
 def break_of(lr: np.ndarray, values: np.ndarray) -> float | None:
-    """The rate where a metric of which higher is better gives back a quarter of its rise; None where it does not.
+    """The rate from which on a metric of which higher is better has given back a quarter of its rise, or None.
 
-    The fall must be 3 times the noise before the peak, too; the curve is a running median of 5 points.
+    What is given back must be 3 times the noise before the peak, too; the curve is a running median of 5 points.
     """
     curve = _running(np.median, values, 5)
     if not curve.size:
         return None
     peak = int(curve.argmax())
-    fall = max(BREAK * (curve[peak] - np.median(curve[:FIRST])), KNEE_NOISE * _noise(values[: max(peak + 1, FIRST)]))
-    back = np.flatnonzero(curve[peak:] < curve[peak] - fall)
-    return float(lr[peak + back[0]]) if back.size else None
+    fall = max(BREAK * (curve[peak] - np.median(curve[:3])), KNEE_NOISE * _noise(values[: max(peak + 1, FIRST)]))
+    sound = int(np.flatnonzero(curve >= curve[peak] - fall)[-1])  # the last: a few bad batches are no break
+    return float(lr[sound + 1]) if sound + 3 < lr.size else None  # the last two points are hardly smoothed
 
 
 def _noise(values: np.ndarray) -> float:
@@ -145,15 +145,18 @@ def against_end(bounds: Bounds, end_lr: float, broke: float | None, searched: bo
     """
     if broke is not None and broke < EARLY * end_lr:
         end = rounded(2 * broke)
-        why = f"training broke at {broke:.2g}, early in the test: test again with end_lr={end:g}"
-        if bounds.base_lr is None:
-            return _no_answer(why, end)
-        return replace(bounds, advice=why, end_lr=end)
-    if broke is None and not searched and bounds.base_lr is not None:
-        end = rounded(LARGER * end_lr)
-        why = f"training had not broken at {end_lr:g}, and a larger end_lr may move both: leave it out, or give {end:g}"
-        return replace(bounds, advice=why, end_lr=end)
-    return bounds
+        advice = f"training broke at {broke:.2g}, early in the test: test again with end_lr={end:g}"
+        return _no_answer(advice, end) if bounds.base_lr is None else replace(bounds, advice=advice, end_lr=end)
+    if broke is not None and bounds.base_lr is None and bounds.end_lr is None:
+        end = rounded(min(broke, end_lr / 2))
+        return replace(bounds, reason=f"{bounds.reason}, such as those up to end_lr={end:g}", end_lr=end)
+    if searched or bounds.base_lr is None:
+        return bounds
+    if broke is not None:
+        return replace(bounds, advice=f"training broke at {broke:.2g}; another end_lr would move both a little")
+    end = rounded(LARGER * end_lr)
+    advice = f"training had not broken at {end_lr:g}, and a larger end_lr may move both: leave it out, or give {end:g}"
+    return replace(bounds, advice=advice, end_lr=end)
 
 
 def smooth(lr: np.ndarray, values: np.ndarray) -> np.ndarray:
