@@ -2,24 +2,37 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from clrlib import _checks as checks
 from clrlib._curve import RangeTest
+from clrlib._reading import rounded
 from clrlib._scheduler import groups_of, scaled, write
 from clrlib._schedules import Triangular
-from clrlib._untouched import untouched
+from clrlib._untouched import GENERATORS, untouched
 
 FIRST = 10  # iterations, whose losses say how large a loss is here
 DIVERGES = 3.0  # times that size above the best loss ...
 RUNNING = 3  # ... for so many iterations running; a single one may be a bad batch
+SEARCH = 1e-6, 100.0, 200  # first and last rate and iterations of the pass that looks for the rate of the break
 REUSABLE = "give a DataLoader or a list, which can be gone through again and again"
+NEAR = 1.5  # times the end_lr of a search or a part of it: the bounds are those that it would give
+MOST_TESTS = 3  # after a search; the second and third where training breaks early, or noise hides the answer
+SWEEP = """call lr_sweep(step, iterations=..., keep=[model, optimizer, loader]) instead, with
+
+    def step(lr):
+        for group in optimizer.param_groups: group["lr"] = lr
+        return train_on_a_batch()  # your own forward, backward and optimizer.step(); returns the loss"""
 
 
 def rising_rates(start_lr: float, end_lr: float, iterations: int, spacing: str) -> list[float]:
@@ -43,13 +56,14 @@ def lr_sweep(
     step: Callable[[float], Any],
     *,
     start_lr: float = 0.0,
-    end_lr: float,
+    end_lr: float | None = None,
     iterations: int,
     spacing: str = "linear",
     evaluate: Callable[[], Any] | None = None,
     evaluate_every: int | None = None,
     metric: str = "loss",
     lower_is_better: bool | None = None,
+    retest: bool = False,
     keep: Iterable[Any] = (),
 ) -> RangeTest:
     """The LR range test of anything that trains (section 3.3): call step(lr) with a rising rate, keep what it returns.
@@ -58,14 +72,18 @@ def lr_sweep(
     spacing="exponential" lr = start_lr * (end_lr / start_lr)**(t / (n - 1)). It is recorded with what came of it.
 
     step: sets the rate, trains one iteration and returns the training loss, or the metric where there is no `evaluate`.
+    end_lr: the last rate. Without one a search comes first, in `earlier` of the result: 200 iterations or fewer whose
+        rate rises by equal factors from 1e-6, up to where training has given back a quarter of what it had gained.
+    retest: search where an end_lr is given, too, and test again where the two are apart by a factor of 1.5 or more.
     evaluate: measures the metric on held-out data, after the first iteration, the last one and each evaluate_every of
         them (iterations // 20 by default; without it 1).
     metric, lower_is_better: what is measured; a "loss" is better the lower it is, all else the higher it is.
-    keep: models, optimizers, loaders, scalers and the like, to be put back at the end; see `untouched`.
+    keep: models, optimizers, loaders, scalers and the like, to be put back after each pass; see `untouched`.
 
     What is not finite ends the test, and so does a loss that lies above its best by 3 times the size of the first 10 or
     more for 3 iterations running; `stopped` then says where. Raises ValueError for rates that do not rise, an
-    exponential sweep from 0 or counts below 1, TypeError where step or evaluate returns no number.
+    exponential sweep from 0, counts below 1, or no end_lr where nothing is kept; TypeError where step or evaluate
+    returns no number.
 
     >>> weight = [1.0]
     >>> def step(lr):
@@ -75,37 +93,104 @@ def lr_sweep(
     LR range test, 41 rates from 0.001 to 10, loss 0.000 to 4290.908
     base_lr 0.00794, max_lr 0.158: loss decreases from base_lr and slows or becomes ragged after max_lr
     """
-    sweep = rising_rates(start_lr, end_lr, iterations, spacing)
+    things = tuple(map(_keepable, keep))
+    if (end_lr is None or retest) and not things:
+        raise ValueError("a test of two passes needs keep=[model, optimizer, ...], to begin each alike; or give end_lr")
+
+    def agreed(name: str, function: Callable[..., Any]) -> Callable[..., float]:
+        return lambda *lr: _over_ranks(_number(name, function(*lr)))
+
+    measure = None if evaluate is None else agreed("evaluate", evaluate)
+    sweep = start_lr, end_lr, iterations, spacing
+    return _passes(agreed("step", step), sweep, measure, evaluate_every, metric, lower_is_better, retest, things)
+
+
+def _passes(
+    step: Callable[[float], float],
+    sweep: tuple[float, float | None, int, str],
+    evaluate: Callable[[], float] | None,
+    evaluate_every: int | None,
+    metric: str,
+    lower_is_better: bool | None,
+    retest: bool,
+    things: tuple[Any, ...],
+    begin: Callable[[], None] = lambda: None,
+) -> RangeTest:
+    """The pass up to end_lr; without one, or where its bounds ask for another, after a search for the break."""
+    start_lr, end_lr, iterations, spacing = sweep
+    n = checks.count("iterations", iterations, least=2)
     if evaluate_every is None:
-        evaluate_every = 1 if evaluate is None else max(1, len(sweep) // 20)
+        evaluate_every = 1 if evaluate is None else max(1, n // 20)
     every = checks.count("evaluate_every", evaluate_every)
+    down = metric == "loss" if lower_is_better is None else lower_is_better
+
+    def one_pass(rates: list[float], *measured: Any) -> RangeTest:
+        with untouched(*things):
+            begin()
+            return _curve(step, rates, *measured)
+
+    def linear(end: float) -> RangeTest:
+        return one_pass(rising_rates(start_lr, end, n, spacing), evaluate, every, metric, down)
+
+    passes = [] if end_lr is None else [linear(end_lr)]
+    if passes and not retest:
+        return passes[0]
+    watched = (metric, down) if evaluate is None else ("loss", True)
+    passes.append(search := one_pass(rising_rates(*SEARCH, "exponential"), None, 1, *watched))
+    if not search.lr.size:
+        raise ValueError(f"{search.stopped}: no rate can be tested; look at the data, the model and the loss first")
+    end: float | None = rounded(search.broke or SEARCH[1])
+    if end_lr is not None and end is not None and end / NEAR <= end_lr <= end * NEAR and passes[0].bounds().base_lr:
+        return replace(passes[0], earlier=(search,))
+    for _ in range(MOST_TESTS):
+        if end:
+            passes.append(replace(linear(end), earlier=tuple(passes)))
+            end = passes[-1].bounds().end_lr
+    return passes[-1]
+
+
+def _curve(
+    step: Callable[[float], float],
+    rates: list[float],
+    evaluate: Callable[[], float] | None,
+    every: int,
+    metric: str,
+    lower_is_better: bool,
+) -> RangeTest:
+    """One pass over the rates."""
     watched = metric if evaluate is None else "loss"
-    can_diverge = watched == "loss" if lower_is_better is None or evaluate is not None else lower_is_better
+    can_diverge = lower_is_better or evaluate is not None
+    losses: list[float] = []
     lr: list[float] = []
     values: list[float] = []
     stopped = None
     best, size, high = math.inf, 0.0, 0
-    with untouched(*(_keepable(thing) for thing in keep)):
-        for t, rate in enumerate(sweep):
-            loss = _number("step", step(rate))
-            best = min(best, loss)
-            size = max(size, abs(loss)) if t < FIRST else size
-            high = high + 1 if can_diverge and loss - best > DIVERGES * size else 0
-            if not math.isfinite(loss) or high == RUNNING:
-                stopped = f"training {watched} {loss:.6g} at iteration {t}, learning rate {rate:.6g}"
+    for t, rate in enumerate(rates):
+        loss = step(rate)
+        torch.clear_autocast_cache()  # else the weights as they were before this step are used for ever
+        best = min(best, loss)
+        size = max(size, abs(loss)) if t < FIRST or size == 0 else size
+        high = high + 1 if can_diverge and loss - best > DIVERGES * max(size, abs(best)) else 0
+        if not math.isfinite(loss) or high == RUNNING:
+            stopped = f"training {watched} {loss:.6g} at iteration {t}, learning rate {rate:.6g}"
+            break
+        losses.append(loss)
+        if t == 0 or (t + 1) % every == 0 or t == len(rates) - 1:
+            value = loss if evaluate is None else evaluate()
+            torch.clear_autocast_cache()
+            if not math.isfinite(value):  # the step just made broke the net
+                stopped = f"{metric} {value} after iteration {t}, learning rate {rate:.6g}"
                 break
-            if t == 0 or (t + 1) % every == 0 or t == len(sweep) - 1:
-                value = loss if evaluate is None else _number("evaluate", evaluate())
-                if not math.isfinite(value):  # the step just made broke the net
-                    stopped = f"{metric} {value} after iteration {t}, learning rate {rate:.6g}"
-                    break
-                lr.append(rate)
-                values.append(value)
-    return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better)
+            lr.append(rate)
+            values.append(value)
+    training = (
+        None if evaluate is None else RangeTest(np.array(rates[: len(losses)]), np.array(losses), stopped, "loss")
+    )
+    return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better, rates[-1], training)
 
 
 def _keepable(thing: Any) -> Any:
-    if isinstance(thing, (DataLoader, Generator)) or callable(getattr(thing, "state_dict", None)):
+    if isinstance(thing, (DataLoader, Sampler, *GENERATORS)) or callable(getattr(thing, "state_dict", None)):
         return thing
     kind = f"keep holds a {type(thing).__name__}, which cannot be put back"
     raise TypeError(f"{kind}; name models, optimizers, loaders, scalers and generators one by one")
@@ -118,6 +203,19 @@ def _number(name: str, value: Any) -> float:
         raise TypeError(f"{name} returned a {type(value).__name__}; return the loss or metric, one number") from error
 
 
+def _over_ranks(total: float, n: float = 1.0) -> float:
+    """total / n, each summed over the processes of a torch.distributed group; of one process alone its own."""
+    dist = torch.distributed
+    if dist.is_available() and dist.is_initialized():
+        device = torch.cuda.current_device() if dist.get_backend() == "nccl" else "cpu"
+        sums = torch.tensor([total, n], dtype=torch.float64, device=device)
+        dist.all_reduce(sums)
+        total, n = sums.tolist()
+    if n == 0:
+        raise ValueError("heldout_batches gave no example whose target counts; give some, not all of them ignored")
+    return total / n
+
+
 def lr_range_test(
     model: nn.Module,
     optimizer: Optimizer,
@@ -126,12 +224,14 @@ def lr_range_test(
     heldout_batches: Iterable[Any] | None = None,
     *,
     start_lr: float = 0.0,
-    end_lr: float,
+    end_lr: float | None = None,
     iterations: int,
     evaluate_every: int | None = None,
     spacing: str = "linear",
     metric: str | Callable[[Any, Any], Any] = "accuracy",
     lower_is_better: bool | None = None,
+    retest: bool = False,
+    keep: Iterable[Any] = (),
 ) -> RangeTest:
     """Train with a rate that rises in a straight line and measure the accuracy on the way (section 3.3, figure 3).
 
@@ -145,13 +245,16 @@ def lr_range_test(
     train_batches, heldout_batches: a DataLoader or list of pairs (input, target), gone through as often as needed; both
         are moved to the model's device. All held-out batches are used at each evaluation; without any, the training
         batch itself is measured, before its update.
+    end_lr: may be left out: a search of at most 200 iterations then finds it. retest, spacing, keep: see `lr_sweep`.
     iterations: optimizer steps; several epochs' worth. evaluate_every: iterations between evaluations, also made after
-        the first and the last one; iterations // 20 by default, 1 on the training batch. spacing: see `lr_sweep`.
+        the first and the last one; iterations // 20 by default, 1 on the training batch.
     metric: "accuracy", "loss" (loss_fn's) or a function of (outputs, targets) that gives the mean over a batch.
     lower_is_better: of the metric; where it is not given, of "loss" alone.
 
     A training that diverges ends the test; the result keeps what was measured and says where in `stopped`.
-    Raises ValueError for rates that do not rise, counts below 1, batches that run out or that are not such pairs.
+    In several processes all call it, and loss and metric are the means over all. Raises ValueError for rates that do
+    not rise, counts below 1, batches that run out or that are not such pairs, optimizers whose steps do not follow a
+    rate (Rprop, ASGD); TypeError for those that need a closure (LBFGS, SAM), and for a loss or metric of another kind.
 
     >>> _ = torch.manual_seed(0)
     >>> inputs = torch.randn(64, 2)
@@ -162,49 +265,118 @@ def lr_range_test(
     >>> test.lr.size, test.accuracy.size, test.lr[-1]
     (21, 21, np.float64(1.0))
     """
-    measure = {"accuracy": _accuracy, "loss": loss_fn}.get(metric) if isinstance(metric, str) else metric
+    ignored = getattr(loss_fn, "ignore_index", getattr(loss_fn, "keywords", {}).get("ignore_index", -100))
+    known = {"accuracy": partial(_accuracy, ignored=ignored), "loss": loss_fn}
+    measure = known.get(metric) if isinstance(metric, str) else metric
     if not callable(measure):
         raise ValueError(f'metric is {metric!r}; give "accuracy", "loss" or a function of (outputs, targets)')
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is a {type(model).__name__}; give a torch.nn.Module, or {SWEEP}")
+    if any(map(is_lazy, model.parameters())):
+        raise ValueError("the model has lazy layers, whose weights are not there yet; run one batch through it first")
     groups = groups_of(optimizer)
+    _refuse_without_a_rate(optimizer)
     scaled(groups, [0.0] * len(groups))  # refuses what is wrong before anything changes
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    batches = _again_and_again(train_batches)
+    batches: Iterator[Any] = iter(())
     trained: Any = None
+    modules = [thing for thing in (model, measure) if isinstance(thing, nn.Module)]
+
+    def begin() -> None:
+        nonlocal batches
+        batches = _again_and_again(train_batches)
+        _keep_ratios(optimizer)
+        _mode(optimizer, "train")
+        if not model.training:
+            model.train()
 
     def step(lr: float) -> float:
         nonlocal trained
         inputs, targets = _pair("train_batches", next(batches), device)
         write(groups, scaled(groups, [lr] * len(groups)))
         optimizer.zero_grad()
-        outputs = model(inputs)
+        outputs = _outputs(model, inputs)
         loss = loss_fn(outputs, targets)
-        value = loss.item()
+        value = _over_ranks(_loss_value(loss))
         if heldout_batches is None:  # before the update
             with torch.no_grad():
-                trained = value if metric == "loss" else measure(outputs, targets)
+                trained = value if metric == "loss" else _number("metric", measure(outputs, targets))
         if math.isfinite(value):
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         return value
 
-    def evaluate() -> Any:
-        return trained if heldout_batches is None else _mean(measure, model, heldout_batches, device)
+    def evaluate() -> float:
+        if heldout_batches is None:
+            return trained if metric == "loss" else _over_ranks(trained)
+        modes = [(module, module.training) for part in modules for module in part.modules()]
+        for part in modules:
+            part.eval()
+        _mode(optimizer, "eval")
+        pairs = (_pair("heldout_batches", batch, device) for batch in heldout_batches)
+        try:
+            return _mean(measure, model, pairs, ignored if isinstance(metric, str) else None)
+        finally:
+            for module, training in modes:
+                module.training = training
+            _mode(optimizer, "train")
 
-    with untouched(model, optimizer, train_batches, heldout_batches):
-        _keep_ratios(optimizer)
-        if not model.training:
-            model.train()
-        return lr_sweep(
-            step,
-            start_lr=start_lr,
-            end_lr=end_lr,
-            iterations=iterations,
-            spacing=spacing,
-            evaluate=evaluate,
-            evaluate_every=1 if heldout_batches is None and evaluate_every is None else evaluate_every,
-            metric=metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__),
-            lower_is_better=lower_is_better,
+    functions = [part for f in (loss_fn, measure) for part in (f, getattr(f, "__self__", None))]
+    stateful = [part for part in functions if hasattr(part, "state_dict")]
+    return _passes(
+        step,
+        (start_lr, end_lr, iterations, spacing),
+        evaluate,
+        1 if heldout_batches is None and evaluate_every is None else evaluate_every,
+        metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__),
+        lower_is_better,
+        retest,
+        (model, optimizer, train_batches, heldout_batches, *stateful, *map(_keepable, keep)),
+        begin,
+    )
+
+
+def _refuse_without_a_rate(optimizer: Optimizer) -> None:
+    """Raise where a step needs more than a rate, or makes its own."""
+    name = type(optimizer).__name__
+    for i, group in enumerate(optimizer.param_groups):
+        if group.get("lr") is None:
+            raise ValueError(
+                f"group {i} of {name} has no lr, so that it sets its own; give it a number, such as lr=0.001"
+            )
+    if name in ("Rprop", "ASGD"):
+        raise ValueError(f"{name} sizes its steps itself, a rising rate does not show in them; test another optimizer")
+    closure = signature(optimizer.step).parameters.get("closure")
+    if (closure is not None and closure.default is Parameter.empty) or hasattr(optimizer, "first_step"):
+        raise TypeError(f"{name}.step() needs a closure; {SWEEP}")
+
+
+def _mode(optimizer: Any, mode: str) -> None:
+    """Schedule-free optimizers hold other weights in training than in evaluation."""
+    if callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None)):
+        getattr(optimizer, mode)()
+
+
+def _outputs(model: nn.Module, inputs: Tensor) -> Any:
+    try:
+        return model(inputs)
+    except ValueError as error:
+        if len(inputs) == 1 and "more than 1 value per channel" in str(error):
+            alone = "train_batches gave a batch of one example, on which batch normalisation cannot train"
+            raise ValueError(f"{alone}; give the DataLoader drop_last=True") from error
+        raise
+
+
+def _loss_value(loss: Any) -> float:
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"loss_fn gave a {type(loss).__name__}; return a tensor of one number, with its gradient")
+    if loss.numel() != 1:
+        raise ValueError(f"loss_fn gave a tensor of shape {tuple(loss.shape)}; return its mean, one number")
+    if not loss.requires_grad:
+        raise ValueError(
+            "the loss has no gradient; let a parameter of the model require one, and do not detach the loss"
         )
+    return loss.item()
 
 
 def _keep_ratios(optimizer: Optimizer) -> None:
@@ -228,28 +400,34 @@ def _again_and_again(batches: Iterable[Any]) -> Iterator[Any]:
 
 def _pair(name: str, batch: Any, device: torch.device) -> tuple[Tensor, Tensor]:
     if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and all(isinstance(part, Tensor) for part in batch)):
-        raise ValueError(f"{name} gave a {type(batch).__name__} that is not a pair of tensors (input, target)")
+        raise ValueError(f"{name} gave a {type(batch).__name__} that is not a pair of tensors (input, target); {SWEEP}")
     return batch[0].to(device), batch[1].to(device)
 
 
-def _mean(measure: Callable[[Any, Any], Any], model: nn.Module, batches: Iterable[Any], device: torch.device) -> float:
-    """The mean of a measure over the examples of all batches, in eval mode."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    with torch.no_grad():
-        pairs = (_pair("heldout_batches", batch, device) for batch in batches)
-        values = [(len(targets), float(measure(model(inputs), targets))) for inputs, targets in pairs]
-    for module, training in modes:
-        module.training = training
-    if not values:
+@torch.no_grad()
+def _mean(measure: Callable[[Any, Any], Any], model: nn.Module, pairs: Iterable[Any], ignored: int | None) -> float:
+    """The mean of a measure over the targets of all batches (and processes) that are not ignored."""
+    total, n, inputs = 0.0, 0, None
+    for inputs, targets in pairs:
+        whole = ignored is None or targets.is_floating_point()
+        if count := targets.numel() if whole else int((targets != ignored).sum()):
+            total += count * _number("metric", measure(model(inputs), targets))
+            n += count
+    if inputs is None:
         raise ValueError(f"heldout_batches gave no batch; {REUSABLE}")
-    return sum(n * value for n, value in values) / sum(n for n, _ in values)
+    return _over_ranks(total, n)
 
 
-def _accuracy(scores: Tensor, targets: Tensor) -> float:
-    """Share of the targets that get the highest score; nan where a score is not finite."""
-    if scores.shape[:1] + scores.shape[2:] != targets.shape:
+def _accuracy(scores: Any, targets: Tensor, ignored: int = -100) -> float:
+    """Share of the targets, but for ignored ones, that get the highest score; nan where that is not finite."""
+    if not isinstance(scores, Tensor):
+        kind = f"the model gives a {type(scores).__name__}, of which there is no accuracy"
+        raise ValueError(f"{kind}; let it give scores (N, classes), or give a metric of (outputs, targets)")
+    if scores.shape[:1] + scores.shape[2:] != targets.shape or scores.ndim < 2 or scores.shape[1] < 2:
         shapes = f"scores {tuple(scores.shape)} for targets {tuple(targets.shape)}"
         raise ValueError(f'the model gives {shapes}; give scores (N, classes) and class numbers (N,), or metric="loss"')
-    right = (scores.argmax(1) == targets).sum().item()
-    return right / targets.numel() if scores.isfinite().all() else math.nan
+    highest, classes = scores.max(1)
+    counts = targets != ignored
+    if not highest[counts].isfinite().all():
+        return math.nan
+    return int((classes == targets)[counts].sum()) / max(1, int(counts.sum()))

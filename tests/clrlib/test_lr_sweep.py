@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from clrlib import ScheduleLR, Triangular, lr_sweep
-from clrlib._range_test import rising_rates
+from clrlib._range_test import DIVERGES, FIRST, RUNNING, rising_rates
 from clrlib._untouched import untouched
 
 
@@ -103,11 +103,29 @@ def test_a_loss_that_explodes_ends_it_when_it_has_stayed_up_for_three_iterations
         [2.3 + 0.2 * (-1) ** t for t in range(60)],
         [1e-6] * 60,
         [0.0] * 60,
+        [0.0] * 10 + [-1.0, -0.9, -0.8, -0.9] * 5,  # around zero: the best one says how large losses are
+        [0.0] * 10 + [1.0, 1.2] * 10,
+        [1e-3, -1e-3] * 5 + [-1.0, 1.0] * 20,
     ],
 )
 def test_other_losses_do_not_end_it(losses):
     looked, test = stops_at(losses)
     assert looked == test.lr.size == len(losses)
+
+
+@pytest.mark.parametrize(
+    ("high", "times", "stops"),
+    [(DIVERGES * 2 + 1.01, RUNNING, True), (DIVERGES * 2 + 0.99, 30, False), (99.0, RUNNING - 1, False)],
+)
+def test_a_loss_diverges_at_three_times_its_size_above_the_best_three_times_running(high, times, stops):
+    looked, test = stops_at([2.0] * FIRST + [1.0] * 10 + [high] * times + [1.0] * 10)
+    assert (test.stopped is not None) is stops
+    assert not stops or looked == FIRST + 10 + RUNNING
+
+
+def test_a_loss_of_zero_diverges_from_the_first_size_it_shows():
+    looked, test = stops_at([0.0] * 15 + [1.0] * 10 + [4.0] * 10)
+    assert (looked, test.stopped is not None) == (28, True)
 
 
 @pytest.mark.parametrize(
@@ -293,3 +311,28 @@ def test_untouched_leaves_attributes_of_things_without_a_state_dict_alone():
     with untouched(log, None, [1], iter(())):
         log.entries += 1
     assert log.entries == 1
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_optimizer_with_a_closure_and_batches_that_are_dictionaries(begun):
+    torch.manual_seed(0)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=2)
+    batch = {"x": torch.randn(16, 4), "y": torch.randn(16, 1)}
+
+    def closure():
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(batch["x"]), batch["y"])
+        loss.backward()
+        return loss
+
+    def step(lr):
+        optimizer.param_groups[0]["lr"] = lr
+        return optimizer.step(closure)
+
+    if begun:
+        optimizer.step(closure)
+    before = [value.clone() for value in model.parameters()], str(optimizer.state_dict())
+    test = sweep(step, end_lr=None, keep=[model, optimizer])
+    assert test.earlier and test.lr.size
+    assert all(map(torch.equal, before[0], model.parameters())) and str(optimizer.state_dict()) == before[1]
