@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lab import paths
 
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 
 
+@pytest.mark.slow
+@pytest.mark.promise
 def test_install_range_test_and_first_training(tmp_path: Path) -> None:
     page = (paths.ROOT / "docs" / "first_steps.md").read_text()
     assert "pip install .\n" in page and "pip wheel --no-deps ." in page

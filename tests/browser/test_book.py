@@ -88,14 +88,12 @@ def look(page: Page, url: str) -> Seen:
 
 
 @each_page
-def test_a_page_loads_without_a_fault(name: str, seen: dict[str, Seen]) -> None:
-    assert seen[name].faults == []
-
-
-@each_page
-def test_nothing_is_fetched_from_elsewhere(name: str, seen: dict[str, Seen], site: str) -> None:
-    assert seen[name].requests
-    assert [url for url in seen[name].requests if not url.startswith((site, "data:"))] == []
+def test_a_page_loads_whole_and_fetches_nothing_from_elsewhere(name: str, seen: dict[str, Seen], site: str) -> None:
+    page = seen[name]
+    assert page.faults == [] and page.requests
+    assert [url for url in page.requests if not url.startswith((site, "data:"))] == []
+    assert [link for link in page.links if not link.startswith((site, "https://"))] == []
+    assert [alt for alt, shown in page.pictures if not shown or len(alt.split()) < 5] == [], "shown and put in words"
 
 
 @each_page
@@ -106,16 +104,6 @@ def test_every_link_leads_to_a_page_and_a_place_on_it(name: str, seen: dict[str,
         target, place = map(unquote, urldefrag(link.split("?")[0]))
         assert (BOOK / target).is_file(), link
         assert not place or place in seen[target].names, link
-
-
-@each_page
-def test_no_link_leads_to_a_file_of_this_machine(name: str, seen: dict[str, Seen], site: str) -> None:
-    assert [link for link in seen[name].links if not link.startswith((site, "https://"))] == []
-
-
-@each_page
-def test_every_picture_is_there_and_told_in_words(name: str, seen: dict[str, Seen]) -> None:
-    assert [alt for alt, shown in seen[name].pictures if not shown or len(alt.split()) < 5] == []
 
 
 @each_page
@@ -141,12 +129,6 @@ def test_everything_is_in_the_book(seen: dict[str, Seen], site: str) -> None:
     assert sorted(shown) == sorted((paths.FIGURES / f"{name}.txt").read_text().strip() for name in figures.FIGURES)
     described = {place for name in PAGES if name.startswith("book/api/") for place in seen[name].names}
     assert {f"clrlib.{name}" for name in clrlib.__all__} <= described
-
-
-def test_the_first_page_tells_what_was_found(desk: Page, site: str) -> None:
-    desk.goto(site)
-    expect(desk.get_by_role("heading", name="What was found")).to_be_visible()
-    expect(desk.get_by_role("cell", name="not reproduced").first).to_be_visible()
 
 
 def test_search_finds_a_page_and_says_so(desk: Page, site: str) -> None:

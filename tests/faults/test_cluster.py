@@ -18,9 +18,9 @@ from sweeps import SMALL, apart_from_timings
 
 from lab.cli.__main__ import main
 from lab.records import store
-from lab.records.record import Record
 from lab.sweep import sweep
 from lab.sweep.dask import Cluster, connected
+from lab.training.device import threads_put_back
 
 HERE = Path(__file__).parent
 LONG = replace(SMALL, iterations=40, evaluate_every=20)
@@ -77,12 +77,12 @@ def address_in(log: Path) -> str:
 
 
 def wait_for(look: Callable[[], Any], seconds: float = 120) -> Any:
-    """What look finds, as soon as it finds something."""
+    """What look gives, as soon as that is something."""
     end = time.monotonic() + seconds
-    while not (found := look()):
+    while not (seen := look()):
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
-    return found
+    return seen
 
 
 def kill_when(process: "subprocess.Popen[str]", look: Callable[[], Any]) -> None:
@@ -100,30 +100,10 @@ def begun(results: Path) -> set[str]:
     return names & {run.name for run in RUNS if run.iterations == LONG.iterations}
 
 
-def trained_here(folder: Path) -> list[Record]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLRLIB_DATA", "digits")
-        patch.setenv("CLRLIB_KERNELS", "torch")
-        found = [apart_from_timings(store.load_or_train(run, folder)) for run in RUNS]
-    torch.set_num_threads(threads)
-    return found
-
-
-def allow_failures(cluster: Cluster, new: int) -> int:
-    """Set the deaths that the scheduler lets a run survive; what it was."""
-
-    def change(dask_scheduler: Any) -> int:
-        old: int = dask_scheduler.allowed_failures
-        dask_scheduler.allowed_failures = new
-        return old
-
-    found: int = cluster.client.run_on_scheduler(change)
-    return found
-
-
-@pytest.mark.parametrize("shared", [True, False], ids=["shared storage", "none shared"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "shared", [pytest.param(True, marks=pytest.mark.promise), False], ids=["shared storage", "none shared"]
+)
 def test_a_dead_workers_run_is_taken_up_by_the_other(
     shared: bool, dask: Dask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,14 +111,8 @@ def test_a_dead_workers_run_is_taken_up_by_the_other(
     client = tmp_path / "client" / "smoke" / "results"
     theirs = [client if shared else tmp_path / f"worker{k}" / "smoke" / "results" for k in (1, 2)]
     go_on = tmp_path / "go on"
-    workers = [
-        dask.worker(
-            f"worker{k}.log",
-            HELD_UNTIL=str(go_on),
-            **({} if shared else {"ELSEWHERE": str(tmp_path / f"worker{k}")}),
-        )
-        for k in (1, 2)
-    ]
+    places = [{} if shared else {"ELSEWHERE": str(tmp_path / f"worker{k}")} for k in (1, 2)]
+    workers = [dask.worker(f"worker{k}.log", HELD_UNTIL=str(go_on), **places[k - 1]) for k in (1, 2)]
     with Cluster(dask.address) as cluster, ThreadPoolExecutor() as beside:
         wait_for(lambda: cluster.places() == 2)
 
@@ -149,14 +123,19 @@ def test_a_dead_workers_run_is_taken_up_by_the_other(
     assert workers[0].returncode == -signal.SIGKILL
     names = {run.name for run in RUNS}
     assert {path.stem for path in client.glob("*.json")} == names, "every record came to the client"
-    expected = {record.run.name: record for record in trained_here(tmp_path / "here" / "results")}
-    assert {r.run.name: apart_from_timings(r) for r in store.load_all(client)} == expected
+    with threads_put_back(), pytest.MonkeyPatch.context() as patch:
+        torch.set_num_threads(1)
+        patch.setenv("CLRLIB_DATA", "digits")
+        patch.setenv("CLRLIB_KERNELS", "torch")
+        here = [apart_from_timings(store.load_or_train(run, tmp_path / "here" / "results")) for run in RUNS]
+    assert {r.run.name: apart_from_timings(r) for r in store.load_all(client)} == {r.run.name: r for r in here}
     log = (tmp_path / "worker2.log").read_text()
     assert ("goes on from iteration" in log) == shared
     printed = capsys.readouterr().out
     assert "0 of 3 runs are done, 3 to train, 2 at a time" in printed and "total: 92/92 iterations" in printed
 
 
+@pytest.mark.slow
 def test_an_error_of_a_training_comes_to_the_client(
     dask: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,22 +149,29 @@ def test_an_error_of_a_training_comes_to_the_client(
             sweep.train_missing([SMALL], tmp_path / "results", jobs=1, cluster=cluster)
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_workers_is_given_up(dask: Dask, tmp_path: Path) -> None:
     """After as many deaths as the scheduler allows; the client does not wait for ever."""
     folder = tmp_path / "smoke" / "results"
     worker = dask.worker("worker.log", HELD_UNTIL=str(tmp_path / "never"))
+
+    def allow(dask_scheduler: Any, deaths: int) -> int:
+        before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, deaths
+        return int(before)
+
     with Cluster(dask.address) as cluster, ThreadPoolExecutor() as beside:
         wait_for(cluster.places)
-        allowed = allow_failures(cluster, 0)
+        before = cluster.client.run_on_scheduler(allow, deaths=0)
         killed = beside.submit(kill_when, worker, lambda: begun(folder))
         with pytest.raises(RuntimeError, match=rf"{LONG.name} failed on the Dask cluster \(KilledWorker: .*mend that"):
             try:
                 sweep.train_missing([LONG], folder, jobs=1, cluster=cluster)
             finally:
-                allow_failures(cluster, allowed)
+                cluster.client.run_on_scheduler(allow, deaths=before)
         killed.result()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resources", [["--name", "silent"], ["--resources", "run=2"]], ids=["none", "two"])
 def test_workers_that_do_not_take_one_run_are_refused(
     resources: list[str], dask: Dask, capsys: pytest.CaptureFixture[str]
@@ -205,23 +191,18 @@ def test_workers_that_do_not_take_one_run_are_refused(
         ("--engine dask", "engine is dask without a scheduler; give its address too, as SCHEDULER=tcp://host:8786"),
         ("--scheduler tcp://a:1", "scheduler is 'tcp://a:1', but the engine is local; give ENGINE=dask too"),
         ("--engine dask --scheduler tcp://a:1 --budget 5m", "BUDGET and JOBS are for this machine alone; leave them"),
+        ("--engine dask --scheduler tcp://127.0.0.1:9", "no Dask scheduler answers at 'tcp://127.0.0.1:9'; start one"),
         ("--engine dask --scheduler ftp://a:1", "no Dask scheduler answers at 'ftp://a:1'; start one with `dask"),
         ("--engine ray", "argument --engine: invalid choice: 'ray' (choose from 'local', 'dask')"),
     ],
 )
-def test_an_engine_that_cannot_be_is_one_sentence(options: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_engine_that_cannot_be_is_one_sentence(
+    options: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lab.sweep.dask.SECONDS_TO_ANSWER", 0.5)
     assert main(["train", "--profile", "smoke", *options.split()]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"error: {says}") and said.count("\n") == 1
-
-
-def test_a_scheduler_that_does_not_answer_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("lab.sweep.dask.SECONDS_TO_ANSWER", 0.5)
-    assert main(["train", "--profile", "smoke", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:9"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: no Dask scheduler answers at 'tcp://127.0.0.1:9'; start one")
 
 
 @pytest.mark.parametrize("stands_still", [1, 9])

@@ -25,6 +25,7 @@ def can_mount() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="the system lets nobody but root mount a small disk or cut the network")
 def test_full_then_read_only_then_as_if_nothing_had_been(undisturbed: Path, folder: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}

@@ -12,6 +12,8 @@ from lab.files import Busy, alone
 from lab.records import store
 from lab.records.record import Record
 
+pytestmark = pytest.mark.slow
+
 
 def test_two_reproductions_share_the_work(undisturbed: Path, folder: Path) -> None:
     """Each trains a run while the other does; either could also have been on another machine that shares the folder."""
@@ -27,26 +29,24 @@ def test_two_reproductions_share_the_work(undisturbed: Path, folder: Path) -> No
         assert (built / "figures" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_run_that_another_process_trains_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "train", None)
-    with alone(tmp_path / "locks" / f"{RUNS[0].name}.lock", "training"), pytest.raises(Busy, match=RUNS[0].name):
-        store.load_or_train(RUNS[0], tmp_path / "results", wait=False)
-
-
-def test_who_waits_takes_the_others_record(tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_another_process_is_left_to_it_or_waited_for(
+    tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: Queue[str] = Queue()  # not capsys, which may lose what another thread says while it reads
     monkeypatch.setattr(files, "print", lambda line, flush: said.put(line), raising=False)
     monkeypatch.setattr(store, "train", None)
     name = f"{RUNS[0].name}.json"
     with alone(tmp_path / "locks" / f"{RUNS[0].name}.lock", "training"):
-        found: list[Record] = []
-        waits = threading.Thread(target=lambda: found.append(store.load_or_train(RUNS[0], tmp_path / "results")))
+        with pytest.raises(Busy, match=RUNS[0].name):
+            store.load_or_train(RUNS[0], tmp_path / "results", wait=False)
+        loaded: list[Record] = []
+        waits = threading.Thread(target=lambda: loaded.append(store.load_or_train(RUNS[0], tmp_path / "results")))
         waits.start()
         assert "waiting for it" in said.get(timeout=60)
         whole = (undisturbed / "build" / "smoke" / "results" / name).read_bytes()
         files.write_atomically(tmp_path / "results" / name, whole)
     waits.join()
-    assert found == [store.read(tmp_path / "results" / name)]
+    assert loaded == [store.read(tmp_path / "results" / name)]
 
 
 def test_a_lock_leaves_no_file_and_dies_with_its_process(tmp_path: Path, folder: Path) -> None:

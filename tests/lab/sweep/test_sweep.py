@@ -174,11 +174,19 @@ def test_one_run_at_a_time_on_a_gpu_and_one_a_core_on_a_cpu(monkeypatch: pytest.
 
 
 def test_when_the_time_is_up_what_is_done_stays_and_the_rest_waits(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Before a run is begun, or in the middle of it."""
+
+    def stopped(*_: object) -> None:
+        raise OutOfTime("in its middle")
+
     train_missing(RUNS[:1], tmp_path, jobs=1)
-    train_missing(RUNS, tmp_path, jobs=1, budget=0.0)
-    assert "time is up: 2 runs are not finished; the same command goes on from here" in capsys.readouterr().out
+    for budget, load_or_train in ((0.0, store.load_or_train), (600.0, stopped)):
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "load_or_train", load_or_train)
+            train_missing(RUNS, tmp_path, jobs=1, budget=budget)
+        assert "time is up: 2 runs are not finished; the same command goes on from here" in capsys.readouterr().out
     assert [record.run for record in store.load_all(tmp_path)] == RUNS[:1]
     train_missing(RUNS, tmp_path, jobs=1, budget=600.0)
     assert len(store.load_all(tmp_path)) == len(RUNS) and "time is up" not in capsys.readouterr().out
