@@ -19,10 +19,10 @@ unexport PYTHONDONTWRITEBYTECODE# what is imported is compiled once, not in ever
 test lab: export OMP_WAIT_POLICY := passive
 test reproduce publish: export OMP_NUM_THREADS := 1
 lab: export OMP_NUM_THREADS ?= 1
-.PHONY: help check setup data reproduce figures test lab publish choose bench book clean
+.PHONY: help check setup data reproduce figures test test-all lab publish choose bench book clean
 
 help: ## this page
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2} /^## / {text = text substr($$0, 4) "\n"} END {printf "%s", text}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2} /^## / {text = text substr($$0, 4) "\n"} END {printf "%s", text}' Makefile
 check: ## what is here and what to fix: versions, device, disk, data (20 s; no change)
 	@[ -x $(PY) ] || { echo 'fix: there is no environment in .venv yet; call `make setup`'; exit 1; }
 	@$(PY) -c 'import torch' || { echo 'fix: torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`'; exit 1; }
@@ -47,15 +47,17 @@ reproduce: data ## train, run the notebooks, write report.html (hours; BUDGET=30
 	@$(CALL) reproduce
 figures: setup ## figures/, the tables and docs/rows.md again, from results/ (10 s)
 	$(PY) -m lab.cli figures
-test: setup ## lint, types, tests, the notebooks, one smoke training of each (12 to 25 min)
+test: setup ## lint, types, tests, the notebooks, one smoke training of each (8 to 20 min)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
 	$(PY) -m mypy
-	$(PYTEST)
+	$(PYTEST) -m "$(or $(TESTS),not slow or promise)"
 	$(PYTEST) -p no:python --nbval --nbval-current-env --nbval-cell-timeout 300 notebooks
 	rm -rf build/smoke
 	PROFILE=smoke ROWS= SEEDS= BUDGET= ENGINE= $(CALL) reproduce
+test-all: ## the same with every slow test (15 to 40 min)
+	@$(MAKE) --no-print-directory test TESTS="slow or not slow"
 lab: setup ## JupyterLab on notebooks/ (seconds; nothing is trained)
 	$(CALL) -m jupyterlab --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(LAB_OPTIONS) notebooks
 publish: data ## train the paper profile, publish all (Caffe net: days on 2 cores; others: months)

@@ -26,7 +26,7 @@ ALLOWED = {  # setting: what it may be, and that in words
 }
 OPTIONS = ("PROFILE", "JOBS", "SEEDS", "BUDGET", "ROWS", "ENGINE", "SCHEDULER")  # of the lab's command line
 VARIABLES = ("DATA", "DEVICE", "PRECISION")  # which the lab reads as CLRLIB_DATA and so on
-KNOWN = (*OPTIONS, *VARIABLES, "PYTHON", "LAB_OPTIONS", "PY", "SHELL")
+KNOWN = (*OPTIONS, *VARIABLES, "PYTHON", "LAB_OPTIONS", "TESTS", "PY", "SHELL")
 
 
 def fault(settings: Mapping[str, str], rows: set[str]) -> str:

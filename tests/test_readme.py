@@ -130,9 +130,9 @@ def test_every_notebook_is_listed() -> None:
 
 
 SETTINGS_PAGE = paths.ROOT / "docs" / "reproducing.md"
-DESCRIBED = re.findall(r"^([a-z]+):.*## \S", MAKEFILE, re.MULTILINE)
+DESCRIBED = re.findall(r"^([a-z-]+):.*## \S", MAKEFILE, re.MULTILINE)
 SCRIPT = runpy.run_path(str(paths.ROOT / "scripts" / "settings.py"))
-ALL_SETTINGS = set(SCRIPT["KNOWN"]) - {"PY", "SHELL"}  # these two are for tests and containers
+ALL_SETTINGS = set(SCRIPT["KNOWN"]) - {"TESTS", "PY", "SHELL"}  # these are for tests and containers
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
@@ -140,15 +140,15 @@ def test_every_link_target_and_setting_is_there(page: Path) -> None:
     text = page.read_text()
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith("https://")]
     assert not [link for link in links if not (page.parent / link).exists()]
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)) <= set(DESCRIBED)
-    called = re.findall(r"\bmake (?:[a-z]+ )?((?:[A-Z_]+=\S+ ?)+)", text)
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= set(DESCRIBED)
+    called = re.findall(r"\bmake (?:[a-z-]+ )?((?:[A-Z_]+=\S+ ?)+)", text)
     assert set(re.findall(r"([A-Z_]+)=", " ".join(called))) <= ALL_SETTINGS
 
 
 def test_every_target_is_phony_and_says_what_it_does() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
     assert phony and phony[1].split() == [*dict.fromkeys(phony[1].split())]
-    assert set(phony[1].split()) == set(DESCRIBED) == set(re.findall(r"^([a-z]+):(?!.*export)", MAKEFILE, re.MULTILINE))
+    assert set(phony[1].split()) == set(DESCRIBED) == set(re.findall(r"^([a-z-]+):(?!.*export)", MAKEFILE, re.MULTILINE))
 
 
 def make(*arguments: str | Path, cwd: Path = paths.ROOT, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -162,7 +162,7 @@ def test_help_and_its_page_name_every_target_and_setting() -> None:
     done = make()
     lines = done.stdout.splitlines()
     assert done.returncode == 0 and len(lines) <= 25 and max(map(len, lines)) <= 100
-    assert re.findall(r"^make ([a-z]+) +\S", done.stdout, re.MULTILINE) == DESCRIBED
+    assert re.findall(r"^make ([a-z-]+) +\S", done.stdout, re.MULTILINE) == DESCRIBED
     assert set(re.findall(r"\b([A-Z_]+)=\S+ +\S", "\n".join(lines[1:]))) == ALL_SETTINGS
     (table,) = re.findall(r"\| setting \| meaning \|\n(.*?)\n\n", SETTINGS_PAGE.read_text(), re.DOTALL)
     assert set(re.findall(r"([A-Z_]+)=", table)) == ALL_SETTINGS
