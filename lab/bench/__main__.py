@@ -96,10 +96,7 @@ def bench(rounds: int) -> dict[str, Any]:
     found["import"] = small.import_seconds()
     found["step"] = {str(groups): small.step_microseconds(groups) for groups in (1, 100)}
     found["figures"] = small.figures_seconds()
-    found["costs"] = measure_costs()
-    torch.set_num_threads(cores)
-    found["accuracy"] = accuracies(precision)  # last: the longest, and the one part that needs no idle machine
-    return found
+    return found | {"costs": measure_costs()}
 
 
 def circumstances() -> dict[str, Any]:
@@ -137,6 +134,9 @@ def main(arguments: list[str] | None = None) -> None:
         found = before | {"costs": measure_costs()}
     else:
         found = bench(options.rounds)
+        files.write_atomically(path, files.to_json(found))  # a stop now loses no timing
+        torch.set_num_threads(found["machine"]["threads"])
+        found["accuracy"] = accuracies(found["precision"])  # the longest part, which needs no idle machine
     files.write_atomically(path, files.to_json(found))
     publish()
     print(page.section(found))

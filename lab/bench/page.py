@@ -129,10 +129,11 @@ def _speeds(bench: Bench) -> list[tuple[str, str]]:
             ranges(bench),
         ),
         ("What is paid beside the net.", small_table(bench)),
-        (_accuracy_caption(bench), accuracy_table(bench)),
+        *([(_accuracy_caption(bench), accuracy_table(bench))] if "accuracy" in bench else [(NO_ACCURACY, "")]),
     ]
 
 
+NO_ACCURACY = "The accuracy of both ways of computing, over five seeds, has not been measured on this machine."
 KERNEL = (
     "The compiled net on one thread, batch 100: the whole iteration, and with one part left out. The work of its "
     "convolutions is counted: ![by layer, direct and by Winograd's algorithm](kernel.png)"
