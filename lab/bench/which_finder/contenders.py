@@ -1,0 +1,63 @@
+"""The finders that are compared: each gets a task and a seed, and gives rates to train with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch.optim import Adam, AdamW
+
+from clrlib import lr_range_test
+from lab.bench.which_finder import peers
+from lab.bench.which_finder.tasks import Task
+
+Rates = tuple[float, ...]  # none; one, to stay fixed; two, the bounds of triangular2
+CLR, FIXED = "clrlib, triangular2", "clrlib, fixed"
+USUAL = "Adam 0.001, SGD 0.1"
+
+
+@dataclass(frozen=True)
+class Finder:
+    """run(task, seed) gives each contender's rates, or the reason why it gives none.
+
+    packages: whose versions count. modules: what it imports, which takes none of its time.
+    """
+
+    contenders: tuple[str, ...]
+    run: Callable[[Task, int], Mapping[str, Rates | str]]
+    packages: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+
+
+def clrlib(task: Task, seed: int) -> dict[str, Rates | str]:
+    """clrlib's range test, with nothing but what it cannot do without."""
+    model, optimizer = task.make(seed, lr=1e-3)
+    test = lr_range_test(
+        model,
+        optimizer,
+        task.loss,
+        task.loader(seed),
+        start_lr=1e-6,
+        end_lr=10.0,
+        iterations=100,
+        spacing="exponential",
+        metric="loss",
+    )
+    bounds = test.bounds()
+    if bounds.base_lr is None or bounds.max_lr is None:
+        return {CLR: bounds.reason, FIXED: bounds.reason}
+    return {CLR: (bounds.base_lr, bounds.max_lr), FIXED: (bounds.max_lr,)}
+
+
+def usual(task: Task, _: int) -> dict[str, Rates | str]:
+    """What people start with: 0.001 for Adam and AdamW, 0.1 for SGD with and without momentum."""
+    return {USUAL: (0.001,) if task.optimizer in (Adam, AdamW) else (0.1,)}
+
+
+FINDERS = (
+    Finder((CLR, FIXED), clrlib),
+    Finder(tuple(f"fastai, {name}" for name in peers.FASTAI), peers.fastai, ("fastai",), ("fastai.callback.schedule",)),
+    Finder(("torch-lr-finder",), peers.torch_lr_finder, ("torch-lr-finder",), ("torch_lr_finder",)),
+    Finder(("Lightning",), peers.lightning, ("lightning",), ("lightning.pytorch.tuner",)),
+    Finder(("Ignite",), peers.ignite, ("pytorch-ignite",), ("ignite.handlers",)),
+    Finder((USUAL,), usual),
+)
+CONTENDERS = tuple(name for finder in FINDERS for name in finder.contenders)
