@@ -16,7 +16,7 @@ class RangeTest:
 
     lr: (n,) float64, rising by about equal steps or equal factors. accuracy: (n,) or (seeds, n) float64, fractions, or
     the values of another metric. stopped: where the training diverged, if it did. metric: its name. lower_is_better:
-    of the metric; where it is not given, of a "loss" alone.
+    of the metric; where it is not given, of a "loss" alone. earlier: the passes that led to these rates, in order.
     Raises ValueError for other shapes, rates that do not rise or values that are not finite.
 
     >>> lr = np.linspace(0.0, 0.02, 21)
@@ -30,6 +30,7 @@ class RangeTest:
     stopped: str | None = None
     metric: str = "accuracy"
     lower_is_better: bool | None = None
+    earlier: tuple["RangeTest", ...] = ()
 
     def __post_init__(self) -> None:
         if self.lower_is_better is None:

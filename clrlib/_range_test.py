@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from clrlib import _checks as checks
 from clrlib._curve import RangeTest
+from clrlib._reading import break_of
 from clrlib._scheduler import groups_of, scaled, write
 from clrlib._schedules import Triangular
 from clrlib._untouched import untouched
@@ -19,6 +21,7 @@ from clrlib._untouched import untouched
 FIRST = 10  # iterations, whose losses say how large a loss is here
 DIVERGES = 3.0  # times that size above the best loss ...
 RUNNING = 3  # ... for so many iterations running; a single one may be a bad batch
+SEARCH = 1e-6, 100.0, 200  # first and last rate and iterations of the pass that looks for the rate of the break
 REUSABLE = "give a DataLoader or a list, which can be gone through again and again"
 
 
@@ -43,13 +46,14 @@ def lr_sweep(
     step: Callable[[float], Any],
     *,
     start_lr: float = 0.0,
-    end_lr: float,
+    end_lr: float | None = None,
     iterations: int,
     spacing: str = "linear",
     evaluate: Callable[[], Any] | None = None,
     evaluate_every: int | None = None,
     metric: str = "loss",
     lower_is_better: bool | None = None,
+    retest: bool = False,
     keep: Iterable[Any] = (),
 ) -> RangeTest:
     """The LR range test of anything that trains (section 3.3): call step(lr) with a rising rate, keep what it returns.
@@ -58,14 +62,17 @@ def lr_sweep(
     spacing="exponential" lr = start_lr * (end_lr / start_lr)**(t / (n - 1)). It is recorded with what came of it.
 
     step: sets the rate, trains one iteration and returns the training loss, or the metric where there is no `evaluate`.
+    end_lr: the last rate. Without one a first pass of 200 iterations, exponential from 1e-6, looks for the rate at
+        which training breaks; it is in `earlier` of the result. retest: where `bounds` advises another end_lr, do so.
     evaluate: measures the metric on held-out data, after the first iteration, the last one and each evaluate_every of
         them (iterations // 20 by default; without it 1).
     metric, lower_is_better: what is measured; a "loss" is better the lower it is, all else the higher it is.
-    keep: models, optimizers, loaders, scalers and the like, to be put back at the end; see `untouched`.
+    keep: models, optimizers, loaders, scalers and the like, to be put back after each pass; see `untouched`.
 
     What is not finite ends the test, and so does a loss that lies above its best by 3 times the size of the first 10 or
     more for 3 iterations running; `stopped` then says where. Raises ValueError for rates that do not rise, an
-    exponential sweep from 0 or counts below 1, TypeError where step or evaluate returns no number.
+    exponential sweep from 0, counts below 1, or no end_lr where nothing is kept; TypeError where step or evaluate
+    returns no number.
 
     >>> weight = [1.0]
     >>> def step(lr):
@@ -75,32 +82,80 @@ def lr_sweep(
     LR range test, 41 rates from 0.001 to 10, loss 0.000 to 4290.908
     base_lr 0.00794, max_lr 0.158: loss decreases from base_lr and slows or becomes ragged after max_lr
     """
-    sweep = rising_rates(start_lr, end_lr, iterations, spacing)
+    things = tuple(map(_keepable, keep))
+    if (end_lr is None or retest) and not things:
+        raise ValueError("a test of two passes needs keep=[model, optimizer, ...], to begin each alike; or give end_lr")
+    sweep = start_lr, end_lr, iterations, spacing
+    return _passes(step, sweep, evaluate, evaluate_every, metric, lower_is_better, retest, things)
+
+
+def _passes(
+    step: Callable[[float], Any],
+    sweep: tuple[float, float | None, int, str],
+    evaluate: Callable[[], Any] | None,
+    evaluate_every: int | None,
+    metric: str,
+    lower_is_better: bool | None,
+    retest: bool,
+    things: tuple[Any, ...],
+    begin: Callable[[], None] = lambda: None,
+) -> RangeTest:
+    """The pass up to end_lr; without one, or where its bounds ask for another, first the search for the break."""
+    start_lr, end_lr, iterations, spacing = sweep
     if evaluate_every is None:
-        evaluate_every = 1 if evaluate is None else max(1, len(sweep) // 20)
+        evaluate_every = 1 if evaluate is None else max(1, int(iterations) // 20)
     every = checks.count("evaluate_every", evaluate_every)
+    lower = metric == "loss" if lower_is_better is None else lower_is_better
+
+    def one_pass(end: float) -> RangeTest:
+        rates = rising_rates(start_lr, end, iterations, spacing)
+        with untouched(*things):
+            begin()
+            return _curve(step, rates, evaluate, every, metric, lower)
+
+    earlier: tuple[RangeTest, ...] = ()
+    if end_lr is not None:
+        test = one_pass(end_lr)
+        if not retest or test.bounds().end_lr is None:
+            return test
+        earlier = (test,)
+    with untouched(*things):
+        begin()
+        watched, down = ("loss", True) if evaluate is not None else (metric, lower)
+        search = _curve(step, rising_rates(*SEARCH, "exponential"), None, 1, watched, down)
+    return replace(one_pass(break_of(search)), earlier=(*earlier, search))
+
+
+def _curve(
+    step: Callable[[float], Any],
+    rates: list[float],
+    evaluate: Callable[[], Any] | None,
+    every: int,
+    metric: str,
+    lower_is_better: bool,
+) -> RangeTest:
+    """One pass over the rates."""
     watched = metric if evaluate is None else "loss"
-    can_diverge = watched == "loss" if lower_is_better is None or evaluate is not None else lower_is_better
+    can_diverge = lower_is_better or evaluate is not None
     lr: list[float] = []
     values: list[float] = []
     stopped = None
     best, size, high = math.inf, 0.0, 0
-    with untouched(*(_keepable(thing) for thing in keep)):
-        for t, rate in enumerate(sweep):
-            loss = _number("step", step(rate))
-            best = min(best, loss)
-            size = max(size, abs(loss)) if t < FIRST else size
-            high = high + 1 if can_diverge and loss - best > DIVERGES * size else 0
-            if not math.isfinite(loss) or high == RUNNING:
-                stopped = f"training {watched} {loss:.6g} at iteration {t}, learning rate {rate:.6g}"
+    for t, rate in enumerate(rates):
+        loss = _number("step", step(rate))
+        best = min(best, loss)
+        size = max(size, abs(loss)) if t < FIRST else size
+        high = high + 1 if can_diverge and loss - best > DIVERGES * size else 0
+        if not math.isfinite(loss) or high == RUNNING:
+            stopped = f"training {watched} {loss:.6g} at iteration {t}, learning rate {rate:.6g}"
+            break
+        if t == 0 or (t + 1) % every == 0 or t == len(rates) - 1:
+            value = loss if evaluate is None else _number("evaluate", evaluate())
+            if not math.isfinite(value):  # the step just made broke the net
+                stopped = f"{metric} {value} after iteration {t}, learning rate {rate:.6g}"
                 break
-            if t == 0 or (t + 1) % every == 0 or t == len(sweep) - 1:
-                value = loss if evaluate is None else _number("evaluate", evaluate())
-                if not math.isfinite(value):  # the step just made broke the net
-                    stopped = f"{metric} {value} after iteration {t}, learning rate {rate:.6g}"
-                    break
-                lr.append(rate)
-                values.append(value)
+            lr.append(rate)
+            values.append(value)
     return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better)
 
 
@@ -126,12 +181,14 @@ def lr_range_test(
     heldout_batches: Iterable[Any] | None = None,
     *,
     start_lr: float = 0.0,
-    end_lr: float,
+    end_lr: float | None = None,
     iterations: int,
     evaluate_every: int | None = None,
     spacing: str = "linear",
     metric: str | Callable[[Any, Any], Any] = "accuracy",
     lower_is_better: bool | None = None,
+    retest: bool = False,
+    keep: Iterable[Any] = (),
 ) -> RangeTest:
     """Train with a rate that rises in a straight line and measure the accuracy on the way (section 3.3, figure 3).
 
@@ -190,21 +247,24 @@ def lr_range_test(
     def evaluate() -> Any:
         return trained if heldout_batches is None else _mean(measure, model, heldout_batches, device)
 
-    with untouched(model, optimizer, train_batches, heldout_batches):
+    def begin() -> None:
+        nonlocal batches
+        batches = _again_and_again(train_batches)
         _keep_ratios(optimizer)
         if not model.training:
             model.train()
-        return lr_sweep(
-            step,
-            start_lr=start_lr,
-            end_lr=end_lr,
-            iterations=iterations,
-            spacing=spacing,
-            evaluate=evaluate,
-            evaluate_every=1 if heldout_batches is None and evaluate_every is None else evaluate_every,
-            metric=metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__),
-            lower_is_better=lower_is_better,
-        )
+
+    return _passes(
+        step,
+        (start_lr, end_lr, iterations, spacing),
+        evaluate,
+        1 if heldout_batches is None and evaluate_every is None else evaluate_every,
+        metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__),
+        lower_is_better,
+        retest,
+        (model, optimizer, train_batches, heldout_batches, *map(_keepable, keep)),
+        begin,
+    )
 
 
 def _keep_ratios(optimizer: Optimizer) -> None:

@@ -12,6 +12,7 @@ CLEAR_RISE = 6.0  # times the noise; of curves that are noise alone about 1 in 1
 CLEAR_KNEE = 0.1  # height above the straight line, as a share of the rise...
 KNEE_NOISE = 3.0  # ... and in times the noise
 DARK = "0.15"  # drawn over the curve: grey, so that no colour tells base_lr from max_lr
+BREAK, FIRST = 0.25, 10
 STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
 
 
@@ -19,7 +20,8 @@ STEP = 0.1  # share of the rise that counts as a start, and below the peak as a 
 class Bounds:
     """The answer of a range test: base_lr and max_lr (learning rates), or None for both, and the reason in a sentence.
 
-    by_seed: the answer of each seed's curve alone, where there are several.
+    by_seed: the answer of each seed's curve alone, where there are several. end_lr: the last rate to test again with,
+    where the answer would move with it.
 
     >>> print(Bounds(0.001, 0.006, "accuracy increases from base_lr and starts to fall after max_lr"))
     base_lr 0.001, max_lr 0.006: accuracy increases from base_lr and starts to fall after max_lr
@@ -30,6 +32,7 @@ class Bounds:
     reason: str
     at_first_rate: bool = False  # base_lr is the lowest rate that can be read off: it may lie anywhere below
     by_seed: tuple["Bounds", ...] = ()
+    end_lr: float | None = None
 
     def __str__(self) -> str:
         if self.base_lr is None:
@@ -98,6 +101,15 @@ def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool,
         end = "slows or becomes ragged"
     reason = f"{metric} {'decreases' if lower_is_better else 'increases'} from base_lr and {end} after max_lr"
     return Bounds(float(lr[before + 1]), float(lr[top]), reason, at_first_rate=before == 0)
+
+
+def break_of(search: Any) -> float:
+    """The rate at which a rising exponential pass gives back a quarter of what it had learned, or its last rate."""
+    values = search.values if search.lower_is_better else -search.values
+    curve = _running(np.median, values, 5)
+    low = int(curve.argmin())
+    back = np.flatnonzero(curve[low:] > curve[low] + BREAK * (curve[:FIRST].mean() - curve[low]))
+    return float(search.lr[low + back[0]] if back.size else search.lr[-1])
 
 
 def _no_answer(why: str) -> Bounds:
