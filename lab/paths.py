@@ -48,6 +48,11 @@ def finder_records(task: str) -> Path:
     return BENCH / "finders" / f"{task}.json"
 
 
+def finders_picture() -> Path:
+    """The picture of the finders' regrets."""
+    return BENCH / "finders.png"
+
+
 def cached(name: str) -> Path:
     """A decoded copy of data."""
     return DATA / "cache" / name

@@ -11,8 +11,12 @@ from lab.bench.which_finder.contenders import CONTENDERS
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.bench.which_finder", description=__doc__)
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help="development, unseen, all or a task's name; none: show")
-    parser.add_argument("--again", nargs="*", default=[], choices=CONTENDERS, help="make these contenders' records anew")
+    parser.add_argument(
+        "tasks", nargs="*", metavar="TASK", help="development, unseen, all or a task's name; none: show"
+    )
+    parser.add_argument(
+        "--again", nargs="*", default=[], choices=CONTENDERS, help="make these contenders' records anew"
+    )
     options = parser.parse_args(arguments)
     chosen = tasks.named(options.tasks)
     torch.set_num_threads(1)

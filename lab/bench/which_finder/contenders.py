@@ -28,19 +28,10 @@ class Finder:
 
 
 def clrlib(task: Task, seed: int) -> dict[str, Rates | str]:
-    """clrlib's range test, with nothing but what it cannot do without."""
+    """clrlib's range test as its README calls it, without an end_lr."""
     model, optimizer = task.make(seed, lr=1e-3)
-    test = lr_range_test(
-        model,
-        optimizer,
-        task.loss,
-        task.loader(seed),
-        start_lr=1e-6,
-        end_lr=10.0,
-        iterations=100,
-        spacing="exponential",
-        metric="loss",
-    )
+    metric = "loss" if task.regression else "accuracy"
+    test = lr_range_test(model, optimizer, task.loss, task.loader(seed), task.heldout(), iterations=200, metric=metric)
     bounds = test.bounds()
     if bounds.base_lr is None or bounds.max_lr is None:
         return {CLR: bounds.reason, FIXED: bounds.reason}

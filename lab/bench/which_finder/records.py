@@ -55,7 +55,9 @@ def read(task: str) -> dict[str, Record]:
     try:
         records = [Record(**{**kept, "rates": tuple(kept["rates"])}) for kept in json.loads(path.read_text()).values()]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{paths.shown(path)} holds no records of finders ({error}); delete it and run again") from error
+        raise ValueError(
+            f"{paths.shown(path)} holds no records of finders ({error}); delete it and run again"
+        ) from error
     return {record.name: record for record in records}
 
 
