@@ -2,12 +2,12 @@
 
 The rules. They were committed before the final runs; what they are run on is in tasks.py.
 
-Tasks: 14, each with three seeds, on one CPU thread. Nine (DEVELOPMENT) served to improve clrlib's reading. Five (UNSEEN)
-were run once the reading was frozen, and for nothing before.
+Tasks: 14, each with three seeds, on one CPU thread. Nine (DEVELOPMENT) served to improve clrlib's reading. Five
+(UNSEEN) were run once the reading was frozen, and for nothing before.
 
-Budget: each task has a number of iterations and a batch size. A seed gives the initial weights and the order of batches,
-the same for every training of that seed. Nothing decays but what a suggestion itself lets fall. A training whose loss is
-no longer finite ends there and has no metric.
+Budget: each task has a number of iterations and a batch size. A seed gives the initial weights and the order of
+batches, the same for every training of that seed. Nothing decays but what a suggestion itself lets fall. A training
+whose loss is no longer finite ends there and has no metric.
 
 Truth: the metric (accuracy, or R² of a regression) on test examples after the last iteration, for fixed rates by
 half-decades (`Task.grid`). The best fixed rate of a task is the one with the highest mean over the seeds.

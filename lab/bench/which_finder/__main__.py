@@ -11,19 +11,16 @@ from lab.bench.which_finder.contenders import CONTENDERS
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.bench.which_finder", description=__doc__)
-    parser.add_argument(
-        "tasks", nargs="*", metavar="TASK", help="development, unseen, all or a task's name; none: show"
-    )
-    parser.add_argument(
-        "--again", nargs="*", default=[], choices=CONTENDERS, help="make these contenders' records anew"
-    )
+    parser.add_argument("tasks", nargs="*", metavar="TASK", help="development, unseen, all or a name; none: show")
+    parser.add_argument("--again", nargs="*", default=[], choices=CONTENDERS, help="contenders to run anew")
     options = parser.parse_args(arguments)
     chosen = tasks.named(options.tasks)
     torch.set_num_threads(1)
-    with files.alone(paths.lock("which_finder", paths.finder_records("all").parent), "running the finders"):
-        run.forget(chosen, options.again)
-        run.fill(chosen)
-        show.publish()
+    for task in chosen:
+        with files.alone(paths.lock(task.name, paths.finder_records(task.name).parent), f"running {task.name}"):
+            run.forget(task, options.again)
+            run.fill(task, left=chosen[chosen.index(task) + 1 :])
+    show.publish()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def digits_cnn() -> nn.Module:
 def caffe() -> nn.Module:
     """Caffe's cifar10_full for images of 16 pixels: raw pixels in, small Gaussian weights."""
     net = CaffeCifar10Full(data.cifar10().train[0].mean(0), _drawn())
-    net.ip1 = nn.Linear(64 * 2 * 2, 10)
+    net.ip1 = nn.Linear(64 * 2 * 2, len(data.CLASSES))
     nn.init.normal_(net.ip1.weight, std=0.01)
     nn.init.zeros_(net.ip1.bias)
     return net
@@ -36,12 +36,12 @@ def batch_norm_cnn() -> nn.Module:
     layers: list[nn.Module] = []
     for before, after in ((3, 16), (16, 32), (32, 64)):
         layers += [nn.Conv2d(before, after, 3, 2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-    return _normalised(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)))
+    return _normalised(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, len(data.CLASSES))))
 
 
 def resnet8() -> nn.Module:
     """The lab's residual net of 8 layers."""
-    return _normalised(ResNet(8, _drawn()))
+    return _normalised(ResNet(8, _drawn(), classes=len(data.CLASSES)))
 
 
 def bag_of_words() -> nn.Module:

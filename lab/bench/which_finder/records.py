@@ -1,4 +1,4 @@
-"""One record for each training: of a task, a seed and a contender, or of a fixed rate of the grid. A file for a task."""
+"""One record for each training: of a task, a seed and a contender, or a fixed rate of the grid. A file for a task."""
 
 import json
 from collections.abc import Iterable

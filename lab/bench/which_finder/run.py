@@ -1,6 +1,5 @@
 """Fill in the records that are missing: the grid of fixed rates, then every contender."""
 
-import itertools
 import math
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -18,34 +17,32 @@ SEEDS = (0, 1, 2)
 
 
 def fill(
-    tasks: Sequence[Task],
+    task: Task,
     seeds: Sequence[int] = SEEDS,
     finders: Sequence[Finder] = FINDERS,
+    left: Sequence[Task] = (),
     say: Say = say,
 ) -> None:
-    """Make every record that is missing; each is kept at once, so that a second call goes on from there."""
-    pairs = list(itertools.product(tasks, seeds))
-    costs = [task.iterations * task.batch * sum(p.numel() for p in task.net().parameters()) ** 0.5 for task, _ in pairs]
-    began, done = time.monotonic(), 0.0
-    for k, (task, seed) in enumerate(pairs):
-        made = 0
-        kept = records.read(task.name)
+    """Make every record of a task that is missing; each is kept at once, so that a second call goes on from there.
+
+    left: the tasks that come later, for the line that says how long they may take.
+    """
+    began = time.monotonic()
+    for k, seed in enumerate(seeds, 1):
+        kept, made = records.read(task.name), 0
         for record in missing(task, seed, kept, finders):
             kept[record.name] = record
             records.write(task.name, kept.values())
             made += 1
-        if made:
-            done += costs[k]
-            left = duration((time.monotonic() - began) / done * sum(costs[k + 1 :]))
-            say(f"{k + 1}/{len(pairs)}  {task.name}, seed {seed}: {made} records, at most {left} left")
+        seconds = (time.monotonic() - began) / k * (len(seeds) - k + len(seeds) * len(left))
+        say(f"{task.name}, seed {seed}: {made} records; about {duration(seconds)} left")
 
 
-def forget(tasks: Sequence[Task], contenders: Collection[str]) -> None:
-    """Drop the records of some contenders, to be made again by another commit or version."""
-    for task in tasks:
-        kept = records.read(task.name).values()
-        if kept:
-            records.write(task.name, (record for record in kept if record.contender not in contenders))
+def forget(task: Task, contenders: Collection[str]) -> None:
+    """Drop a task's records of some contenders, to be made again by another commit or version."""
+    kept = records.read(task.name).values()
+    if kept and contenders:
+        records.write(task.name, (record for record in kept if record.contender not in contenders))
 
 
 def missing(task: Task, seed: int, kept: dict[str, Record], finders: Sequence[Finder]) -> Iterator[Record]:

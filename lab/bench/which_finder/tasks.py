@@ -75,22 +75,22 @@ class Task:
 
 
 DEVELOPMENT = (  # the reading may be improved on these
-    Task("digits-mlp-momentum", data.digits, partial(nets.mlp, 64, 10), MOMENTUM, 320),
-    Task("digits-cnn-adam", data.digits, nets.digits_cnn, ADAM, 160),
-    Task("cifar-caffe-momentum", data.cifar10, nets.caffe, MOMENTUM, 160, batch=16),
-    Task("cifar-batchnorm-sgd", data.cifar10, nets.batch_norm_cnn, SGD, 160, batch=16),
-    Task("spirals-mlp-adam", data.spirals, partial(nets.mlp, 2, 2), ADAM, 400),
-    Task("friedman-mlp-momentum", data.friedman, partial(nets.mlp, 10, 1), MOMENTUM, 320, regression=True),
-    Task("docstrings-bag-adam", data.docstrings, nets.bag_of_words, ADAM, 320),
-    Task("sequence-transformer-adamw", data.sequences, nets.Transformer, ADAMW, 320),
-    Task("cancer-mlp-sgd", data.breast_cancer, partial(nets.mlp, 30, 2), SGD, 160, batch=16),
+    Task("digits-mlp-momentum", data.digits, partial(nets.mlp, 64, 10), MOMENTUM, 160),
+    Task("digits-cnn-adam", data.digits, nets.digits_cnn, ADAM, 120, batch=16),
+    Task("cifar-caffe-momentum", data.cifar10, nets.caffe, MOMENTUM, 100, batch=16),
+    Task("cifar-batchnorm-sgd", data.cifar10, nets.batch_norm_cnn, SGD, 100, batch=16),
+    Task("spirals-mlp-adam", data.spirals, partial(nets.mlp, 2, 2), ADAM, 240),
+    Task("friedman-mlp-momentum", data.friedman, partial(nets.mlp, 10, 1), MOMENTUM, 160, regression=True),
+    Task("docstrings-bag-adam", data.docstrings, nets.bag_of_words, ADAM, 160),
+    Task("sequence-transformer-adamw", data.sequences, nets.Transformer, ADAMW, 120),
+    Task("cancer-mlp-sgd", data.breast_cancer, partial(nets.mlp, 30, 2), SGD, 120, batch=16),
 )
 UNSEEN = (  # never run, read or tuned on before the final runs
-    Task("cifar-resnet8-momentum", data.cifar10, nets.resnet8, MOMENTUM, 160, batch=16),
-    Task("digits-cnn-sgd", data.digits, nets.digits_cnn, SGD, 160),
-    Task("diabetes-mlp-adam", data.diabetes, partial(nets.mlp, 10, 1), ADAM, 160, batch=16, regression=True),
-    Task("docstrings-bag-momentum", data.docstrings, nets.bag_of_words, MOMENTUM, 320),
-    Task("wine-mlp-adamw", data.wine, partial(nets.mlp, 13, 3), ADAMW, 120, batch=16),
+    Task("cifar-resnet8-momentum", data.cifar10, nets.resnet8, MOMENTUM, 100, batch=16),
+    Task("digits-cnn-sgd", data.digits, nets.digits_cnn, SGD, 120, batch=16),
+    Task("diabetes-mlp-adam", data.diabetes, partial(nets.mlp, 10, 1), ADAM, 120, batch=16, regression=True),
+    Task("docstrings-bag-momentum", data.docstrings, nets.bag_of_words, MOMENTUM, 160),
+    Task("wine-mlp-adamw", data.wine, partial(nets.mlp, 13, 3), ADAMW, 80, batch=16),
 )
 ALL = (*DEVELOPMENT, *UNSEEN)
 
