@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = tasks.named(options.tasks)
     torch.set_num_threads(1)
     for task in chosen:
-        with files.alone(paths.lock(task.name, paths.finder_records(task.name).parent), f"running {task.name}"):
+        with files.alone(paths.lock(task.name, paths.records("bench")), f"running {task.name}"):
             run.forget(task, options.again)
             run.fill(task, left=chosen[chosen.index(task) + 1 :])
     show.publish()

@@ -48,7 +48,7 @@ def forget(task: Task, contenders: Collection[str]) -> None:
 def missing(task: Task, seed: int, kept: dict[str, Record], finders: Sequence[Finder]) -> Iterator[Record]:
     """The records of a task and a seed that are not kept yet, one after the other as they are made."""
     for rate in task.grid:
-        record = Record(task.name, seed, "fixed", (rate,), None, None, 0.0, 0, **records.origin())
+        record = Record(task.name, seed, "fixed", (rate,), None, None, task.chance(), 0.0, 0, **records.origin())
         if record.name not in kept:
             yield with_metric(task, record)
     for finder in finders:
@@ -94,4 +94,4 @@ def record(
         reason = f"suggests {found}"
     rates = () if reason is not None or isinstance(found, str) else tuple(map(float, found))
     origin = records.origin(finder.packages)
-    return Record(task.name, seed, contender, rates, reason, None, round(seconds, 3), steps, **origin)
+    return Record(task.name, seed, contender, rates, reason, None, task.chance(), round(seconds, 3), steps, **origin)

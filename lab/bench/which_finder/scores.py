@@ -1,6 +1,6 @@
 """What a suggestion costs: the regret against the best fixed rate of the grid, and what is nothing or nonsense."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -25,7 +25,7 @@ def regret(metric: float | None, best: float, oracle: float, chance: float) -> f
     return round(100 * (best - reached) / (oracle - chance), 6)
 
 
-def oracle(records: Iterable[Record], chance: float) -> tuple[float, dict[int, float]]:
+def oracle(records: Iterable[Record]) -> tuple[float, dict[int, float]]:
     """The fixed rate of the grid whose metric has the highest mean over the seeds, and its metric by seed.
 
     A training that diverged counts as chance. Raises ValueError without any.
@@ -33,7 +33,7 @@ def oracle(records: Iterable[Record], chance: float) -> tuple[float, dict[int, f
     grid: dict[float, dict[int, float]] = {}
     for record in records:
         if record.contender == "fixed":
-            value = chance if record.metric is None else max(record.metric, chance)
+            value = record.chance if record.metric is None else max(record.metric, record.chance)
             grid.setdefault(record.rates[0], {})[record.seed] = value
     seeds = max(map(len, grid.values()), default=0)
     whole = {rate: by_seed for rate, by_seed in grid.items() if len(by_seed) == seeds}
@@ -43,21 +43,18 @@ def oracle(records: Iterable[Record], chance: float) -> tuple[float, dict[int, f
     return rate, whole[rate]
 
 
-def frame(records: Iterable[Record], chances: Mapping[str, float]) -> pd.DataFrame:
-    """A row for each task, seed and contender: rates, metric, regret (%), nothing, nonsense, seconds, steps.
-
-    chances: each task's metric without learning.
-    """
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """A row for each task, seed and contender: rates, metric, regret (%), nothing, nonsense, seconds, steps."""
     by_task: dict[str, list[Record]] = {}
     for record in records:
         by_task.setdefault(record.task, []).append(record)
     rows = []
-    for task, own in by_task.items():
-        rate, best = oracle(own, chances[task])
+    for own in by_task.values():
+        rate, best = oracle(own)
         mean = sum(best.values()) / len(best)
         for record in own:
             if record.contender != "fixed" and record.seed in best:
-                lost = regret(record.metric, best[record.seed], mean, chances[task])
+                lost = regret(record.metric, best[record.seed], mean, record.chance)
                 rows.append(_row(record, rate, lost))
     return pd.DataFrame(rows)
 

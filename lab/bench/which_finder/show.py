@@ -18,10 +18,8 @@ COLORS = {"development": "#CC6677", "unseen": "#332288"}
 
 def load(chosen: Sequence[Task] = tasks.ALL) -> pd.DataFrame:
     """The scores of all published records, see `scores.frame`, with the part that a task belongs to."""
-    kept = {task.name: list(records.read(task.name).values()) for task in chosen}
-    kept = {name: own for name, own in kept.items() if any(record.contender != "fixed" for record in own)}
-    chances = {task.name: task.chance() for task in chosen if task.name in kept}
-    table = scores.frame([record for own in kept.values() for record in own], chances)
+    kept = [list(records.read(task.name).values()) for task in chosen]
+    table = scores.frame(record for own in kept for record in own)
     unseen = [task.name for task in tasks.UNSEEN]
     return table.assign(part=["unseen" if name in unseen else "development" for name in table.get("task", ())])
 

@@ -44,8 +44,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "BENCH", tmp_path)
 
 
-def made(contender: str, seed: int, metric: float | None, rates: tuple[float, ...] = (0.1,), task: str = "t") -> Record:
-    return Record(task, seed, contender, rates, None, metric, 1.5, 100, {"torch": "2"}, {"commit": "a", "dirty": False})
+def made(
+    contender: str,
+    seed: int,
+    metric: float | None,
+    rates: tuple[float, ...] = (0.1,),
+    task: str = "t",
+    chance: float = 0.1,
+) -> Record:
+    return Record(
+        task, seed, contender, rates, None, metric, chance, 1.5, 100, {"torch": "2"}, {"commit": "a", "dirty": False}
+    )
 
 
 # Trainings
@@ -132,7 +141,7 @@ def test_regret_is_the_share_of_what_there_is_to_gain() -> None:
         *(made("half", seed, metric) for seed, metric in enumerate((0.425, 0.525))),
         *(made("diverges", seed, metric) for seed, metric in enumerate((None, 0.01))),
     ]
-    found = scores.frame(table, {"t": 0.1})
+    found = scores.frame(table)
     regrets = {name: own["regret"].tolist() for name, own in found.groupby("contender")}
     gain = 0.85 - 0.1
     assert regrets["good"] == pytest.approx([0, -100 * 0.01 / gain], abs=1e-5)
@@ -146,15 +155,17 @@ def test_regret_is_the_share_of_what_there_is_to_gain() -> None:
 
 
 def test_the_mean_is_over_tasks_each_the_mean_of_its_seeds() -> None:
-    table = [made("fixed", seed, 1.0, task=task) for seed in (0, 1) for task in ("a", "b")]
-    table += [made("x", 0, 0.9, task="a"), made("x", 0, 0.5, task="b"), made("x", 1, 0.7, task="b")]
-    found = scores.summary(scores.frame(table, {"a": 0.0, "b": 0.0})).loc["x"]
+    table = [made("fixed", seed, 1.0, task=task, chance=0.0) for seed in (0, 1) for task in ("a", "b")]
+    table += [
+        made("x", k, metric, task=task, chance=0.0) for task, k, metric in (("a", 0, 0.9), ("b", 0, 0.5), ("b", 1, 0.7))
+    ]
+    found = scores.summary(scores.frame(table)).loc["x"]
     assert (found["mean regret (%)"], found["worst task"], found["asked"]) == pytest.approx((25, 40, 3))
 
 
 def test_nothing_suggested_is_a_regret_of_all_there_is_and_no_nonsense() -> None:
     table = [made("fixed", 0, 0.9), made("x", 0, None, ())]
-    (row,) = scores.frame(table, {"t": 0.1}).to_dict("records")
+    (row,) = scores.frame(table).to_dict("records")
     assert (row["regret"], row["nothing"], row["nonsense"]) == (100, True, False)
 
 
@@ -162,7 +173,7 @@ def test_a_task_on_which_nothing_can_be_gained_is_refused() -> None:
     with pytest.raises(ValueError, match=r"the best fixed rate reaches 0.1, chance 0.1; nothing can be gained"):
         scores.regret(0.1, best=0.1, oracle=0.1, chance=0.1)
     with pytest.raises(ValueError, match="there is no training at a fixed rate; run the grid first"):
-        scores.oracle([made("x", 0, 0.5)], 0.1)
+        scores.oracle([made("x", 0, 0.5)])
 
 
 # Records
@@ -249,13 +260,13 @@ def test_a_rate_of_0_is_nonsense_and_not_trained() -> None:
     run.fill(TOY, [0], [Finder(("x",), lambda task, seed: {"x": (0.0,)})], say=silent)
     assert records.read("toy")["seed 0, x"].metric is None
     good_metric = made("fixed", 0, 0.9)
-    (row,) = scores.frame([good_metric, made("x", 0, None, (0.0,))], {"t": 0.1}).to_dict("records")
+    (row,) = scores.frame([good_metric, made("x", 0, None, (0.0,))]).to_dict("records")
     assert row["nonsense"] and not row["nothing"]
 
 
 def test_a_finders_steps_are_counted() -> None:
     def three_steps(task: Task, seed: int) -> dict[str, tuple[float, ...]]:
-        model, optimizer = task.make(seed, 0.1)
+        _, optimizer = task.make(seed, 0.1)
         for _ in range(3):
             optimizer.step()
         return {"x": (0.1,)}
