@@ -18,9 +18,8 @@ class Record:
     """What a contender suggested and what came of it.
 
     contender: its name, or "fixed" for a rate of the grid. rates: one that stays fixed, the two bounds of triangular2,
-    or none. reason: why there is none. metric: on the test examples; None where nothing was trained or it diverged. chance: the
-    metric without learning.
-    seconds: the finder's own, of one CPU thread. steps: the finder's optimizer steps.
+    or none. reason: why there is none. metric: on the test examples; None where nothing was trained or it diverged.
+    chance: the metric without learning. seconds: the finder's own, of one CPU thread. steps: its optimizer steps.
     """
 
     task: str

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from lab import files, paths
 from lab.bench.which_finder import records, scores, tasks
+from lab.bench.which_finder.contenders import CLR, FIXED, USUAL
 from lab.bench.which_finder.tasks import Task
 from lab.cli import reproduce
 from lab.show import plots
@@ -41,14 +42,27 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
     return figure, f"Regret of each learning-rate finder, one dot for a task. Means: {best}."
 
 
+def headline(table: pd.DataFrame) -> str:
+    """The finder of the lowest mean regret beside clrlib's two and the usual rates, on all tasks and on the unseen."""
+    return " ".join(_sentence(part, words) for part, words in ((table, ""), (_part(table, "unseen"), "unseen ")))
+
+
+def _sentence(table: pd.DataFrame, words: str) -> str:
+    if table.empty:
+        return f"The {words}tasks were not run yet."
+    means = scores.summary(table)["mean regret (%)"]
+    others = [f"{name} {means[name]:.0f} %" for name in (CLR, FIXED, USUAL) if name in means.index[1:]]
+    best = f"{means.index[0]} loses least, {means.iloc[0]:.0f} % of what there is to gain"
+    return f"On {table['task'].nunique()} {words}tasks {best} ({', '.join(others)})."
+
+
 def page(table: pd.DataFrame) -> str:
     """What stands between the marks of docs/which_finder.md."""
     if table.empty:
         return "Not run yet."
-    parts = []
+    parts = [headline(table)]
     for title, part in (("All tasks", table), ("Unseen tasks", _part(table, "unseen"))):
-        names = part["task"].nunique()
-        parts.append(f"**{title}** ({names}; {len(part.groupby(['task', 'seed']))} trainings' worth of seeds)")
+        parts.append(f"**{title}** ({part['task'].nunique()}, {part['seed'].nunique()} seeds each):")
         parts.append(summary_table(part))
     figure_alt = draw(table)[1]
     parts += [f"![{figure_alt}](../results/bench/finders.png)", "Mean regret by task, in %:", regret_table(table)]

@@ -1,6 +1,9 @@
 """The comparison of finders on a toy task: scores against closed form, records, and contenders that fail."""
 
+import contextlib
+import io
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +11,16 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from clrlib import lr_range_test
 from lab import paths
 from lab.bench.which_finder import contenders, peers, records, run, scores, show, tasks, training
 from lab.bench.which_finder.contenders import Finder
 from lab.bench.which_finder.data import Data
 from lab.bench.which_finder.records import Record
 from lab.bench.which_finder.tasks import SGD, Task
+from lab.data import image_sets
 
 START = 2.0
 
@@ -128,6 +134,15 @@ def test_chance_is_what_a_constant_reaches() -> None:
     outputs, targets = torch.zeros(4, 1), torch.tensor([[-1.0], [1.0], [-2.0], [2.0]])
     assert TOY.metric(outputs, targets) == TOY.chance() == 0
     assert TOY.metric(targets, targets) == 1
+
+
+@pytest.mark.parametrize("task", tasks.ALL, ids=lambda task: task.name)
+def test_each_tasks_model_takes_its_batches(task: Task) -> None:
+    if task.name.startswith("cifar") and image_sets.find() is None:
+        pytest.skip("CIFAR-10 is not here")
+    model, _ = task.make(0, 0.1)
+    ((inputs, targets),) = task.heldout()
+    assert math.isfinite(task.loss(model(inputs[:4]), targets[:4]))
 
 
 # Scores
@@ -309,6 +324,29 @@ def test_fastai_trains_with_the_tasks_own_torch_optimizer() -> None:
     peers.fastai(replace(tasks.named(["cancer-mlp-sgd"])[0], optimizer=Watched), 0)
     assert steps[0] == pytest.approx(1e-7) and len(steps) <= 100
     assert np.diff(np.log(steps)) == pytest.approx(math.log(1e8) / 100, rel=1e-3)
+
+
+def test_the_curve_is_that_of_torch_lr_finder_without_its_smoothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = pytest.importorskip("torch_lr_finder")
+    torch.manual_seed(0)
+    inputs = torch.randn(64, 4)
+    loader = DataLoader(TensorDataset(inputs, (inputs[:, 0] > 0).long()), batch_size=16)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+    options = {"end_lr": 1.0, "spacing": "exponential", "metric": "loss"}
+    ours = lr_range_test(model, optimizer, nn.CrossEntropyLoss(), loader, start_lr=1e-4, iterations=30, **options)
+    assert all(torch.equal(value, start[name]) for name, value in model.state_dict().items())
+    finder = module.LRFinder(model, optimizer, nn.CrossEntropyLoss(), device="cpu")
+    quiet = contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO())
+    with warnings.catch_warnings(), quiet[0], quiet[1]:
+        warnings.simplefilter("ignore")
+        finder.range_test(loader, end_lr=1.0, num_iter=30, smooth_f=0, diverge_th=1e9)
+    np.testing.assert_allclose(ours.lr, finder.history["lr"], rtol=1e-9)
+    np.testing.assert_allclose(ours.values, finder.history["loss"], rtol=1e-5)
+    assert ours.values.size == 30
 
 
 # Page and figure
