@@ -14,7 +14,7 @@ def policy(rates: Sequence[float], iterations: int) -> Policy:
     """One rate: fixed. Two: triangular2 between them, in two whole cycles.
 
     >>> policy([0.1], 8), policy([0.1, 0.4], 8)
-    (Fixed(base_lr=0.1), Triangular2(base_lr=0.1, max_lr=0.4, step_size=2))
+    (Fixed(lr=0.1), Triangular2(base_lr=0.1, max_lr=0.4, step_size=2))
     """
     return Fixed(rates[0]) if len(rates) == 1 else Triangular2(rates[0], rates[1], iterations // 4)
 
