@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clrlib._reading import DARK, Bounds, by_factors, read, smooth
+from clrlib._reading import DARK, Bounds, against_end, break_of, by_factors, read, smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +16,9 @@ class RangeTest:
 
     lr: (n,) float64, rising by about equal steps or equal factors. accuracy: (n,) or (seeds, n) float64, fractions, or
     the values of another metric. stopped: where the training diverged, if it did. metric: its name. lower_is_better:
-    of the metric; where it is not given, of a "loss" alone. earlier: the passes that led to these rates, in order.
+    of the metric; where it is not given, of a "loss" alone.
+    end_lr: where the rates were to end. training: the loss of each iteration, where another metric was measured.
+    earlier: the passes that led to these rates, in order.
     Raises ValueError for other shapes, rates that do not rise or values that are not finite.
 
     >>> lr = np.linspace(0.0, 0.02, 21)
@@ -30,6 +32,8 @@ class RangeTest:
     stopped: str | None = None
     metric: str = "accuracy"
     lower_is_better: bool | None = None
+    end_lr: float | None = None
+    training: "RangeTest | None" = None
     earlier: tuple["RangeTest", ...] = ()
 
     def __post_init__(self) -> None:
@@ -64,7 +68,15 @@ class RangeTest:
             raise ValueError(f"{len(tests)} tests that do not share rates and metric; give one or more that do")
         values = np.concatenate([np.atleast_2d(test.values)[:, :n] for test in tests])
         stops = [f"seed {seed}: {test.stopped}" for seed, test in enumerate(tests) if test.stopped]
-        return replace(tests[0], lr=tests[0].lr[:n], accuracy=values, stopped="; ".join(stops) or None)
+        losses = [test.training for test in tests if test.training]
+        return replace(
+            tests[0],
+            lr=tests[0].lr[:n],
+            accuracy=values,
+            stopped="; ".join(stops) or None,
+            training=cls.over_seeds(losses) if len(losses) == len(tests) else None,
+            earlier=(),
+        )
 
     @property
     def values(self) -> np.ndarray:
@@ -76,6 +88,13 @@ class RangeTest:
         """The curve that `bounds` reads, (n,): the mean over the seeds, smoothed."""
         sign = -1 if self.lower_is_better else 1
         return sign * smooth(self.lr, sign * np.atleast_2d(self.values).mean(0))
+
+    @property
+    def broke(self) -> float | None:
+        """The rate at which training broke: gave back a quarter of what it had gained, or diverged; else None."""
+        curve = self.training or self
+        broke = break_of(curve.lr, (-1 if curve.lower_is_better else 1) * np.atleast_2d(curve.values).mean(0))
+        return float(curve.lr[-1]) if broke is None and self.stopped and curve.lr.size else broke
 
     def bounds(self) -> Bounds:
         """Read the two bounds off the curve (section 3.3).
@@ -102,7 +121,10 @@ class RangeTest:
         """
         seeds, how = np.atleast_2d(self.values), (self.metric, bool(self.lower_is_better), self.stopped is not None)
         alone = tuple(read(self.lr, values, *how) for values in seeds) if len(seeds) > 1 else ()
-        return replace(read(self.lr, seeds.mean(0), *how), by_seed=alone)
+        together = replace(read(self.lr, seeds.mean(0), *how), by_seed=alone)
+        if self.end_lr is None or by_factors(self.lr):
+            return together
+        return against_end(together, self.end_lr, self.broke, searched=bool(self.earlier))
 
     def __str__(self) -> str:
         if not self.lr.size:
@@ -113,7 +135,9 @@ class RangeTest:
             rates = f"{self.lr.size} rates from {self.lr[0]:.6g} to {self.lr[-1]:.6g}"
             curve = f"LR range test, {rates}, {self.metric} {low:{digits}} to {high:{digits}}"
         bounds = self.bounds()
-        lines = [curve, *([f"stopped: {self.stopped}"] if self.stopped else []), str(bounds)]
+        broke = [test.broke for test in self.earlier if by_factors(test.lr)]
+        searched = [f"end_lr from a search before: training broke at {rate:.2g}" for rate in broke if rate]
+        lines = [curve, *searched, *([f"stopped: {self.stopped}"] if self.stopped else []), str(bounds)]
         if bounds.by_seed:
             alone = sum(seed.base_lr is not None for seed in bounds.by_seed)
             spans = [f", {name} {low:.3g} to {high:.3g}" for name, (low, high) in bounds.intervals.items()]
@@ -123,20 +147,33 @@ class RangeTest:
     def plot(self, axes: Any = None) -> Any:
         """Draw the seeds, the smoothed curve and its bounds; returns matplotlib's figure, for `savefig`.
 
-        axes: matplotlib's axes to draw on; without any a new figure, which needs no display.
+        axes: matplotlib's axes to draw on; without any a new figure, which needs no display, with the earlier passes
+        beside it, left to right: each with the rate at which training broke, as a dotted line.
         Raises ImportError where matplotlib is not installed.
         """
-        if axes is None:
+        passes = (*self.earlier, self)
+        if axes is not None:
+            panels, passes = [axes], (self,)
+        else:
             try:
-                axes = import_module("matplotlib.figure").Figure(layout="constrained").add_subplot()
+                figure = import_module("matplotlib.figure").Figure((6.4 * len(passes), 4.8), layout="constrained")
             except ModuleNotFoundError as error:
                 raise ImportError("matplotlib is not installed; `pip install matplotlib` brings it") from error
+            panels = figure.subplots(1, len(passes), squeeze=False)[0]
+        for one, panel in zip(passes, panels, strict=True):
+            one._draw(panel, last=one is self)
+        return panels[0].figure
+
+    def _draw(self, axes: Any, last: bool) -> None:
         seeds, smoothed, bounds = np.atleast_2d(self.values), self.smoothed, self.bounds()
         axes.plot(self.lr, seeds.T, color="0.7", linewidth=0.8)
         axes.plot(self.lr, smoothed, color="C0", label=f"smoothed, n = {len(seeds)}")
-        bounds.draw(axes)
-        for interval in bounds.intervals.values():
-            axes.axvspan(*interval, color=DARK, alpha=0.1, linewidth=0)
+        if last:
+            bounds.draw(axes)
+            for interval in bounds.intervals.values():
+                axes.axvspan(*interval, color=DARK, alpha=0.1, linewidth=0)
+        elif self.broke is not None:
+            axes.axvline(self.broke, color=DARK, linestyle=":", label=f"breaks at {self.broke:.2g}")
         if seeds.size and seeds.max() > 2 * smoothed.max() - smoothed.min():  # a loss that explodes
             axes.set_ylim(1.1 * smoothed.min() - 0.1 * smoothed.max(), 1.1 * smoothed.max() - 0.1 * smoothed.min())
         axes.set(xlabel="learning rate", ylabel=self.metric, xscale="log" if by_factors(self.lr) else "linear")
@@ -144,4 +181,3 @@ class RangeTest:
             axes.set_ylabel("accuracy (%)")
             axes.yaxis.set_major_formatter(import_module("matplotlib.ticker").PercentFormatter(1.0, symbol=None))
         axes.legend(frameon=False)
-        return axes.figure

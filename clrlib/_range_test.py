@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from clrlib import _checks as checks
 from clrlib._curve import RangeTest
-from clrlib._reading import break_of
+from clrlib._reading import rounded
 from clrlib._scheduler import groups_of, scaled, write
 from clrlib._schedules import Triangular
 from clrlib._untouched import untouched
@@ -23,6 +25,13 @@ DIVERGES = 3.0  # times that size above the best loss ...
 RUNNING = 3  # ... for so many iterations running; a single one may be a bad batch
 SEARCH = 1e-6, 100.0, 200  # first and last rate and iterations of the pass that looks for the rate of the break
 REUSABLE = "give a DataLoader or a list, which can be gone through again and again"
+NEAR = 1.5  # times the end_lr of a search or a part of it: the bounds are those that it would give
+MOST_PASSES = 4  # the one up to a given end_lr, the search, the test, and a second one where the search was out
+SWEEP = """call lr_sweep(step, iterations=..., keep=[model, optimizer, loader]) instead, with
+
+    def step(lr):
+        for group in optimizer.param_groups: group["lr"] = lr
+        return train_on_a_batch()  # your own forward, backward and optimizer.step(); returns the loss"""
 
 
 def rising_rates(start_lr: float, end_lr: float, iterations: int, spacing: str) -> list[float]:
@@ -63,7 +72,8 @@ def lr_sweep(
 
     step: sets the rate, trains one iteration and returns the training loss, or the metric where there is no `evaluate`.
     end_lr: the last rate. Without one a first pass of 200 iterations, exponential from 1e-6, looks for the rate at
-        which training breaks; it is in `earlier` of the result. retest: where `bounds` advises another end_lr, do so.
+        which training breaks; it is in `earlier` of the result. retest: search also where an end_lr is
+        given, and test again where it is not within a factor of 1.5 of what is found.
     evaluate: measures the metric on held-out data, after the first iteration, the last one and each evaluate_every of
         them (iterations // 20 by default; without it 1).
     metric, lower_is_better: what is measured; a "loss" is better the lower it is, all else the higher it is.
@@ -85,14 +95,19 @@ def lr_sweep(
     things = tuple(map(_keepable, keep))
     if (end_lr is None or retest) and not things:
         raise ValueError("a test of two passes needs keep=[model, optimizer, ...], to begin each alike; or give end_lr")
+
+    def agreed(name: str, function: Callable[..., Any]) -> Callable[..., float]:
+        return lambda *lr: _over_ranks(_number(name, function(*lr)))
+
+    measure = None if evaluate is None else agreed("evaluate", evaluate)
     sweep = start_lr, end_lr, iterations, spacing
-    return _passes(step, sweep, evaluate, evaluate_every, metric, lower_is_better, retest, things)
+    return _passes(agreed("step", step), sweep, measure, evaluate_every, metric, lower_is_better, retest, things)
 
 
 def _passes(
-    step: Callable[[float], Any],
+    step: Callable[[float], float],
     sweep: tuple[float, float | None, int, str],
-    evaluate: Callable[[], Any] | None,
+    evaluate: Callable[[], float] | None,
     evaluate_every: int | None,
     metric: str,
     lower_is_better: bool | None,
@@ -100,36 +115,42 @@ def _passes(
     things: tuple[Any, ...],
     begin: Callable[[], None] = lambda: None,
 ) -> RangeTest:
-    """The pass up to end_lr; without one, or where its bounds ask for another, first the search for the break."""
+    """The pass up to end_lr; without one, or where its bounds ask for another, after a search for the break."""
     start_lr, end_lr, iterations, spacing = sweep
+    n = checks.count("iterations", iterations, least=2)
     if evaluate_every is None:
-        evaluate_every = 1 if evaluate is None else max(1, int(iterations) // 20)
+        evaluate_every = 1 if evaluate is None else max(1, n // 20)
     every = checks.count("evaluate_every", evaluate_every)
-    lower = metric == "loss" if lower_is_better is None else lower_is_better
+    down = metric == "loss" if lower_is_better is None else lower_is_better
 
-    def one_pass(end: float) -> RangeTest:
-        rates = rising_rates(start_lr, end, iterations, spacing)
+    def one_pass(rates: list[float], *measured: Any) -> RangeTest:
         with untouched(*things):
             begin()
-            return _curve(step, rates, evaluate, every, metric, lower)
+            return _curve(step, rates, *measured)
 
-    earlier: tuple[RangeTest, ...] = ()
-    if end_lr is not None:
-        test = one_pass(end_lr)
-        if not retest or test.bounds().end_lr is None:
-            return test
-        earlier = (test,)
-    with untouched(*things):
-        begin()
-        watched, down = ("loss", True) if evaluate is not None else (metric, lower)
-        search = _curve(step, rising_rates(*SEARCH, "exponential"), None, 1, watched, down)
-    return replace(one_pass(break_of(search)), earlier=(*earlier, search))
+    def linear(end: float) -> RangeTest:
+        return one_pass(rising_rates(start_lr, end, n, spacing), evaluate, every, metric, down)
+
+    passes = [] if end_lr is None else [linear(end_lr)]
+    if passes and not retest:
+        return passes[0]
+    watched = (metric, down) if evaluate is None else ("loss", True)
+    passes.append(search := one_pass(rising_rates(*SEARCH, "exponential"), None, 1, *watched))
+    if not search.lr.size:
+        raise ValueError(f"{search.stopped}: no rate can be tested; look at the data, the model and the loss first")
+    end: float | None = rounded(search.broke or SEARCH[1])
+    if end_lr is not None and end is not None and end / NEAR <= end_lr <= end * NEAR and passes[0].bounds().base_lr:
+        return replace(passes[0], earlier=(search,))
+    while end and len(passes) < MOST_PASSES:
+        passes.append(replace(linear(end), earlier=tuple(passes)))
+        end = passes[-1].bounds().end_lr
+    return passes[-1]
 
 
 def _curve(
-    step: Callable[[float], Any],
+    step: Callable[[float], float],
     rates: list[float],
-    evaluate: Callable[[], Any] | None,
+    evaluate: Callable[[], float] | None,
     every: int,
     metric: str,
     lower_is_better: bool,
@@ -137,26 +158,33 @@ def _curve(
     """One pass over the rates."""
     watched = metric if evaluate is None else "loss"
     can_diverge = lower_is_better or evaluate is not None
+    losses: list[float] = []
     lr: list[float] = []
     values: list[float] = []
     stopped = None
     best, size, high = math.inf, 0.0, 0
     for t, rate in enumerate(rates):
-        loss = _number("step", step(rate))
+        loss = step(rate)
+        torch.clear_autocast_cache()  # else the weights as they were before this step are used for ever
         best = min(best, loss)
-        size = max(size, abs(loss)) if t < FIRST else size
-        high = high + 1 if can_diverge and loss - best > DIVERGES * size else 0
+        size = max(size, abs(loss)) if t < FIRST or size == 0 else size
+        high = high + 1 if can_diverge and loss - best > DIVERGES * max(size, abs(best)) else 0
         if not math.isfinite(loss) or high == RUNNING:
             stopped = f"training {watched} {loss:.6g} at iteration {t}, learning rate {rate:.6g}"
             break
+        losses.append(loss)
         if t == 0 or (t + 1) % every == 0 or t == len(rates) - 1:
-            value = loss if evaluate is None else _number("evaluate", evaluate())
+            value = loss if evaluate is None else evaluate()
+            torch.clear_autocast_cache()
             if not math.isfinite(value):  # the step just made broke the net
                 stopped = f"{metric} {value} after iteration {t}, learning rate {rate:.6g}"
                 break
             lr.append(rate)
             values.append(value)
-    return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better)
+    training = (
+        None if evaluate is None else RangeTest(np.array(rates[: len(losses)]), np.array(losses), stopped, "loss")
+    )
+    return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better, rates[-1], training)
 
 
 def _keepable(thing: Any) -> Any:
@@ -171,6 +199,19 @@ def _number(name: str, value: Any) -> float:
         return float(value.item() if isinstance(value, Tensor) else value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name} returned a {type(value).__name__}; return the loss or metric, one number") from error
+
+
+def _over_ranks(total: float, n: float = 1.0) -> float:
+    """total / n, each summed over the processes of a torch.distributed group; of one process alone its own."""
+    dist = torch.distributed
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        device = torch.cuda.current_device() if dist.get_backend() == "nccl" else "cpu"
+        sums = torch.tensor([total, n], dtype=torch.float64, device=device)
+        dist.all_reduce(sums)
+        total, n = sums.tolist()
+    if n == 0:
+        raise ValueError("heldout_batches gave no example whose target counts; give some, not all of them ignored")
+    return total / n
 
 
 def lr_range_test(
@@ -219,41 +260,62 @@ def lr_range_test(
     >>> test.lr.size, test.accuracy.size, test.lr[-1]
     (21, 21, np.float64(1.0))
     """
-    measure = {"accuracy": _accuracy, "loss": loss_fn}.get(metric) if isinstance(metric, str) else metric
+    ignored = getattr(loss_fn, "ignore_index", getattr(loss_fn, "keywords", {}).get("ignore_index", -100))
+    known = {"accuracy": partial(_accuracy, ignored=ignored), "loss": loss_fn}
+    measure = known.get(metric) if isinstance(metric, str) else metric
     if not callable(measure):
         raise ValueError(f'metric is {metric!r}; give "accuracy", "loss" or a function of (outputs, targets)')
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is a {type(model).__name__}; give a torch.nn.Module, or {SWEEP}")
     groups = groups_of(optimizer)
+    _refuse_without_a_rate(optimizer)
     scaled(groups, [0.0] * len(groups))  # refuses what is wrong before anything changes
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    batches = _again_and_again(train_batches)
+    batches: Iterator[Any] = iter(())
     trained: Any = None
+    modules = [thing for thing in (model, measure) if isinstance(thing, nn.Module)]
+
+    def begin() -> None:
+        nonlocal batches
+        batches = _again_and_again(train_batches)
+        _keep_ratios(optimizer)
+        _mode(optimizer, "train")
+        if not model.training:
+            model.train()
 
     def step(lr: float) -> float:
         nonlocal trained
         inputs, targets = _pair("train_batches", next(batches), device)
         write(groups, scaled(groups, [lr] * len(groups)))
         optimizer.zero_grad()
-        outputs = model(inputs)
+        outputs = _outputs(model, inputs)
         loss = loss_fn(outputs, targets)
-        value = loss.item()
+        value = _over_ranks(_loss_value(loss))
         if heldout_batches is None:  # before the update
             with torch.no_grad():
-                trained = value if metric == "loss" else measure(outputs, targets)
+                trained = value if metric == "loss" else _number("metric", measure(outputs, targets))
         if math.isfinite(value):
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         return value
 
-    def evaluate() -> Any:
-        return trained if heldout_batches is None else _mean(measure, model, heldout_batches, device)
+    def evaluate() -> float:
+        if heldout_batches is None:
+            return trained if metric == "loss" else _over_ranks(trained)
+        modes = [(module, module.training) for part in modules for module in part.modules()]
+        for part in modules:
+            part.eval()
+        _mode(optimizer, "eval")
+        pairs = (_pair("heldout_batches", batch, device) for batch in heldout_batches)
+        try:
+            return _mean(measure, model, pairs, ignored if isinstance(metric, str) else None)
+        finally:
+            for module, training in modes:
+                module.training = training
+            _mode(optimizer, "train")
 
-    def begin() -> None:
-        nonlocal batches
-        batches = _again_and_again(train_batches)
-        _keep_ratios(optimizer)
-        if not model.training:
-            model.train()
-
+    functions = [part for f in (loss_fn, measure) for part in (f, getattr(f, "__self__", None))]
+    stateful = [part for part in functions if hasattr(part, "state_dict")]
     return _passes(
         step,
         (start_lr, end_lr, iterations, spacing),
@@ -262,9 +324,52 @@ def lr_range_test(
         metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__),
         lower_is_better,
         retest,
-        (model, optimizer, train_batches, heldout_batches, *map(_keepable, keep)),
+        (model, optimizer, train_batches, heldout_batches, *stateful, *map(_keepable, keep)),
         begin,
     )
+
+
+def _refuse_without_a_rate(optimizer: Optimizer) -> None:
+    """Raise where a step needs more than a rate, or makes its own."""
+    name = type(optimizer).__name__
+    for i, group in enumerate(optimizer.param_groups):
+        if group.get("lr") is None:
+            raise ValueError(
+                f"group {i} of {name} has no lr, so that it sets its own; give it a number, such as lr=0.001"
+            )
+    if name in ("Rprop", "ASGD"):
+        raise ValueError(f"{name} sizes its steps itself, a rising rate does not show in them; test another optimizer")
+    closure = signature(optimizer.step).parameters.get("closure")
+    if (closure is not None and closure.default is Parameter.empty) or hasattr(optimizer, "first_step"):
+        raise TypeError(f"{name}.step() needs a closure; {SWEEP}")
+
+
+def _mode(optimizer: Any, mode: str) -> None:
+    """Schedule-free optimizers hold other weights in training than in evaluation."""
+    if callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None)):
+        getattr(optimizer, mode)()
+
+
+def _outputs(model: nn.Module, inputs: Tensor) -> Any:
+    try:
+        return model(inputs)
+    except ValueError as error:
+        if len(inputs) == 1 and "more than 1 value per channel" in str(error):
+            alone = "train_batches gave a batch of one example, on which batch normalisation cannot train"
+            raise ValueError(f"{alone}; give the DataLoader drop_last=True") from error
+        raise
+
+
+def _loss_value(loss: Any) -> float:
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"loss_fn gave a {type(loss).__name__}; return a tensor of one number, with its gradient")
+    if loss.numel() != 1:
+        raise ValueError(f"loss_fn gave a tensor of shape {tuple(loss.shape)}; return its mean, one number")
+    if not loss.requires_grad:
+        raise ValueError(
+            "the loss has no gradient; let a parameter of the model require one, and do not detach the loss"
+        )
+    return loss.item()
 
 
 def _keep_ratios(optimizer: Optimizer) -> None:
@@ -288,28 +393,34 @@ def _again_and_again(batches: Iterable[Any]) -> Iterator[Any]:
 
 def _pair(name: str, batch: Any, device: torch.device) -> tuple[Tensor, Tensor]:
     if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and all(isinstance(part, Tensor) for part in batch)):
-        raise ValueError(f"{name} gave a {type(batch).__name__} that is not a pair of tensors (input, target)")
+        raise ValueError(f"{name} gave a {type(batch).__name__} that is not a pair of tensors (input, target); {SWEEP}")
     return batch[0].to(device), batch[1].to(device)
 
 
-def _mean(measure: Callable[[Any, Any], Any], model: nn.Module, batches: Iterable[Any], device: torch.device) -> float:
-    """The mean of a measure over the examples of all batches, in eval mode."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    with torch.no_grad():
-        pairs = (_pair("heldout_batches", batch, device) for batch in batches)
-        values = [(len(targets), float(measure(model(inputs), targets))) for inputs, targets in pairs]
-    for module, training in modes:
-        module.training = training
-    if not values:
+@torch.no_grad()
+def _mean(measure: Callable[[Any, Any], Any], model: nn.Module, pairs: Iterable[Any], ignored: int | None) -> float:
+    """The mean of a measure over the targets of all batches (and processes) that are not ignored."""
+    total, n, inputs = 0.0, 0, None
+    for inputs, targets in pairs:
+        whole = ignored is None or targets.is_floating_point()
+        if count := targets.numel() if whole else int((targets != ignored).sum()):
+            total += count * _number("metric", measure(model(inputs), targets))
+            n += count
+    if inputs is None:
         raise ValueError(f"heldout_batches gave no batch; {REUSABLE}")
-    return sum(n * value for n, value in values) / sum(n for n, _ in values)
+    return _over_ranks(total, n)
 
 
-def _accuracy(scores: Tensor, targets: Tensor) -> float:
-    """Share of the targets that get the highest score; nan where a score is not finite."""
-    if scores.shape[:1] + scores.shape[2:] != targets.shape:
+def _accuracy(scores: Any, targets: Tensor, ignored: int = -100) -> float:
+    """Share of the targets, but for ignored ones, that get the highest score; nan where that is not finite."""
+    if not isinstance(scores, Tensor):
+        kind = f"the model gives a {type(scores).__name__}, of which there is no accuracy"
+        raise ValueError(f"{kind}; let it give scores (N, classes), or give a metric of (outputs, targets)")
+    if scores.shape[:1] + scores.shape[2:] != targets.shape or scores.ndim < 2 or scores.shape[1] < 2:
         shapes = f"scores {tuple(scores.shape)} for targets {tuple(targets.shape)}"
         raise ValueError(f'the model gives {shapes}; give scores (N, classes) and class numbers (N,), or metric="loss"')
-    right = (scores.argmax(1) == targets).sum().item()
-    return right / targets.numel() if scores.isfinite().all() else math.nan
+    highest, classes = scores.max(1)
+    counts = targets != ignored
+    if not highest[counts].isfinite().all():
+        return math.nan
+    return int((classes == targets)[counts].sum()) / max(1, int(counts.sum()))

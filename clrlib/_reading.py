@@ -1,7 +1,7 @@
 """Read the curve of an LR range test (section 3.3 and figure 3 of arXiv 1506.01186v6)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,10 @@ CLEAR_RISE = 6.0  # times the noise; of curves that are noise alone about 1 in 1
 CLEAR_KNEE = 0.1  # height above the straight line, as a share of the rise...
 KNEE_NOISE = 3.0  # ... and in times the noise
 DARK = "0.15"  # drawn over the curve: grey, so that no colour tells base_lr from max_lr
-BREAK, FIRST = 0.25, 10
+BREAK = 0.25  # share of the rise that is given back where training breaks; noise gives back less
+FIRST = 10  # points that the noise is measured on at least
+EARLY = 1 / 3  # of end_lr: a break before it leaves too few points to read
+LARGER = 4  # times end_lr, where the curve does not end
 STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
 
 
@@ -21,7 +24,7 @@ class Bounds:
     """The answer of a range test: base_lr and max_lr (learning rates), or None for both, and the reason in a sentence.
 
     by_seed: the answer of each seed's curve alone, where there are several. end_lr: the last rate to test again with,
-    where the answer would move with it.
+    where the answer would move with it; advice: how, in words.
 
     >>> print(Bounds(0.001, 0.006, "accuracy increases from base_lr and starts to fall after max_lr"))
     base_lr 0.001, max_lr 0.006: accuracy increases from base_lr and starts to fall after max_lr
@@ -33,12 +36,13 @@ class Bounds:
     at_first_rate: bool = False  # base_lr is the lowest rate that can be read off: it may lie anywhere below
     by_seed: tuple["Bounds", ...] = ()
     end_lr: float | None = None
+    advice: str = ""
 
     def __str__(self) -> str:
         if self.base_lr is None:
             return self.reason
         base = f"{'at or below ' if self.at_first_rate else ''}{self.base_lr:.3g}"
-        return f"base_lr {base}, max_lr {self.max_lr:.3g}: {self.reason}"
+        return "; ".join([f"base_lr {base}, max_lr {self.max_lr:.3g}: {self.reason}", *filter(None, [self.advice])])
 
     def draw(self, axes: Any, color: str = DARK) -> None:
         """Draw the bounds onto matplotlib's axes, each named at its foot: base_lr solid, max_lr dashed, to tell apart.
@@ -72,8 +76,7 @@ def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool,
     curve = smooth(lr, values)
     rise = curve.max() - curve[0]
     up = max(int(np.argmax(curve - curve[0] >= (1 - STEP) * rise)) + 1, lr.size // 3, LEAST_POINTS - 1)
-    # the factor makes the median of these distances the standard deviation, where the noise is normal
-    noise = 1.21 * np.median(np.abs(values[1:-1] - (values[:-2] + values[2:]) / 2)[:up])
+    noise = _noise(values[: up + 2])
     size = 1.0 if metric == "accuracy" else np.abs(curve).max()
     if rise == 0 or rise < max(LEAST_RISE * size, CLEAR_RISE * noise):
         flat = f"{metric} does not {rise_} clearly {beyond} its noise"
@@ -88,11 +91,14 @@ def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool,
     top = before + int(above.argmax())
     if above.max() < max(CLEAR_KNEE, KNEE_NOISE * noise / rise):
         if last == lr.size - 1 and not diverges:
-            return _no_answer(f"{metric} still {rise_}s at the last rate; give a larger end_lr")
+            larger = rounded(LARGER * lr[-1])
+            still = f"{metric} still {rise_}s at the last rate; give a larger end_lr, such as {larger:g}"
+            return _no_answer(still, larger)
         top = peak
     if top <= before + 1 + _window(lr.size) // 2:  # smoothing makes a step that wide
-        steep = f"{metric} {rise_}s too steeply to tell the bounds apart"
-        return _no_answer(f"{steep}; evaluate more often (evaluate_every), or give a smaller end_lr")
+        smaller = rounded(3 * lr[top])
+        steep = f"{metric} {rise_}s too steeply to tell the bounds apart; evaluate more often (evaluate_every)"
+        return _no_answer(f"{steep}, or give a smaller end_lr, such as {smaller:g}", smaller)
     if top == lr.size - 1:
         end = "training diverges"
     elif done[top : top + 2 + lr.size // 5].min() < done[top] - STEP:
@@ -103,17 +109,54 @@ def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool,
     return Bounds(float(lr[before + 1]), float(lr[top]), reason, at_first_rate=before == 0)
 
 
-def break_of(search: Any) -> float:
-    """The rate at which a rising exponential pass gives back a quarter of what it had learned, or its last rate."""
-    values = search.values if search.lower_is_better else -search.values
+def break_of(lr: np.ndarray, values: np.ndarray) -> float | None:
+    """The rate from which on a metric of which higher is better has given back a quarter of its rise, or None.
+
+    What is given back must be 3 times the noise before the peak, too; the curve is a running median of 5 points.
+    """
     curve = _running(np.median, values, 5)
-    low = int(curve.argmin())
-    back = np.flatnonzero(curve[low:] > curve[low] + BREAK * (curve[:FIRST].mean() - curve[low]))
-    return float(search.lr[low + back[0]] if back.size else search.lr[-1])
+    if not curve.size:
+        return None
+    peak = int(curve.argmax())
+    fall = max(BREAK * (curve[peak] - np.median(curve[:3])), KNEE_NOISE * _noise(values[: max(peak + 1, FIRST)]))
+    sound = int(np.flatnonzero(curve >= curve[peak] - fall)[-1])  # the last: a few bad batches are no break
+    return float(lr[sound + 1]) if sound + 3 < lr.size else None  # the last two points are hardly smoothed
 
 
-def _no_answer(why: str) -> Bounds:
-    return Bounds(None, None, f"no clear answer: {why}")
+def _noise(values: np.ndarray) -> float:
+    """The standard deviation of normal noise, from the median distance between a point and its neighbours' mean."""
+    distances = np.abs(values[1:-1] - (values[:-2] + values[2:]) / 2)
+    return float(1.21 * np.median(distances)) if distances.size else 0.0
+
+
+def rounded(lr: float) -> float:
+    """A rate to two digits, as one would type it."""
+    return float(f"{lr:.2g}")
+
+
+def _no_answer(why: str, end_lr: float | None = None) -> Bounds:
+    return Bounds(None, None, f"no clear answer: {why}", end_lr=end_lr)
+
+
+def against_end(bounds: Bounds, end_lr: float, broke: float | None, searched: bool) -> Bounds:
+    """The bounds of a linear test up to end_lr, with a word on where they would move with it.
+
+    broke: the rate at which training broke, or None. searched: end_lr comes from a search for it.
+    """
+    if broke is not None and broke < EARLY * end_lr:
+        end = rounded(2 * broke)
+        advice = f"training broke at {broke:.2g}, early in the test: test again with end_lr={end:g}"
+        return _no_answer(advice, end) if bounds.base_lr is None else replace(bounds, advice=advice, end_lr=end)
+    if broke is not None and bounds.base_lr is None and bounds.end_lr is None:
+        end = rounded(min(broke, end_lr / 2))
+        return replace(bounds, reason=f"{bounds.reason}, such as those up to end_lr={end:g}", end_lr=end)
+    if searched or bounds.base_lr is None:
+        return bounds
+    if broke is not None:
+        return replace(bounds, advice=f"training broke at {broke:.2g}; another end_lr would move both a little")
+    end = rounded(LARGER * end_lr)
+    advice = f"training had not broken at {end_lr:g}, and a larger end_lr may move both: leave it out, or give {end:g}"
+    return replace(bounds, advice=advice, end_lr=end)
 
 
 def smooth(lr: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Try something on a model and its optimizer, and have everything back as it was."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -9,7 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
+
+GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+PLAIN = (int, float, complex, str, bytes, type(None))
+DATA = ("dataset", "data_source")  # may be large, and is not the sampler's
 
 
 @contextmanager
@@ -17,10 +21,10 @@ def untouched(*things: Any) -> Iterator[None]:
     """Undo whatever happens inside, Ctrl-C included, bit for bit and in the same objects.
 
     Put back: the random states of Python, numpy and torch; and of `things` the parameters, buffers, gradients and the
-    train or eval mode of each module, the optimizers' states and groups, the random states of DataLoaders and their
-    samplers and of torch Generators, and the attributes of what else has a state_dict (a GradScaler, a schedule).
-    Not put back: other attributes of modules, data sets with a memory, iterators.
-    Costs a copy of the models and of the optimizers' states.
+    train or eval mode of each module; the attributes of samplers, optimizers and what has a state_dict (GradScaler,
+    schedule), with whatever of these is in them; the generators of loaders, data sets and other iterables.
+    Not put back: other attributes of modules, of data sets and of iterables, iterators.
+    Inside there are no gradients at first. Costs a copy of the models and of the optimizers' states.
 
     >>> model = nn.Linear(1, 1)
     >>> before = model.weight.item()
@@ -30,48 +34,77 @@ def untouched(*things: Any) -> Iterator[None]:
     True
     """
     with ExitStack() as undo:
-        for put_back, state in _random_states(things):
+        undo.callback(torch.clear_autocast_cache)  # it holds weights as they were inside
+        for put_back, state in _random_states():
             undo.callback(put_back, state)
         seen: set[int] = set()
         for thing in things:
             if isinstance(thing, DataLoader):  # persistent workers carry their own random states on; inside, use others
                 undo.callback(setattr, thing, "_iterator", thing._iterator)
                 thing._iterator = None
-            for module in thing.modules() if isinstance(thing, nn.Module) else ():
-                undo.callback(setattr, module, "training", module.training)
-            if hasattr(thing, "state_dict"):
-                _save(thing, undo, seen)
+            _save(thing, undo, seen)
+            for holder in (thing, getattr(thing, "dataset", None)):
+                for name, part in vars(holder).items() if hasattr(holder, "__dict__") else ():
+                    if isinstance(part, GENERATORS) or name in ("sampler", "batch_sampler"):
+                        _save(part, undo, seen, holder=True)
         yield
 
 
-def _save(value: Any, undo: ExitStack, seen: set[int]) -> None:
-    """Copy the tensors, lists, dicts and sets in a thing, however nested, to be put back into these very objects.
+def _save(value: Any, undo: ExitStack, seen: set[int], holder: bool = False) -> None:
+    """Copy what a thing holds, however nested, to be put back into these very objects; a holder's attributes are saved.
 
     (`load_state_dict` would not do: it makes new objects and may cast them.)
     """
-    parts: Iterable[Any] = ()
-    if id(value) in seen:
+    if isinstance(value, PLAIN) or id(value) in seen:
         return
+    seen.add(id(value))  # no other object gets this id: the copies in `undo` keep this one alive
+    parts: list[Any] = []
     if isinstance(value, Tensor):
         grad = value.grad if value.is_leaf else None
-        parts = (grad,)
         undo.callback(_put_back, value, value.detach().clone(), grad)
+        if grad is not None:
+            if (
+                grad.layout == torch.strided and grad.untyped_storage().nbytes() > grad.nbytes
+            ):  # a view into a bucket, which others write to
+                _save(grad, undo, seen)
+            value.grad = None  # nothing inside writes to it: a copy is not needed
     elif isinstance(value, (dict, list, set)):
-        parts = value.values() if isinstance(value, dict) else value
+        parts = [*(value.values() if isinstance(value, dict) else value)]
         undo.callback(_put_back, value, value.copy())
     elif isinstance(value, tuple):
-        parts = value
+        parts = [*value]
+    elif isinstance(value, np.ndarray):
+        undo.callback(np.copyto, value, value.copy())
+    elif isinstance(value, torch.Generator):
+        undo.callback(value.set_state, value.get_state())
+    elif isinstance(value, np.random.Generator):
+        undo.callback(setattr, value.bit_generator, "state", value.bit_generator.state)
+    elif isinstance(value, np.random.RandomState):
+        undo.callback(value.set_state, value.get_state())
+    elif isinstance(value, random.Random):
+        undo.callback(value.setstate, value.getstate())
     elif isinstance(value, nn.Module):
-        names = ("_parameters", "_buffers", "_non_persistent_buffers_set")
-        parts = [getattr(module, name) for module in value.modules() for name in names]
-    elif isinstance(value, Optimizer):
-        inner = [part for part in vars(value).values() if hasattr(part, "state_dict")]  # of an optimizer around another
-        parts = (value.state, value.param_groups, getattr(value, "_clrlib_steps", None), inner)
-    elif hasattr(value, "state_dict"):
-        parts = (vars(value),)
-    seen.add(id(value))  # no other object gets this id: the copies in `undo` keep this one alive
+        for module in value.modules():
+            undo.callback(setattr, module, "training", module.training)
+            if not isinstance(module, torch.jit.ScriptModule):  # whose tables are views
+                parts += [module._parameters, module._buffers, module._non_persistent_buffers_set]
+        parts += [*value.parameters(), *value.buffers()]
+    elif (
+        hasattr(value, "__dict__")
+        and not isinstance(value, type)
+        and (holder or isinstance(value, Sampler) or hasattr(value, "state_dict"))
+    ):
+        undo.callback(_put_back, vars(value), dict(vars(value)))
+        for name, part in vars(value).items():
+            noted = isinstance(value, Optimizer) and isinstance(part, list) and _plain(part) and name != "_clrlib_steps"
+            if name not in DATA and not noted:  # a list of numbers in an optimizer is somebody's log
+                _save(part, undo, seen, holder="sampler" in name)
     for part in parts:
         _save(part, undo, seen)
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, PLAIN) or (isinstance(value, list) and all(map(_plain, value)))
 
 
 @torch.no_grad()
@@ -85,8 +118,8 @@ def _put_back(value: Any, content: Any, grad: Tensor | None = None) -> None:
         value.extend(content) if isinstance(value, list) else value.update(content)
 
 
-def _random_states(things: Iterable[Any]) -> Iterator[tuple[Callable[[Any], Any], Any]]:
-    """All random states as they are now, each with the function that puts it back."""
+def _random_states() -> Iterator[tuple[Callable[[Any], Any], Any]]:
+    """The global random states as they are now, each with the function that puts it back."""
     yield random.setstate, random.getstate()
     yield np.random.set_state, np.random.get_state()
     yield torch.set_rng_state, torch.get_rng_state()
@@ -94,9 +127,3 @@ def _random_states(things: Iterable[Any]) -> Iterator[tuple[Callable[[Any], Any]
         yield torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()
     if torch.backends.mps.is_available():
         yield torch.mps.set_rng_state, torch.mps.get_rng_state()
-    for thing in things:
-        inner = getattr(thing, "batch_sampler", None)
-        holders = (thing, getattr(thing, "sampler", None), inner, getattr(inner, "sampler", None))
-        for generator in (thing, *(getattr(holder, "generator", None) for holder in holders)):
-            if isinstance(generator, torch.Generator):
-                yield generator.set_state, generator.get_state()

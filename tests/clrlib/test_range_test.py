@@ -1,4 +1,5 @@
 import copy
+import functools
 import random
 import re
 import subprocess
@@ -189,7 +190,7 @@ def test_training_is_bit_identical_with_and_without_a_range_test():
     assert train(0) != train(1)
 
 
-@pytest.mark.parametrize("kind", ["SGD", "Adam", "Adagrad", "Rprop"])
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "Adagrad", "RMSprop"])
 @pytest.mark.parametrize("fault", [None, KeyboardInterrupt, RuntimeError, "loader", "heldout"])
 def test_everything_is_put_back_whatever_happens(kind, fault):
     model = net()
@@ -486,3 +487,187 @@ def test_groups_of_different_rates_keep_their_ratios_where_none_has_an_lr_mult(f
     test = run(model, spy, evaluate_every=1)
     np.testing.assert_allclose(spy.used, np.stack([test.lr * share / 4 for share in ratio], axis=1), rtol=1e-15)
     assert [{k: v for k, v in group.items() if k != "params"} for group in spy.param_groups] == before
+
+
+# What users have: refused in one sentence, or right
+
+
+def frozen():
+    return nn.Linear(4, 2).requires_grad_(False)
+
+
+class Sharp(torch.optim.SGD):
+    """As SAM is usually written."""
+
+    def first_step(self):
+        raise AssertionError
+
+
+class Wrapped(nn.Linear):
+    def forward(self, inputs):
+        return {"logits": super().forward(inputs)}
+
+
+ALIKE = torch.optim.SGD
+REFUSED = {
+    "Rprop": ({"make": torch.optim.Rprop}, "Rprop sizes its steps itself"),
+    "ASGD": ({"make": torch.optim.ASGD}, "ASGD sizes its steps itself"),
+    "LBFGS": ({"make": torch.optim.LBFGS}, "LBFGS.step() needs a closure; call lr_sweep(step, "),
+    "SAM": ({"make": Sharp}, "Sharp.step() needs a closure; call lr_sweep(step, "),
+    "no gradient": ({"model": frozen()}, "the loss has no gradient; let a parameter"),
+    "loss of each": ({"loss_fn": nn.CrossEntropyLoss(reduction="none")}, "gave a tensor of shape (16,); return"),
+    "plain loss": ({"loss_fn": lambda s, t: 0.5}, "loss_fn gave a float; return a tensor of one number"),
+    "no metric": ({"metric": lambda s, t: None}, "metric returned a NoneType; return"),
+    "many metrics": ({"metric": lambda s, t: {"f1": 1}}, "metric returned a dict; return"),
+    "a function": ({"model": lambda x: x, "make": lambda _: ALIKE([torch.ones(1)])}, "model is a function"),
+    "one score": ({"model": nn.Linear(4, 1), "loss_fn": lambda s, t: s.mean()}, "scores (16, 1) for targets (16,)"),
+    "flat scores": (
+        {"model": nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)), "loss_fn": lambda s, t: s.mean()},
+        "the model gives scores (16,) for targets (16,)",
+    ),
+    "outputs as a dict": (
+        {"model": Wrapped(4, 2), "loss_fn": lambda out, t: F.cross_entropy(out["logits"], t)},
+        "the model gives a dict, of which there is no accuracy; let it give scores",
+    ),
+    "two inputs": ({"train": [(torch.ones(2, 4), torch.ones(2, 4), torch.ones(2))]}, "call lr_sweep(step, "),
+    "tuple targets": ({"train": [(torch.ones(2, 4), (torch.ones(2), torch.ones(2)))]}, "not a pair of tensors"),
+    "no held-out example": ({"heldout": [(torch.ones(0, 4), torch.ones(0).long())]}, "heldout_batches gave no example"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_it_cannot_test_is_refused_in_one_sentence_and_changes_nothing(name):
+    options, message = REFUSED[name]
+    model = options.get("model", nn.Linear(4, 2))
+    given = [*model.parameters()] if isinstance(model, nn.Module) else []
+    optimizer = options.get("make", lambda parameters: ALIKE(parameters, lr=0.1))(given)
+    before = [value.clone() for value in given]
+    options = {key: value for key, value in options.items() if key not in ("model", "make")}
+    with pytest.raises((ValueError, TypeError), match=re.escape(message)):
+        run(model, optimizer, heldout=options.pop("heldout", None) or batches(), **options)
+    assert all(map(torch.equal, before, given))
+
+
+def test_a_rate_that_is_none_is_refused():
+    optimizer = ALIKE(nn.Linear(4, 2).parameters())
+    optimizer.param_groups[0]["lr"] = None
+    with pytest.raises(ValueError, match="group 0 of SGD has no lr, so that it sets its own; give it a number"):
+        run(optimizer=optimizer)
+
+
+def test_a_last_batch_of_one_before_batch_normalisation_names_drop_last():
+    with pytest.raises(ValueError, match=r"a batch of one example, .*; give the DataLoader drop_last=True"):
+        run(net(), train=batches(n=17), heldout=batches())
+
+
+def test_other_errors_of_the_model_stay_what_they_are():
+    class Broken(nn.Linear):
+        def forward(self, inputs):
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match=r"^mine$"):
+        run(Broken(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("loss_fn", "ignored"),
+    [
+        (F.cross_entropy, -100),
+        (nn.CrossEntropyLoss(ignore_index=0), 0),
+        (functools.partial(F.cross_entropy, ignore_index=7), 7),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_ignored_targets_count_for_nothing(loss_fn, ignored, metric):
+    inputs = torch.eye(4) * 20
+    targets = torch.tensor([1, 2, 3, ignored])
+    model = nn.Linear(4, 4, bias=False)
+    model.weight.data = torch.eye(4)[:, [3, 0, 1, 2]].T.roll(0, 0) * 1.0
+    scores = model(inputs)
+    right = (scores.argmax(1) == targets)[:3]
+    heldout = [(inputs, targets), (inputs[3:], targets[3:]), (inputs[:1], targets[:1])]
+    test = run(model, loss_fn=loss_fn, train=heldout[:1], heldout=heldout, iterations=2, end_lr=1e-9, metric=metric)
+    each = [*right.float(), right[0].float()] if metric == "accuracy" else None
+    expected = sum(each) / 4 if each else F.cross_entropy(scores[[0, 1, 2, 0]], targets[[0, 1, 2, 0]]).detach()
+    assert test.values[0] == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_masked_scores_have_an_accuracy_and_those_that_are_nothing_have_none():
+    def masked(value):
+        class Masked(nn.Linear):
+            def forward(self, inputs):
+                return torch.cat([super().forward(inputs), torch.full((len(inputs), 1), value)], 1)
+
+        return Masked(4, 2)
+
+    assert run(masked(-float("inf"))).values.size == 6
+    test = run(masked(float("nan")), loss_fn=lambda s, t: F.cross_entropy(s[:, :2], t))
+    assert test.values.size == 0 and test.stopped.startswith("accuracy nan after iteration 0")
+
+
+def test_autocast_uses_the_weights_of_each_step():
+    def losses():
+        torch.manual_seed(0)
+        return run(nn.Linear(4, 2), end_lr=5.0, iterations=20, heldout=batches()).training.values
+
+    with torch.autocast("cpu", torch.bfloat16):
+        cast = losses()
+        model, weight = nn.Linear(4, 2), torch.ones(3, 4)
+        before = model(weight)
+        run(model, end_lr=5.0)
+        assert torch.equal(model(weight), before)
+    np.testing.assert_allclose(cast, losses(), rtol=0.05)
+
+
+def test_schedule_free_weights_are_evaluated_in_their_own_mode():
+    schedulefree = pytest.importorskip("schedulefree")
+    model, modes = nn.Linear(4, 2), []
+    optimizer = schedulefree.SGDScheduleFree(model.parameters(), lr=0.1)
+
+    def error(outputs, targets):
+        modes.append(optimizer.param_groups[0]["train_mode"])
+        return (outputs.argmax(1) != targets).float().mean()
+
+    optimizer.eval()
+    before = [value.detach().clone() for value in model.parameters()]
+    run(model, optimizer, metric=error)
+    assert modes and not any(modes)
+    assert optimizer.param_groups[0]["train_mode"] is False
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+def test_a_group_of_rate_0_stays_where_it_is():
+    model = nn.Linear(4, 2)
+    spy = Spy([{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "lr": 0.0}])
+    run(model, spy)
+    assert {still for _, still in spy.used} == {0.0} and max(rate for rate, _ in spy.used) == 1.0
+
+
+RANKS = """
+import sys, torch, torch.distributed as dist
+from torch import nn
+from clrlib import lr_range_test, lr_sweep
+rank = int(sys.argv[1])
+dist.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
+torch.manual_seed(0)
+inputs = torch.randn(64, 4) * (1 + 5 * rank)
+data = [(inputs, (inputs[:, 0] > 0).long())]
+heldout = [(inputs[: 16 + 16 * rank], data[0][1][: 16 + 16 * rank])]
+model = nn.parallel.DistributedDataParallel(nn.Linear(4, 2))
+optimizer = torch.optim.SGD(model.parameters())
+test = lr_range_test(model, optimizer, nn.CrossEntropyLoss(), data, heldout, end_lr=2.0, iterations=40)
+swept = lr_sweep(lambda lr: 1.0 if lr < 0.5 or rank else 99.0, end_lr=1.0, iterations=20)
+print(test.values.tolist(), test.training.values.tolist(), test.stopped, swept.values.tolist(), swept.stopped)
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes_see_one_curve(tmp_path):
+    command = [sys.executable, "-c", RANKS]
+    both = [
+        subprocess.Popen([*command, str(rank), tmp_path / "store"], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    said = [process.communicate(timeout=300)[0].splitlines()[-1] for process in both]
+    assert said[0] == said[1] and "training loss 50 at iteration 12" in said[0]
