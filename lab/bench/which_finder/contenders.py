@@ -28,14 +28,14 @@ class Finder:
 
 
 def clrlib(task: Task, seed: int) -> dict[str, Rates | str]:
-    """clrlib's range test as its README calls it, without an end_lr."""
+    """clrlib's range test as its README calls it, without an end_lr. The fixed rate is the middle of its bounds."""
     model, optimizer = task.make(seed, lr=1e-3)
     metric = "loss" if task.regression else "accuracy"
     test = lr_range_test(model, optimizer, task.loss, task.loader(seed), task.heldout(), iterations=200, metric=metric)
     bounds = test.bounds()
     if bounds.base_lr is None or bounds.max_lr is None:
         return {CLR: bounds.reason, FIXED: bounds.reason}
-    return {CLR: (bounds.base_lr, bounds.max_lr), FIXED: (bounds.max_lr,)}
+    return {CLR: (bounds.base_lr, bounds.max_lr), FIXED: ((bounds.base_lr + bounds.max_lr) / 2,)}
 
 
 def usual(task: Task, _: int) -> dict[str, Rates | str]:
