@@ -41,11 +41,16 @@ class Record:
         return f"seed {self.seed}, {self.contender}{rate}"
 
 
-@cache
-def origin(packages: tuple[str, ...] = ()) -> dict[str, Any]:
+def origin(packages: Iterable[str] = ()) -> dict[str, Any]:
     """Versions and commit of this process, for its records."""
     more = {package: version(package) for package in (*ALWAYS, *packages)}
-    return {"versions": provenance.versions() | more, "commit": provenance.git()}
+    return {"versions": provenance.versions() | more, "commit": _commit()}
+
+
+@cache
+def _commit() -> dict[str, Any]:
+    """As it was when the first record was made: what is committed meanwhile is not what runs."""
+    return provenance.git()
 
 
 def read(task: str) -> dict[str, Record]:

@@ -90,7 +90,7 @@ def record(
 ) -> Record:
     """A contender's rates, or its reason for none, as a record. A rate that is not finite is a reason too."""
     reason = found if isinstance(found, str) else None
-    if reason is None and not all(map(math.isfinite, found)):
+    if not isinstance(found, str) and not all(math.isfinite(rate) for rate in found):
         reason = f"suggests {found}"
     rates = () if reason is not None or isinstance(found, str) else tuple(map(float, found))
     origin = records.origin(finder.packages)
