@@ -142,7 +142,7 @@ def test_each_tasks_model_takes_its_batches(task: Task) -> None:
         pytest.skip("CIFAR-10 is not here")
     model, _ = task.make(0, 0.1)
     ((inputs, targets),) = task.heldout()
-    assert math.isfinite(task.loss(model(inputs[:4]), targets[:4]))
+    assert math.isfinite(task.loss(model(inputs[:4]), targets[:4]).item())
 
 
 # Scores
