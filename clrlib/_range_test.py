@@ -71,9 +71,9 @@ def lr_sweep(
     spacing="exponential" lr = start_lr * (end_lr / start_lr)**(t / (n - 1)). It is recorded with what came of it.
 
     step: sets the rate, trains one iteration and returns the training loss, or the metric where there is no `evaluate`.
-    end_lr: the last rate. Without one a first pass of 200 iterations, exponential from 1e-6, looks for the rate at
-        which training breaks; it is in `earlier` of the result. retest: search also where an end_lr is
-        given, and test again where it is not within a factor of 1.5 of what is found.
+    end_lr: the last rate. Without one a search comes first, in `earlier` of the result: 200 iterations or fewer whose
+        rate rises by equal factors from 1e-6, up to where training has given back a quarter of what it had gained.
+    retest: search where an end_lr is given, too, and test again where the two are apart by a factor of 1.5 or more.
     evaluate: measures the metric on held-out data, after the first iteration, the last one and each evaluate_every of
         them (iterations // 20 by default; without it 1).
     metric, lower_is_better: what is measured; a "loss" is better the lower it is, all else the higher it is.
@@ -243,13 +243,16 @@ def lr_range_test(
     train_batches, heldout_batches: a DataLoader or list of pairs (input, target), gone through as often as needed; both
         are moved to the model's device. All held-out batches are used at each evaluation; without any, the training
         batch itself is measured, before its update.
+    end_lr: may be left out: a search of at most 200 iterations then finds it. retest, spacing, keep: see `lr_sweep`.
     iterations: optimizer steps; several epochs' worth. evaluate_every: iterations between evaluations, also made after
-        the first and the last one; iterations // 20 by default, 1 on the training batch. spacing: see `lr_sweep`.
+        the first and the last one; iterations // 20 by default, 1 on the training batch.
     metric: "accuracy", "loss" (loss_fn's) or a function of (outputs, targets) that gives the mean over a batch.
     lower_is_better: of the metric; where it is not given, of "loss" alone.
 
     A training that diverges ends the test; the result keeps what was measured and says where in `stopped`.
-    Raises ValueError for rates that do not rise, counts below 1, batches that run out or that are not such pairs.
+    In several processes all call it, and loss and metric are the means over all. Raises ValueError for rates that do
+    not rise, counts below 1, batches that run out or that are not such pairs, optimizers whose steps do not follow a
+    rate (Rprop, ASGD); TypeError for those that need a closure (LBFGS, SAM), and for a loss or metric of another kind.
 
     >>> _ = torch.manual_seed(0)
     >>> inputs = torch.randn(64, 2)

@@ -110,17 +110,21 @@ def read(lr: np.ndarray, values: np.ndarray, metric: str, lower_is_better: bool,
 
 
 def break_of(lr: np.ndarray, values: np.ndarray) -> float | None:
-    """The rate from which on a metric of which higher is better has given back a quarter of its rise, or None.
+    """The rate at which a metric of which higher is better has given back a quarter of its rise, or None.
 
-    What is given back must be 3 times the noise before the peak, too; the curve is a running median of 5 points.
+    What is given back must be 3 times the noise before the peak, too; the curve is a running median of 5 points. In a
+    sweep by equal factors it is the last such rate, since nets that learn slowly seem to break now and then.
     """
     curve = _running(np.median, values, 5)
     if not curve.size:
         return None
     peak = int(curve.argmax())
     fall = max(BREAK * (curve[peak] - np.median(curve[:3])), KNEE_NOISE * _noise(values[: max(peak + 1, FIRST)]))
-    sound = int(np.flatnonzero(curve >= curve[peak] - fall)[-1])  # the last: a few bad batches are no break
-    return float(lr[sound + 1]) if sound + 3 < lr.size else None  # the last two points are hardly smoothed
+    sound = curve[peak:-2] >= curve[peak] - fall  # the last two points are hardly smoothed
+    if sound.all():
+        return None
+    at = np.flatnonzero(sound)[-1] + 1 if by_factors(lr) else np.flatnonzero(~sound)[0]
+    return float(lr[peak + at]) if peak + at < lr.size - 2 else None
 
 
 def _noise(values: np.ndarray) -> float:

@@ -34,7 +34,8 @@ def untouched(*things: Any) -> Iterator[None]:
     True
     """
     with ExitStack() as undo:
-        undo.callback(torch.clear_autocast_cache)  # it holds weights as they were inside
+        torch.clear_autocast_cache()  # it holds weights as they were before, and after the test as they were in it
+        undo.callback(torch.clear_autocast_cache)
         for put_back, state in _random_states():
             undo.callback(put_back, state)
         seen: set[int] = set()

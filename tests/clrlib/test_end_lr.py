@@ -56,10 +56,9 @@ def test_the_bounds_do_not_follow_the_first_guess_or_it_is_said_why(kind, end_lr
     searched = run(kind).bounds()
     given = run(kind, end_lr=end_lr).bounds()
     again = run(kind, end_lr=end_lr, retest=True).bounds()
-    for bounds in [again] if given.end_lr else [given, again]:
-        assert (bounds.base_lr, bounds.max_lr) == pytest.approx((searched.base_lr, searched.max_lr), rel=0.55)
-    if given.end_lr:
-        assert f"{given.end_lr:g}" in str(given)
+    assert (again.base_lr, again.max_lr) == pytest.approx((searched.base_lr, searched.max_lr), rel=0.5)
+    assert re.search("training broke at|training had not broken|still rises at the last rate", str(given))
+    assert given.end_lr is None or f"{given.end_lr:g}" in str(given)
 
 
 def test_training_curves_are_kept_beside_the_accuracy():
@@ -80,7 +79,7 @@ def test_every_pass_begins_alike():
     holder = nn.ParameterList([weight])
     test = lr_sweep(step, iterations=50, keep=[holder])
     assert starts.count(1.0) >= len(test.earlier) + 1 and weight.item() == 1.0
-    assert test.earlier[0].broke == pytest.approx(1.0, rel=0.5)  # above 1 each step makes weight**2 larger
+    assert 1.0 < test.earlier[0].broke < 10.0  # above 1 each step makes weight**2 larger, which begins very small
 
 
 def test_two_passes_need_something_to_keep():
@@ -123,14 +122,14 @@ def test_the_plot_shows_every_pass_and_where_the_search_saw_a_break(axes):
 
 
 def broken(given_back, noise=0.0, n=40):
-    """A score that rises by 1 in 20 points and gives some of it back."""
-    curve = np.r_[np.zeros(FIRST), np.linspace(0, 1, 20), np.full(n, 1 - given_back)]
+    """A score that rises by 1 in 20 points, stays there for 5 and gives some of it back."""
+    curve = np.r_[np.zeros(FIRST), np.linspace(0, 1, 20), np.ones(5), np.full(n, 1 - given_back)]
     return curve + noise * np.random.default_rng(0).normal(size=curve.size)
 
 
 @pytest.mark.parametrize(
     ("given_back", "noise", "found"),
-    [(BREAK + 0.02, 0.0, True), (BREAK - 0.02, 0.0, False), (BREAK + 0.05, 0.3, False), (1.0, 0.1, True)],
+    [(BREAK + 0.02, 0.0, True), (BREAK - 0.02, 0.0, False), (BREAK + 0.05, 0.3, False), (1.0, 0.05, True)],
 )
 def test_a_break_gives_back_a_quarter_and_more_than_noise(given_back, noise, found):
     values = broken(given_back, noise)
@@ -138,7 +137,7 @@ def test_a_break_gives_back_a_quarter_and_more_than_noise(given_back, noise, fou
     broke = break_of(lr, values)
     assert (broke is not None) is found
     if found:
-        assert lr[29] < broke <= lr[34]
+        assert lr[33] < broke <= lr[37]
     if noise:
         assert found is (given_back > KNEE_NOISE * noise)
 

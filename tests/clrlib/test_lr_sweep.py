@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from clrlib import ScheduleLR, Triangular, lr_sweep
-from clrlib._range_test import rising_rates
+from clrlib._range_test import DIVERGES, FIRST, RUNNING, rising_rates
 from clrlib._untouched import untouched
 
 
@@ -103,11 +103,29 @@ def test_a_loss_that_explodes_ends_it_when_it_has_stayed_up_for_three_iterations
         [2.3 + 0.2 * (-1) ** t for t in range(60)],
         [1e-6] * 60,
         [0.0] * 60,
+        [0.0] * 10 + [-1.0, -0.9, -0.8, -0.9] * 5,  # around zero: the best one says how large losses are
+        [0.0] * 10 + [1.0, 1.2] * 10,
+        [1e-3, -1e-3] * 5 + [-1.0, 1.0] * 20,
     ],
 )
 def test_other_losses_do_not_end_it(losses):
     looked, test = stops_at(losses)
     assert looked == test.lr.size == len(losses)
+
+
+@pytest.mark.parametrize(
+    ("high", "times", "stops"),
+    [(DIVERGES * 2 + 1.01, RUNNING, True), (DIVERGES * 2 + 0.99, 30, False), (99.0, RUNNING - 1, False)],
+)
+def test_a_loss_diverges_at_three_times_its_size_above_the_best_three_times_running(high, times, stops):
+    looked, test = stops_at([2.0] * FIRST + [1.0] * 10 + [high] * times + [1.0] * 10)
+    assert (test.stopped is not None) is stops
+    assert not stops or looked == FIRST + 10 + RUNNING
+
+
+def test_a_loss_of_zero_diverges_from_the_first_size_it_shows():
+    looked, test = stops_at([0.0] * 15 + [1.0] * 10 + [4.0] * 10)
+    assert (looked, test.stopped is not None) == (28, True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clrlib import Bounds, RangeTest
-from clrlib._reading import by_factors
+from clrlib._reading import CLEAR_KNEE, CLEAR_RISE, KNEE_NOISE, LEAST_POINTS, LEAST_RISE, STEP, by_factors
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -206,6 +206,63 @@ def test_bad_first_points_of_an_exponential_sweep_are_no_fall(points, high, seed
     bounds = RangeTest(lr, spoilt, metric="loss").bounds()
     assert 1e-3 < bounds.base_lr < 1e-2 < bounds.max_lr < 0.2
     assert (bounds.base_lr, bounds.max_lr) == pytest.approx((clean.base_lr, clean.max_lr), rel=0.5)
+
+
+# The limits, each from both sides
+
+
+def corner_of(rise, x=X):
+    return rise * np.minimum(x, 0.4) / 0.4
+
+
+@pytest.mark.parametrize(
+    ("test", "answer"),
+    [
+        (RangeTest(X[:LEAST_POINTS], corner_of(0.4)[:LEAST_POINTS]), "still rises"),
+        (RangeTest(X[: LEAST_POINTS - 1], corner_of(0.4)[: LEAST_POINTS - 1]), "5 points are too few"),
+        (RangeTest(X, 0.5 + corner_of(1.05 * LEAST_RISE)), "slows"),
+        (RangeTest(X, 0.5 + corner_of(0.95 * LEAST_RISE)), "does not rise clearly"),
+        (RangeTest(X, 2 - corner_of(2.1 * LEAST_RISE), metric="loss"), "slows"),  # relative: 2 to 1.979
+        (RangeTest(X, 2 - corner_of(1.9 * LEAST_RISE), metric="loss"), "does not fall clearly"),
+        (RangeTest(X, X + np.minimum(X, 1 - X) * 2 * (CLEAR_KNEE + 0.03)), "slows"),  # a knee that high above the line
+        (RangeTest(X, X + np.minimum(X, 1 - X) * 2 * (CLEAR_KNEE - 0.01)), "still rises"),
+        (RangeTest(X, np.interp(X, [0, 0.4, 1], [0, 1, 1 - STEP - 0.08])), "starts to fall"),
+        (RangeTest(X, np.interp(X, [0, 0.4, 1], [0, 1, 1 - STEP + 0.02])), "slows"),
+    ],
+)
+def test_each_limit_from_both_sides(test, answer):
+    assert answer in test.bounds().reason
+
+
+@pytest.mark.parametrize("amplitude", [0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2])
+@pytest.mark.parametrize("knee", [0.13, 0.25])
+def test_a_rise_of_six_times_and_a_knee_of_three_times_the_noise_count(amplitude, knee):
+    zigzag = amplitude * (-1) ** np.arange(21)
+    test = RangeTest(X, X + np.minimum(X, 1 - X) * 2 * knee + zigzag)
+    noise = 1.21 * 2 * amplitude  # each point lies that far from the mean of its two neighbours
+    rise = test.smoothed.max() - test.smoothed[0]
+    reason = test.bounds().reason
+    assert ("clearly" in reason) is bool(rise < CLEAR_RISE * noise * 0.97)
+    if knee > 0.2 and amplitude < 0.03:
+        assert "slows" in reason
+    if KNEE_NOISE * noise > knee + 0.1 and "clearly" not in reason:
+        assert "still rises" in reason
+
+
+CLIMB = np.linspace(0.1, 0.5, 21)
+
+
+@pytest.mark.parametrize(
+    ("test", "says", "end_lr"),
+    [
+        (RangeTest(X / 10, CLIMB), "give a larger end_lr, such as 0.4", 0.4),
+        (RangeTest(X, 0.1 + 0.4 * (X > 0)), "or give a smaller end_lr, such as 0.15", 0.15),
+    ],
+)
+def test_what_to_change_is_said_with_its_value(test, says, end_lr):
+    bounds = test.bounds()
+    assert says in bounds.reason
+    assert bounds.end_lr == pytest.approx(end_lr)
 
 
 # The published curves

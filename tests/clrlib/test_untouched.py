@@ -18,7 +18,7 @@ DATA = TensorDataset(INPUTS, (INPUTS[:, 0] > 0).long())
 PAIR = DATA.tensors
 
 
-def tested(model, optimizer, loss_fn=F.cross_entropy, train=(PAIR,), **options):
+def ranged(model, optimizer, loss_fn=F.cross_entropy, train=(PAIR,), **options):
     options = {"end_lr": 1.0, "iterations": 12} | options
     return lr_range_test(model, optimizer, loss_fn, list(train) if isinstance(train, tuple) else train, **options)
 
@@ -76,7 +76,7 @@ def test_a_training_goes_on_as_if_there_had_been_no_test(kind, one_process):
         found = []
         for t in range(8):
             if test and t == 4:
-                tested(model, optimizer, iterations=20)
+                ranged(model, optimizer, iterations=20)
             optimizer.zero_grad()
             loss = F.cross_entropy(model(PAIR[0]), PAIR[1])
             loss.backward()
@@ -92,7 +92,7 @@ def test_range_tests_between_two_steps_of_a_schedule_leave_its_count_alone():
     optimizer = sgd(model.parameters())
     schedule = ScheduleLR(optimizer, Triangular(0.1, 0.2, 5))
     for _ in range(3):  # a warning is an error here
-        tested(model, optimizer, iterations=30)
+        ranged(model, optimizer, iterations=30)
         optimizer.step()
         schedule.step()
 
@@ -181,7 +181,7 @@ def test_the_order_of_the_data_is_what_it_would_have_been(kind):
         seen = []
         for epoch in range(3):
             if test and epoch:
-                tested(model, sgd(model.parameters()), train=loader, iterations=11)
+                ranged(model, sgd(model.parameters()), train=loader, iterations=11)
             seen += [targets.tolist() for _, targets in loader]
         return seen
 
@@ -213,15 +213,15 @@ def test_buffers_of_a_loss_or_metric_come_back(place, as_method):
     model, counts = nn.Linear(4, 2), Counts()
     function = counts.method if as_method else counts
     options = {"heldout_batches": [PAIR], "lower_is_better": True} | {place: function}
-    tested(model, sgd(model.parameters()), **options)
+    ranged(model, sgd(model.parameters()), **options)
     assert counts.seen.item() == 0
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning")
 def test_buffers_of_a_scripted_model_come_back():
     model = torch.jit.script(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    tested(model, sgd(model.parameters()))
+    ranged(model, sgd(model.parameters()))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -231,9 +231,9 @@ def test_an_average_that_a_hook_updates_is_kept_by_name():
     average = torch.optim.swa_utils.AveragedModel(model)
     optimizer.register_step_post_hook(lambda *_: average.update_parameters(model))
     before = {name: value.clone() for name, value in average.state_dict().items()}
-    tested(model, optimizer, keep=[average])
+    ranged(model, optimizer, keep=[average])
     assert all(torch.equal(value, before[name]) for name, value in average.state_dict().items())
-    tested(model, optimizer)
+    ranged(model, optimizer)
     assert not torch.equal(average.state_dict()["n_averaged"], before["n_averaged"])
 
 
