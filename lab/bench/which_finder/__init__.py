@@ -22,7 +22,7 @@ Scores, see scores.py:
 - Regret, in % of what there is to gain on the task: 100 (best - metric) / (mean of best - chance), best being the best
   fixed rate's metric with the same seed, and chance what the most frequent class or the mean gives. Negative where a
   suggestion beats the best of the grid. A finder's mean regret is over tasks, each the mean of its three seeds.
-- Nothing: no suggestion, an error, or a rate that is not finite. Its regret is 100 %, as of a training not made.
+- Nothing: no suggestion, an error, or a rate that is not finite. Its regret is 100 %, and so is a diverged training's.
 - Nonsense: a suggestion with a regret of 50 % or more, one that diverges or is not above 0 among them.
 - Seconds of one CPU thread that the finder itself took, imports not counted, and its optimizer steps.
 """

@@ -13,16 +13,17 @@ def regret(metric: float | None, best: float, oracle: float, chance: float) -> f
     """The share of what there is to gain that is lost, in %: 100 (best - metric) / (oracle - chance).
 
     best: the metric of the task's best fixed rate with the same seed. oracle: its mean over the seeds. metric: None,
-    where nothing was suggested or the training diverged, counts as chance, and so does what is below it. Negative
-    where the suggestion does better. Raises ValueError for an oracle that is no better than chance.
+    where nothing was suggested or the training diverged, is a regret of 100; what is below chance counts as chance.
+    Negative where the suggestion does better. Raises ValueError for an oracle that is no better than chance.
 
     >>> regret(0.80, best=0.90, oracle=0.90, chance=0.10), regret(None, best=0.90, oracle=0.90, chance=0.10)
     (12.5, 100.0)
     """
     if not oracle > chance:
         raise ValueError(f"the best fixed rate reaches {oracle}, chance {chance}; nothing can be gained on this task")
-    reached = chance if metric is None else max(metric, chance)
-    return round(100 * (best - reached) / (oracle - chance), 6)
+    if metric is None:
+        return 100.0
+    return round(100 * (best - max(metric, chance)) / (oracle - chance), 6)
 
 
 def oracle(records: Iterable[Record]) -> tuple[float, dict[int, float]]:

@@ -161,11 +161,11 @@ def test_regret_is_the_share_of_what_there_is_to_gain() -> None:
     gain = 0.85 - 0.1
     assert regrets["good"] == pytest.approx([0, -100 * 0.01 / gain], abs=1e-5)
     assert regrets["half"] == pytest.approx([50, 50])
-    assert regrets["diverges"] == pytest.approx([100 * 0.7 / gain, 100 * 0.8 / gain], abs=1e-5)
+    assert regrets["diverges"] == pytest.approx([100, 100 * 0.8 / gain], abs=1e-5)
     assert found["best rate"].unique().tolist() == [0.1]
     summary = scores.summary(found)
     assert summary.index.tolist() == ["good", "half", "diverges"]
-    assert summary["mean regret (%)"].tolist() == pytest.approx([-100 * 0.005 / gain, 50, 100])
+    assert summary["mean regret (%)"].tolist() == pytest.approx([-100 * 0.005 / gain, 50, 50 + 40 / gain])
     assert summary["nonsense"].tolist() == [0, 2, 2] and summary["nothing"].tolist() == [0, 0, 0]
 
 
