@@ -16,7 +16,9 @@ Contenders are called with their libraries' defaults, on the task's own model, o
 100 iterations for the peers. Each sees the training examples alone; a tenth is held out for finders that look at
 held-out examples. A suggestion is used as its documentation says: one rate stays fixed, and a training is made at just
 that rate; of clrlib's bounds both triangular2 between them, in two whole cycles, and their middle as a fixed rate.
-Where clrlib gives no bounds, neither is trained. "Adam 0.001, SGD 0.1" is what people use without any finder.
+Where clrlib gives no bounds, neither is trained. Two of fastai's rates are also trained as the max_lr of triangular2,
+with a quarter as base_lr, to tell what the finder does from what the schedule does. "Adam 0.001, SGD 0.1" is what
+people use without any finder.
 
 Scores, see scores.py:
 - Regret, in % of what there is to gain on the task: 100 (best - metric) / (mean of best - chance), best being the best

@@ -12,6 +12,7 @@ from lab.bench.which_finder.tasks import Task
 Rates = tuple[float, ...]  # none; one, to stay fixed; two, the bounds of triangular2
 CLR, FIXED = "clrlib, triangular2", "clrlib, fixed"
 USUAL = "Adam 0.001, SGD 0.1"
+FASTAI = (*(f"fastai, {name}" for name in peers.FASTAI), *(f"fastai, {name}, triangular2" for name in peers.CYCLED))
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def usual(task: Task, _: int) -> dict[str, Rates | str]:
 
 FINDERS = (
     Finder((CLR, FIXED), clrlib),
-    Finder(tuple(f"fastai, {name}" for name in peers.FASTAI), peers.fastai, ("fastai",), ("fastai.callback.schedule",)),
+    Finder(FASTAI, peers.fastai, ("fastai",), ("fastai.callback.schedule",)),
     Finder(("torch-lr-finder",), peers.torch_lr_finder, ("torch-lr-finder",), ("torch_lr_finder",)),
     Finder(("Lightning",), peers.lightning, ("lightning",), ("lightning.pytorch.tuner",)),
     Finder(("Ignite",), peers.ignite, ("pytorch-ignite",), ("ignite.handlers",)),

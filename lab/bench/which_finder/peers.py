@@ -19,6 +19,7 @@ from lab.bench.which_finder.tasks import Task
 
 ITERATIONS = 100
 FASTAI = ("valley", "slide", "steep", "minimum")
+CYCLED = ("valley", "minimum")  # also as the max_lr of triangular2, to tell the finder from the schedule
 
 
 def load(modules: Iterable[str]) -> None:
@@ -29,7 +30,10 @@ def load(modules: Iterable[str]) -> None:
 
 
 def fastai(task: Task, seed: int) -> dict[str, Any]:
-    """Learner.lr_find() with all four of its suggestions; from 1e-7 to 10."""
+    """Learner.lr_find() with all four of its suggestions; from 1e-7 to 10.
+
+    Two of them also as max_lr, with a quarter as base_lr (the paper's rule of thumb).
+    """
     from fastai.callback import schedule
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
@@ -46,7 +50,9 @@ def fastai(task: Task, seed: int) -> dict[str, Any]:
         with learner.no_bar(), _silent():
             rules = tuple(getattr(schedule, name) for name in FASTAI)
             found = learner.lr_find(show_plot=False, suggest_funcs=rules)
-    return {f"fastai, {name}": (float(rate),) for name, rate in zip(FASTAI, found, strict=True)}
+    rates = {name: float(rate) for name, rate in zip(FASTAI, found, strict=True)}
+    fixed = {f"fastai, {name}": (rate,) for name, rate in rates.items()}
+    return fixed | {f"fastai, {name}, triangular2": (rates[name] / 4, rates[name]) for name in CYCLED}
 
 
 def torch_lr_finder(task: Task, seed: int) -> dict[str, Any]:
