@@ -1,6 +1,7 @@
 """The figure and the page of the finders, from their records alone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -33,11 +34,13 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
         for k, (part, color) in enumerate(COLORS.items()):
             own = table[(table["contender"] == name) & (table["part"] == part)].groupby("task")["regret"].mean()
             place = [row + 0.2 * k - 0.1] * len(own)
-            axes.plot(own, place, "o", color=color, markersize=4, alpha=0.7, label=part if row == 0 else None)
-        axes.plot([means[name]] * 2, [row - 0.35, row + 0.35], color="black", label="mean" if row == 0 else None)
+            look: dict[str, Any] = {"color": color, "marker": "o" if part == "unseen" else "^", "linestyle": "none", "markersize": 4.5}
+            axes.plot(own, place, **look, alpha=0.7, label=f"{part} task" if row == 0 else None)
+        mark: dict[str, Any] = {"color": "black", "marker": "|", "markersize": 18, "markeredgewidth": 1.8, "linestyle": "none"}
+        axes.plot(means[name], row, **mark, label="mean of all" if row == 0 else None)
     axes.set_yticks(range(len(means)), labels=list(means.index))
     axes.set(xlabel="regret (% of what there is to gain)", ylim=(len(means) - 0.5, -0.5))
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper right")
     best = ", ".join(f"{name} {mean:.0f} %" for name, mean in means.items())
     return figure, f"Regret of each learning-rate finder, one dot for a task. Means: {best}."
 
