@@ -26,7 +26,7 @@ RUNNING = 3  # ... for so many iterations running; a single one may be a bad bat
 SEARCH = 1e-6, 100.0, 200  # first and last rate and iterations of the pass that looks for the rate of the break
 REUSABLE = "give a DataLoader or a list, which can be gone through again and again"
 NEAR = 1.5  # times the end_lr of a search or a part of it: the bounds are those that it would give
-MOST_PASSES = 4  # the one up to a given end_lr, the search, the test, and a second one where the search was out
+MOST_TESTS = 3  # after a search; the second and third where training breaks early, or noise hides the answer
 SWEEP = """call lr_sweep(step, iterations=..., keep=[model, optimizer, loader]) instead, with
 
     def step(lr):
@@ -141,9 +141,10 @@ def _passes(
     end: float | None = rounded(search.broke or SEARCH[1])
     if end_lr is not None and end is not None and end / NEAR <= end_lr <= end * NEAR and passes[0].bounds().base_lr:
         return replace(passes[0], earlier=(search,))
-    while end and len(passes) < MOST_PASSES:
-        passes.append(replace(linear(end), earlier=tuple(passes)))
-        end = passes[-1].bounds().end_lr
+    for _ in range(MOST_TESTS):
+        if end:
+            passes.append(replace(linear(end), earlier=tuple(passes)))
+            end = passes[-1].bounds().end_lr
     return passes[-1]
 
 
@@ -204,7 +205,7 @@ def _number(name: str, value: Any) -> float:
 def _over_ranks(total: float, n: float = 1.0) -> float:
     """total / n, each summed over the processes of a torch.distributed group; of one process alone its own."""
     dist = torch.distributed
-    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+    if dist.is_available() and dist.is_initialized():
         device = torch.cuda.current_device() if dist.get_backend() == "nccl" else "cpu"
         sums = torch.tensor([total, n], dtype=torch.float64, device=device)
         dist.all_reduce(sums)

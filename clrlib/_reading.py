@@ -151,8 +151,8 @@ def against_end(bounds: Bounds, end_lr: float, broke: float | None, searched: bo
         end = rounded(2 * broke)
         advice = f"training broke at {broke:.2g}, early in the test: test again with end_lr={end:g}"
         return _no_answer(advice, end) if bounds.base_lr is None else replace(bounds, advice=advice, end_lr=end)
-    if broke is not None and bounds.base_lr is None and bounds.end_lr is None:
-        end = rounded(min(broke, end_lr / 2))
+    if bounds.base_lr is None and bounds.end_lr is None and (searched or broke is not None):
+        end = rounded(min(broke or end_lr, end_lr / 2))
         return replace(bounds, reason=f"{bounds.reason}, such as those up to end_lr={end:g}", end_lr=end)
     if searched or bounds.base_lr is None:
         return bounds

@@ -158,6 +158,14 @@ def test_a_training_that_did_not_break_asks_for_a_larger_end():
     assert RangeTest(x, np.minimum(x, 0.4)).bounds().end_lr is None, "of a recorded curve nothing is known"
 
 
+@pytest.mark.parametrize(("broke", "searched", "end_lr"), [(0.8, False, 0.5), (0.4, False, 0.4), (None, True, 0.5)])
+def test_a_rise_that_noise_hides_is_looked_for_at_lower_rates(broke, searched, end_lr):
+    flat = np.full(21, 0.5)
+    bounds = against_end(read(np.linspace(0, 1, 21), flat, "accuracy", False, False), 1.0, broke, searched)
+    assert bounds.end_lr == end_lr
+    assert str(bounds).endswith(f"or test other rates, such as those up to end_lr={end_lr:g}")
+
+
 def test_an_early_divergence_says_which_end_lr_to_give():
     stopped = "training loss nan at iteration 30, learning rate 0.3"
     loss = RangeTest(np.linspace(0, 0.3, 30), np.linspace(1, 0.5, 30), stopped, "loss")

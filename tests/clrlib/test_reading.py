@@ -226,8 +226,8 @@ def corner_of(rise, x=X):
         (RangeTest(X, 2 - corner_of(1.9 * LEAST_RISE), metric="loss"), "does not fall clearly"),
         (RangeTest(X, X + np.minimum(X, 1 - X) * 2 * (CLEAR_KNEE + 0.03)), "slows"),  # a knee that high above the line
         (RangeTest(X, X + np.minimum(X, 1 - X) * 2 * (CLEAR_KNEE - 0.01)), "still rises"),
-        (RangeTest(X, np.interp(X, [0, 0.4, 1], [0, 1, 1 - STEP - 0.08])), "starts to fall"),
-        (RangeTest(X, np.interp(X, [0, 0.4, 1], [0, 1, 1 - STEP + 0.02])), "slows"),
+        (RangeTest(X, np.interp(X, [0, 0.4, 0.5], [0, 1, 1 - STEP - 0.15])), "starts to fall"),
+        (RangeTest(X, np.interp(X, [0, 0.4, 0.5], [0, 1, 1 - STEP + 0.04])), "slows"),
     ],
 )
 def test_each_limit_from_both_sides(test, answer):
@@ -256,7 +256,7 @@ CLIMB = np.linspace(0.1, 0.5, 21)
     ("test", "says", "end_lr"),
     [
         (RangeTest(X / 10, CLIMB), "give a larger end_lr, such as 0.4", 0.4),
-        (RangeTest(X, 0.1 + 0.4 * (X > 0)), "or give a smaller end_lr, such as 0.15", 0.15),
+        (RangeTest(X, 0.1 + 0.4 * (X > 0)), "or give a smaller end_lr, such as 0.3", 0.3),
     ],
 )
 def test_what_to_change_is_said_with_its_value(test, says, end_lr):
