@@ -115,6 +115,10 @@ class RangeTest:
            0.1 and 3 times the noise or more. Without one max_lr is the peak, if the curve falls or the training
            diverges after it. The axis of the rates is logarithmic where they rise by equal factors.
 
+        4. Of a linear test made here: max_lr grows with end_lr where a net learns all it can before a rate is too high.
+           So `advice` says whether training broke (gave back a quarter of what it had gained) before a third of end_lr,
+           or not at all, and `end_lr` what to test up to instead. After a search only the former asks for another test.
+
         Where a step has no answer, both bounds are None and the reason says why and what to change. Each of several
         seeds is also read alone, see `Bounds`. The paper's rule of thumb for base_lr, a third or a quarter of max_lr,
         is another choice.

@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from clrlib import _checks as checks
 from clrlib._curve import RangeTest
 from clrlib._reading import rounded
 from clrlib._scheduler import groups_of, scaled, write
 from clrlib._schedules import Triangular
-from clrlib._untouched import untouched
+from clrlib._untouched import GENERATORS, untouched
 
 FIRST = 10  # iterations, whose losses say how large a loss is here
 DIVERGES = 3.0  # times that size above the best loss ...
@@ -189,7 +190,7 @@ def _curve(
 
 
 def _keepable(thing: Any) -> Any:
-    if isinstance(thing, (DataLoader, Generator)) or callable(getattr(thing, "state_dict", None)):
+    if isinstance(thing, (DataLoader, Sampler, *GENERATORS)) or callable(getattr(thing, "state_dict", None)):
         return thing
     kind = f"keep holds a {type(thing).__name__}, which cannot be put back"
     raise TypeError(f"{kind}; name models, optimizers, loaders, scalers and generators one by one")
@@ -271,6 +272,8 @@ def lr_range_test(
         raise ValueError(f'metric is {metric!r}; give "accuracy", "loss" or a function of (outputs, targets)')
     if not isinstance(model, nn.Module):
         raise TypeError(f"model is a {type(model).__name__}; give a torch.nn.Module, or {SWEEP}")
+    if any(map(is_lazy, model.parameters())):
+        raise ValueError("the model has lazy layers, whose weights are not there yet; run one batch through it first")
     groups = groups_of(optimizer)
     _refuse_without_a_rate(optimizer)
     scaled(groups, [0.0] * len(groups))  # refuses what is wrong before anything changes

@@ -316,3 +316,28 @@ def test_untouched_leaves_attributes_of_things_without_a_state_dict_alone():
     with untouched(log, None, [1], iter(())):
         log.entries += 1
     assert log.entries == 1
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_optimizer_with_a_closure_and_batches_that_are_dictionaries(begun):
+    torch.manual_seed(0)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=2)
+    batch = {"x": torch.randn(16, 4), "y": torch.randn(16, 1)}
+
+    def closure():
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(batch["x"]), batch["y"])
+        loss.backward()
+        return loss
+
+    def step(lr):
+        optimizer.param_groups[0]["lr"] = lr
+        return optimizer.step(closure)
+
+    if begun:
+        optimizer.step(closure)
+    before = [value.clone() for value in model.parameters()], str(optimizer.state_dict())
+    test = sweep(step, end_lr=None, keep=[model, optimizer])
+    assert test.earlier and test.lr.size
+    assert all(map(torch.equal, before[0], model.parameters())) and str(optimizer.state_dict()) == before[1]

@@ -226,8 +226,8 @@ def corner_of(rise, x=X):
         (RangeTest(X, 2 - corner_of(1.9 * LEAST_RISE), metric="loss"), "does not fall clearly"),
         (RangeTest(X, X + np.minimum(X, 1 - X) * 2 * (CLEAR_KNEE + 0.03)), "slows"),  # a knee that high above the line
         (RangeTest(X, X + np.minimum(X, 1 - X) * 2 * (CLEAR_KNEE - 0.01)), "still rises"),
-        (RangeTest(X, np.interp(X, [0, 0.4, 0.5], [0, 1, 1 - STEP - 0.15])), "starts to fall"),
-        (RangeTest(X, np.interp(X, [0, 0.4, 0.5], [0, 1, 1 - STEP + 0.04])), "slows"),
+        (RangeTest(X, np.interp(X, [0, 0.4, 0.5, 0.6], [0, 1, 1, 1 - 2 * STEP])), "starts to fall"),
+        (RangeTest(X, np.interp(X, [0, 0.4, 0.5, 0.6], [0, 1, 1, 1 - STEP / 2])), "slows"),
     ],
 )
 def test_each_limit_from_both_sides(test, answer):

@@ -10,7 +10,7 @@ from torch import nn
 from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler, TensorDataset
 
-from clrlib import ScheduleLR, Triangular, lr_range_test
+from clrlib import ScheduleLR, Triangular, lr_range_test, lr_sweep
 from clrlib._untouched import untouched
 
 INPUTS = torch.randn(32, 4, generator=torch.Generator().manual_seed(1))
@@ -187,6 +187,22 @@ def test_the_order_of_the_data_is_what_it_would_have_been(kind):
 
     assert order(test=True) == order(test=False)
     assert order(test=False)[:8] != order(test=False)[8:16], "what is compared does change"
+
+
+@pytest.mark.parametrize(
+    "rng", [np.random.default_rng(3), random.Random(3), torch.Generator().manual_seed(3)], ids=type
+)
+def test_generators_and_samplers_may_be_named(rng):
+    def draw():
+        return torch.rand(1, generator=rng).item() if isinstance(rng, torch.Generator) else rng.random()
+
+    sampler = Counting()
+    first = []
+    for _ in range(2):
+        lr_sweep(
+            lambda lr: first.append(draw()) or float(len([*sampler])), end_lr=1.0, iterations=2, keep=[rng, sampler]
+        )
+    assert first[:2] == first[2:] and sampler.epoch == 0
 
 
 # Functions with a state, scripted models, averages
