@@ -43,6 +43,16 @@ def bench_result(machine: str) -> Path:
     return BENCH / f"{machine}.json"
 
 
+def finder_records(task: str) -> Path:
+    """The records of the finders on a task."""
+    return BENCH / "finders" / f"{task}.json"
+
+
+def finders_picture() -> Path:
+    """The picture of the finders' regrets."""
+    return BENCH / "finders.png"
+
+
 def cached(name: str) -> Path:
     """A decoded copy of data."""
     return DATA / "cache" / name

@@ -50,7 +50,7 @@ def without_pictures(book: Book) -> str:
 
 
 def test_they_are_numbered() -> None:
-    assert [name[:3] for name in NAMES] == [f"{number:02d}_" for number in range(13)]
+    assert [name[:3] for name in NAMES] == [f"{number:02d}_" for number in range(14)]
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", name) for name in NAMES)
 
 

@@ -1,0 +1,100 @@
+"""What a suggestion costs: the regret against the best fixed rate of the grid, and what is nothing or nonsense."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from lab.bench.which_finder.records import Record
+
+NONSENSE = 50.0  # % of what there is to gain
+
+
+def regret(metric: float | None, best: float, oracle: float, chance: float) -> float:
+    """The share of what there is to gain that is lost, in %: 100 (best - metric) / (oracle - chance).
+
+    best: the metric of the task's best fixed rate with the same seed. oracle: its mean over the seeds. metric: None,
+    where nothing was suggested or the training diverged, is a regret of 100; what is below chance counts as chance.
+    Negative where the suggestion does better. Raises ValueError for an oracle that is no better than chance.
+
+    >>> regret(0.80, best=0.90, oracle=0.90, chance=0.10), regret(None, best=0.90, oracle=0.90, chance=0.10)
+    (12.5, 100.0)
+    """
+    if not oracle > chance:
+        raise ValueError(f"the best fixed rate reaches {oracle}, chance {chance}; nothing can be gained on this task")
+    if metric is None:
+        return 100.0
+    return round(100 * (best - max(metric, chance)) / (oracle - chance), 6)
+
+
+def oracle(records: Iterable[Record]) -> tuple[float, dict[int, float]]:
+    """The fixed rate of the grid whose metric has the highest mean over the seeds, and its metric by seed.
+
+    A training that diverged counts as chance. Raises ValueError without any.
+    """
+    grid: dict[float, dict[int, float]] = {}
+    for record in records:
+        if record.contender == "fixed":
+            value = record.chance if record.metric is None else max(record.metric, record.chance)
+            grid.setdefault(record.rates[0], {})[record.seed] = value
+    seeds = max(map(len, grid.values()), default=0)
+    whole = {rate: by_seed for rate, by_seed in grid.items() if len(by_seed) == seeds}
+    if not whole:
+        raise ValueError("there is no training at a fixed rate; run the grid first")
+    rate = max(whole, key=lambda rate: sum(whole[rate].values()))
+    return rate, whole[rate]
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """A row for each task, seed and contender: rates, metric, regret (%), nothing, nonsense, seconds, steps."""
+    by_task: dict[str, list[Record]] = {}
+    for record in records:
+        by_task.setdefault(record.task, []).append(record)
+    rows = []
+    for own in by_task.values():
+        rate, best = oracle(own)
+        mean = sum(best.values()) / len(best)
+        for record in own:
+            if record.contender != "fixed" and record.seed in best:
+                lost = regret(record.metric, best[record.seed], mean, record.chance)
+                rows.append(_row(record, rate, lost))
+    return pd.DataFrame(rows)
+
+
+def _row(record: Record, oracle_rate: float, lost: float) -> dict[str, object]:
+    return {
+        "task": record.task,
+        "seed": record.seed,
+        "contender": record.contender,
+        "rates": record.rates,
+        "best rate": oracle_rate,
+        "metric": record.metric,
+        "regret": lost,
+        "nothing": not record.rates,
+        "nonsense": bool(record.rates) and lost >= NONSENSE,
+        "seconds": record.seconds,
+        "steps": record.steps,
+        "reason": record.reason,
+    }
+
+
+def by_task(table: pd.DataFrame) -> pd.DataFrame:
+    """The mean regret over the seeds: a row for each contender, a column for each task."""
+    return table.pivot_table(index="contender", columns="task", values="regret", aggfunc="mean", sort=False)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each contender, the lowest mean regret first; regrets are over tasks, each the mean of its seeds."""
+    regrets, own = by_task(table), table.groupby("contender")
+    found = pd.DataFrame(
+        {
+            "mean regret (%)": regrets.mean(axis=1),
+            "median": regrets.median(axis=1),
+            "worst task": regrets.max(axis=1),
+            "nothing": own["nothing"].sum(),
+            "nonsense": own["nonsense"].sum(),
+            "asked": own.size(),
+            "seconds": own["seconds"].median(),
+            "steps": own["steps"].median(),
+        }
+    )
+    return found.sort_values("mean regret (%)")
