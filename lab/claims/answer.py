@@ -35,9 +35,9 @@ class Answer:
     def sentence(self) -> str:
         """The same in one sentence, the verdict after it.
 
-        >>> Answer("03", "A beats B", "+0.5", "+0.6 ± 0.1 (n = 2)", " points", "-0.7 to 1.9", "reproduced").sentence()
+        >>> Answer("05", "A beats B", "+0.5", "+0.6 ± 0.1 (n = 2)", " points", "-0.7 to 1.9", "reproduced").sentence()
         'A beats B: +0.6 ± 0.1 points (n = 2), 95 % interval -0.7 to 1.9; the paper: +0.5. **Reproduced.**'
-        >>> Answer("03", "A beats B", "+0.5", "-", "", "-", "not run", "`make publish ROWS=a,b`").sentence()
+        >>> Answer("05", "A beats B", "+0.5", "-", "", "-", "not run", "`make publish ROWS=a,b`").sentence()
         'A beats B: not run (`make publish ROWS=a,b`).'
         """
         if self.ours == "-":

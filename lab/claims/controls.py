@@ -15,7 +15,7 @@ from lab.claims.claim import Claim
 from lab.experiments import CLR_TABLE_2, CONTROL_TUNED, FIXED, Experiment
 from lab.experiments.controls import CYCLES_70000, FIXED_25000, MEAN_25000
 
-N = "03"
+N = "05"
 
 
 def _better(text: str, row: Experiment, rival: Experiment, rival_at: int | None = None) -> Claim:

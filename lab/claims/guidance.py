@@ -19,7 +19,7 @@ from lab.experiments import (
 )
 from lab.experiments.cycle import TWO_CYCLES
 
-N = "10"
+N = "12"
 
 
 def _equivalent(text: str, row: Experiment, rival: Experiment, reading: bool = True) -> Claim:

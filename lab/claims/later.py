@@ -4,7 +4,7 @@ from lab.claims.claim import Claim
 from lab.experiments import CLR_TRIANGULAR, EQUAL, KEPT_CYCLES, ONE_CYCLE, WARM_RESTARTS
 from lab.experiments.beyond import BUDGET
 
-N = "11"
+N = "13"
 (OURS,) = (row for row in EQUAL if row.name == "equal-triangular2")
 LATER = (
     Claim("1cycle with momentum reaches 81.3 % after 9,765 iterations (arXiv 1803.09820)", ONE_CYCLE, N),

@@ -70,7 +70,7 @@ class BoundsClaim:
     """The LR range test and what the paper reads from its figure 3."""
 
     text: str = "The LR range test gives these bounds"
-    notebook: str = "02"
+    notebook: str = "03"
 
     def answer(self, group: Sequence[Record]) -> Answer:
         own = [r for r in group if r.run.experiment == RANGE_TEST.name]

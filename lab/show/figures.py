@@ -251,19 +251,19 @@ def _of(records: Sequence[Record], *rows: Experiment) -> list[Record]:
 
 
 FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
-    "01_schedules": schedules,
-    "01_more_schedules": more_schedules,
-    "02_lr_range_test": lr_range_test,
-    "03_fixed_vs_cyclical": fixed_vs_cyclical,
-    "04_decay_only": decay_only,
-    "05_exponential": exponential,
-    "06_adaptive_methods": adaptive_methods,
-    "07_sigmoid_batchnorm": sigmoid_batchnorm,
-    "07_sigmoid_range_test": sigmoid_range_test,
-    "08_residual_nets": residual_nets,
-    "09_imagenet_nets": imagenet_nets,
-    "10_choosing_the_cycle": choosing_the_cycle,
-    "11_beyond": beyond,
+    "02_schedules": schedules,
+    "02_more_schedules": more_schedules,
+    "03_lr_range_test": lr_range_test,
+    "05_fixed_vs_cyclical": fixed_vs_cyclical,
+    "06_decay_only": decay_only,
+    "07_exponential": exponential,
+    "08_adaptive_methods": adaptive_methods,
+    "09_sigmoid_batchnorm": sigmoid_batchnorm,
+    "09_sigmoid_range_test": sigmoid_range_test,
+    "10_residual_nets": residual_nets,
+    "11_imagenet_nets": imagenet_nets,
+    "12_choosing_the_cycle": choosing_the_cycle,
+    "13_beyond": beyond,
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from IPython.display import Image, Markdown, display
+from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from lab import experiments, paths
@@ -103,7 +104,8 @@ def _data_for(profile: str, download: bool) -> dict[str, str]:
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Display a figure with its alt text."""
+    """Display a figure with its alt text, once: pyplot would display its own again at the end of the cell."""
+    pyplot.close(figure)
     display(Image(plots.encoded(figure, "png"), alt=alt))  # type: ignore[no-untyped-call]
 
 

@@ -1,4 +1,4 @@
-"""A reader's own images as batches, figures of how it went, a report to keep: for notebook 12."""
+"""A reader's own images as batches, figures of how it went, a report to keep: for notebook 04."""
 
 import math
 from collections.abc import Mapping, Sequence

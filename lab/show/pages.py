@@ -12,7 +12,7 @@ README_MARKS = ("<!-- results: written by `make publish` -->", "<!-- end of resu
 NOT_YET = "not run yet"
 FIGURE = (
     "![Test accuracy over iterations for the fixed schedule and the cyclical ones, the paper's curves in grey, the "
-    "learning rates below.](figures/03_fixed_vs_cyclical.png)"
+    "learning rates below.](figures/05_fixed_vs_cyclical.png)"
 )
 CYCLES = [claim for claim in CONTROL_CLAIMS if claim.text.startswith("The cycles:") or claim.at_least]
 BUDGET = [claim for claim in CLAIMS if claim.row in EQUAL and claim.rival is None]

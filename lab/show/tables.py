@@ -12,16 +12,16 @@ from lab.records.record import Record
 
 SPECIAL = re.compile(r"([\\`*_\[\]<~])")  # but for "|", which a table escapes
 NOTEBOOKS = {
-    "02": "02_lr_range_test",
-    "03": "03_fixed_vs_cyclical",
-    "04": "04_decay_only",
-    "05": "05_exponential",
-    "06": "06_adaptive_methods",
-    "07": "07_sigmoid_batchnorm",
-    "08": "08_residual_nets",
-    "09": "09_imagenet_nets",
-    "10": "10_choosing_the_cycle",
-    "11": "11_beyond",
+    "03": "03_lr_range_test",
+    "05": "05_fixed_vs_cyclical",
+    "06": "06_decay_only",
+    "07": "07_exponential",
+    "08": "08_adaptive_methods",
+    "09": "09_sigmoid_batchnorm",
+    "10": "10_residual_nets",
+    "11": "11_imagenet_nets",
+    "12": "12_choosing_the_cycle",
+    "13": "13_beyond",
 }
 
 

@@ -152,4 +152,4 @@ def test_a_phone_reaches_every_notebook_by_the_menu(phone: Page, site: str) -> N
     expect(entry).not_to_be_in_viewport()
     phone.get_by_role("button", name="Toggle primary sidebar").tap()
     entry.tap()
-    expect(phone).to_have_url(f"{site}notebooks/02_lr_range_test.html")
+    expect(phone).to_have_url(f"{site}notebooks/03_lr_range_test.html")

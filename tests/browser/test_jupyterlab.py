@@ -80,7 +80,7 @@ def stored(name: str) -> tuple[int, int]:
     return sum("outputs" in cell for cell in cells), sum("image/png" in o.get("data", {}) for o in outputs)
 
 
-@pytest.mark.parametrize("name", ["00_start_here", "02_lr_range_test", "12_your_own_model"])
+@pytest.mark.parametrize("name", ["00_start_here", "03_lr_range_test", "04_your_own_model"])
 def test_a_notebook_shows_its_figures_as_stored_and_when_run(lab: Lab, name: str) -> None:
     code_cells, pictures = stored(name)
     lab.open(name)
@@ -94,8 +94,8 @@ def test_a_notebook_shows_its_figures_as_stored_and_when_run(lab: Lab, name: str
 @pytest.mark.parametrize(
     ("name", "slider", "key", "before", "after"),
     [
-        ("01_schedules", "max_lr", "ArrowLeft", "max_lr=0.006,", "max_lr=0.0059,"),
-        ("02_lr_range_test", "your bounds", "ArrowRight", "Your bounds: 0.0010 to", "Your bounds: 0.0011 to"),
+        ("02_schedules", "max_lr", "ArrowLeft", "max_lr=0.006,", "max_lr=0.0059,"),
+        ("03_lr_range_test", "your bounds", "ArrowRight", "Your bounds: 0.0010 to", "Your bounds: 0.0011 to"),
     ],
 )
 def test_a_slider_moves_the_curve(lab: Lab, name: str, slider: str, key: str, before: str, after: str) -> None:
@@ -114,8 +114,8 @@ def test_a_slider_moves_the_curve(lab: Lab, name: str, slider: str, key: str, be
 
 
 def test_bounds_that_cross_are_refused_in_words_and_the_curve_comes_back(lab: Lab) -> None:
-    lab.open("01_schedules")
-    lab.run_all(stored("01_schedules")[0])
+    lab.open("02_schedules")
+    lab.run_all(stored("02_schedules")[0])
     handle = lab.page.locator(".widget-slider", has_text="base_lr").locator(".noUi-handle")
     handle.focus()
     handle.press("End")

@@ -48,7 +48,7 @@ def origin(packages: Iterable[str] = ()) -> dict[str, Any]:
 
 
 @cache
-def _commit() -> dict[str, Any]:
+def _commit() -> provenance.Commit:
     """As it was when the first record was made: what is committed meanwhile is not what runs."""
     return provenance.git()
 

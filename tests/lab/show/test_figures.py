@@ -24,14 +24,14 @@ from lab.records.record import Record
 from lab.show import figures, plots
 from lab.show.figures import FIGURES
 
-TRAINING = {"03_fixed_vs_cyclical": FIXED, "04_decay_only": DECAY_4000}
+TRAINING = {"05_fixed_vs_cyclical": FIXED, "06_decay_only": DECAY_4000}
 ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]
 
 
-ENDS = ("06_adaptive_methods", "08_residual_nets", "09_imagenet_nets")
-OTHERS = ("01_schedules", "01_more_schedules", *ENDS, "10_choosing_the_cycle")  # no curves over iterations or rates
+ENDS = ("08_adaptive_methods", "10_residual_nets", "11_imagenet_nets")
+OTHERS = ("02_schedules", "02_more_schedules", *ENDS, "12_choosing_the_cycle")  # no curves over iterations or rates
 CURVES = {name: draw for name, draw in FIGURES.items() if name not in OTHERS}
-WITHOUT_THE_PAPERS = ("07_sigmoid_batchnorm", "07_sigmoid_range_test", "11_beyond")  # whose curve nobody has read off
+WITHOUT_THE_PAPERS = ("09_sigmoid_batchnorm", "09_sigmoid_range_test", "13_beyond")  # whose curve nobody has read off
 
 
 RECORDS = {
@@ -296,12 +296,12 @@ def test_drawn_twice_the_files_are_the_same(tmp_path: Path) -> None:
 
 def test_figures_that_would_be_empty_show_the_short_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = all_rows(60.0, profile="quick")
-    assert b"<svg" in plots.encoded(FIGURES["08_residual_nets"](short)[0], "svg")
+    assert b"<svg" in plots.encoded(FIGURES["10_residual_nets"](short)[0], "svg")
     monkeypatch.setattr(plots, "encoded", lambda *_: b"")  # which takes long
     figures.draw_all(seeds(FIXED, 80.0), tmp_path, short)
     told = {path.stem: path.read_text() for path in tmp_path.glob("*.txt")}
-    assert "ends at 80.0 % after 70,000 iterations" in told["03_fixed_vs_cyclical"]
-    assert "ResNet, CLR 0.1-0.3, seed 0, ends at 60.0 % after 2,000 iterations" in told["08_residual_nets"]
+    assert "ends at 80.0 % after 70,000 iterations" in told["05_fixed_vs_cyclical"]
+    assert "ResNet, CLR 0.1-0.3, seed 0, ends at 60.0 % after 2,000 iterations" in told["10_residual_nets"]
     assert not [name for name, alt in told.items() if figures.NOTHING in alt]
 
 

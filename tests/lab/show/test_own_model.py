@@ -19,7 +19,7 @@ from lab.data.image_sets import DataError, ImageSet
 from lab.nets import kernels
 from lab.show import own_model, plots
 
-NOTEBOOK = Path(__file__).resolve().parents[3] / "notebooks" / "12_your_own_model.ipynb"
+NOTEBOOK = Path(__file__).resolve().parents[3] / "notebooks" / "04_your_own_model.ipynb"
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_the_notebook_runs_when_its_two_marked_lines_are_changed(images: ImageSe
     changed = re.sub(r"(?<=# <- 2. your model, new each time\n)(    .*\n)+", f"    {model}\n", changed)
     assert changed.count("stripes") == changed.count("Linear(48") == 1 and "Conv2d" not in changed
     space: dict[str, Any] = {}
-    exec(compile(changed, "12", "exec"), space)
+    exec(compile(changed, "04", "exec"), space)
     page = (tmp_path / "build" / "own_model" / "report.html").read_text()
     assert "stripes, 16x16: 200 train and 62 test images of 4 classes" in page
     assert str(space["bounds"]) in page and space["in_words"] in page

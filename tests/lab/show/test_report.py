@@ -139,8 +139,8 @@ def test_all_that_comes_from_records_is_escaped() -> None:
 @pytest.mark.parametrize("end", ["svg", "txt"])
 def test_nothing_is_written_where_a_figure_is_missing(folders: dict[str, Path], end: str) -> None:
     before = report.write("quick", PUBLISHED, YOURS).read_bytes()
-    (folders["yours"] / f"05_exponential.{end}").unlink()
-    with pytest.raises(FileNotFoundError, match=f"05_exponential.{end}"):
+    (folders["yours"] / f"07_exponential.{end}").unlink()
+    with pytest.raises(FileNotFoundError, match=f"07_exponential.{end}"):
         report.write("quick", PUBLISHED, [])
     built = folders["yours"].parent
     assert (built / "report.html").read_bytes() == before
