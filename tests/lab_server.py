@@ -20,14 +20,16 @@ def lab_server(home: Path) -> Iterator[dict[str, Any]]:
     told = subprocess.run(["make", "-n", "lab"], cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
     (command,) = [line.split() for line in told.splitlines() if "jupyterlab" in line]
     quiet = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
-    assert command[1:] == ["-m", "jupyterlab", quiet, "notebooks"], "no option that opens it to others"
+    python, script, *command = command
+    assert (python, script) == ("python3", "scripts/settings.py")  # which hands the rest on
+    assert command == ["-m", "jupyterlab", quiet, "notebooks"], "no option that opens it to others"
     (home / "notebooks").mkdir(exist_ok=True)
     new = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "RUNTIME", "DATA")}
     as_root = ("--allow-root",) if os.name != "nt" and not os.getuid() else ()
     options = ("--no-browser", "--ServerApp.port=0", *as_root)
     with (home / "log.txt").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, *command[1:], *options], cwd=home, env=os.environ | new, stdout=log, stderr=log
+            [sys.executable, *command, *options], cwd=home, env=os.environ | new, stdout=log, stderr=log
         )
     try:
         yield _wait_for_it(server, home)

@@ -41,8 +41,8 @@ def _notebooks(published: Sequence[Record], yours: Sequence[Record], folders: di
     parts = []
     for number in numbers:
         drawn = [name for name in figures.FIGURES if name.startswith(number)]
-        title = tables.NOTEBOOKS.get(number, drawn[0]).replace("_", " ")
-        parts.append(f"## {title}")
+        title, *_ = [tables.NOTEBOOKS[number]] if number in tables.NOTEBOOKS else drawn
+        parts.append(f"## {title.replace('_', ' ')}")
         if number in tables.NOTEBOOKS:
             parts.append(tables.of(tables.comparison(published, yours, number)))
         for name in drawn:
