@@ -34,9 +34,20 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
         for k, (part, color) in enumerate(COLORS.items()):
             own = table[(table["contender"] == name) & (table["part"] == part)].groupby("task")["regret"].mean()
             place = [row + 0.2 * k - 0.1] * len(own)
-            look: dict[str, Any] = {"color": color, "marker": "o" if part == "unseen" else "^", "linestyle": "none", "markersize": 4.5}
+            look: dict[str, Any] = {
+                "color": color,
+                "marker": "o" if part == "unseen" else "^",
+                "linestyle": "none",
+                "markersize": 4.5,
+            }
             axes.plot(own, place, **look, alpha=0.7, label=f"{part} task" if row == 0 else None)
-        mark: dict[str, Any] = {"color": "black", "marker": "|", "markersize": 18, "markeredgewidth": 1.8, "linestyle": "none"}
+        mark: dict[str, Any] = {
+            "color": "black",
+            "marker": "|",
+            "markersize": 18,
+            "markeredgewidth": 1.8,
+            "linestyle": "none",
+        }
         axes.plot(means[name], row, **mark, label="mean of all" if row == 0 else None)
     axes.set_yticks(range(len(means)), labels=list(means.index))
     axes.set(xlabel="regret (% of what there is to gain)", ylim=(len(means) - 0.5, -0.5))
