@@ -16,6 +16,7 @@ from lab.show.tables import markdown
 
 MARKS = ("<!-- finders: written by `python -m lab.bench.which_finder` -->", "<!-- end of finders -->")
 COLORS = {"development": "#CC6677", "unseen": "#332288"}
+MARKERS = {"development": "^", "unseen": "o"}
 
 
 def load(chosen: Sequence[Task] = tasks.ALL) -> pd.DataFrame:
@@ -30,6 +31,8 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
     """Regret by contender, one dot for a task (the mean of its seeds), the mean over tasks marked; and its alt text."""
     means = scores.summary(table)["mean regret (%)"]
     figure, (axes,) = plots.new_figure(height=0.34 * len(means) + 1.1)
+    look: dict[str, Any] = {"linestyle": "none"}
+    mark: dict[str, Any] = {"color": "black", "marker": "|", "markersize": 18, "markeredgewidth": 1.8}
     for row, name in enumerate(means.index):
         for k, (part, color) in enumerate(COLORS.items()):
             own = table[(table["contender"] == name) & (table["part"] == part)].groupby("task")["regret"].mean()
@@ -80,6 +83,7 @@ def page(table: pd.DataFrame) -> str:
         parts.append(summary_table(part))
     figure_alt = draw(table)[1]
     parts += [f"![{figure_alt}](../results/bench/finders.png)", "Mean regret by task, in %:", regret_table(table)]
+    parts += ["Where nothing was suggested, and why:", nothing_table(table)]
     return "\n\n".join(parts)
 
 
@@ -116,6 +120,16 @@ def regret_table(table: pd.DataFrame) -> str:
     order = [name for name in scores.summary(table).index if name in regrets]
     rows = [[task, f"{rates[task]:g}", *(f"{regrets.loc[task, name]:.0f}" for name in order)] for task in regrets.index]
     return markdown(["task", "best rate", *order], rows)
+
+
+def nothing_table(table: pd.DataFrame) -> str:
+    """Each task, seed and contender without a suggestion, and the contender's own reason; clrlib's two are one."""
+    silent = table[table["nothing"] & (table["contender"] != FIXED)]
+    columns = ["task", "seed", "contender", "reason"]
+    rows = [
+        [str(value).replace(CLR, "clrlib").replace("|", "/") for value in row] for row in silent[columns].to_numpy()
+    ]
+    return markdown(columns, rows)
 
 
 def publish() -> None:
