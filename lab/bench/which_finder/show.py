@@ -15,8 +15,10 @@ from lab.show import plots
 from lab.show.tables import markdown
 
 MARKS = ("<!-- finders: written by `python -m lab.bench.which_finder` -->", "<!-- end of finders -->")
-COLORS = {"development": "#CC6677", "unseen": "#332288"}
-MARKERS = {"development": "^", "unseen": "o"}
+LOOK: dict[str, dict[str, Any]] = {
+    "development": {"color": "#CC6677", "marker": "^"},
+    "unseen": {"color": "#332288", "marker": "o"},
+}
 
 
 def load(chosen: Sequence[Task] = tasks.ALL) -> pd.DataFrame:
@@ -31,27 +33,14 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
     """Regret by contender, one dot for a task (the mean of its seeds), the mean over tasks marked; and its alt text."""
     means = scores.summary(table)["mean regret (%)"]
     figure, (axes,) = plots.new_figure(height=0.34 * len(means) + 1.1)
-    look: dict[str, Any] = {"linestyle": "none"}
     mark: dict[str, Any] = {"color": "black", "marker": "|", "markersize": 18, "markeredgewidth": 1.8}
     for row, name in enumerate(means.index):
-        for k, (part, color) in enumerate(COLORS.items()):
+        for k, (part, look) in enumerate(LOOK.items()):
             own = table[(table["contender"] == name) & (table["part"] == part)].groupby("task")["regret"].mean()
             place = [row + 0.2 * k - 0.1] * len(own)
-            look: dict[str, Any] = {
-                "color": color,
-                "marker": "o" if part == "unseen" else "^",
-                "linestyle": "none",
-                "markersize": 4.5,
-            }
-            axes.plot(own, place, **look, alpha=0.7, label=f"{part} task" if row == 0 else None)
-        mark: dict[str, Any] = {
-            "color": "black",
-            "marker": "|",
-            "markersize": 18,
-            "markeredgewidth": 1.8,
-            "linestyle": "none",
-        }
-        axes.plot(means[name], row, **mark, label="mean of all" if row == 0 else None)
+            label = f"{part} task" if row == 0 else None
+            axes.plot(own, place, **look, linestyle="none", markersize=4.5, alpha=0.7, label=label)
+        axes.plot(means[name], row, **mark, linestyle="none", label="mean of all" if row == 0 else None)
     axes.set_yticks(range(len(means)), labels=list(means.index))
     axes.set(xlabel="regret (% of what there is to gain)", ylim=(len(means) - 0.5, -0.5))
     axes.legend(frameon=False, loc="upper right")
