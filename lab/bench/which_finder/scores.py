@@ -29,19 +29,21 @@ def regret(metric: float | None, best: float, oracle: float, chance: float) -> f
 def oracle(records: Iterable[Record]) -> tuple[float, dict[int, float]]:
     """The fixed rate of the grid whose metric has the highest mean over the seeds, and its metric by seed.
 
-    A training that diverged counts as chance. Raises ValueError without any.
+    Seeds whose grid is not finished do not count. A training that diverged counts as chance, and so does what is below
+    it. Raises ValueError without any.
     """
-    grid: dict[float, dict[int, float]] = {}
+    grid: dict[int, dict[float, float]] = {}
     for record in records:
         if record.contender == "fixed":
             value = record.chance if record.metric is None else max(record.metric, record.chance)
-            grid.setdefault(record.rates[0], {})[record.seed] = value
-    seeds = max(map(len, grid.values()), default=0)
-    whole = {rate: by_seed for rate, by_seed in grid.items() if len(by_seed) == seeds}
-    if not whole:
+            grid.setdefault(record.seed, {})[record.rates[0]] = value
+    if not grid:
         raise ValueError("there is no training at a fixed rate; run the grid first")
-    rate = max(whole, key=lambda rate: sum(whole[rate].values()))
-    return rate, whole[rate]
+    most = max(map(len, grid.values()))
+    whole = {seed: by_rate for seed, by_rate in grid.items() if len(by_rate) == most}
+    rates = next(iter(whole.values()))
+    rate = max(rates, key=lambda rate: sum(by_rate[rate] for by_rate in whole.values()))
+    return rate, {seed: by_rate[rate] for seed, by_rate in whole.items()}
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:

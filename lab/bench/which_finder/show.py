@@ -15,7 +15,10 @@ from lab.show import plots
 from lab.show.tables import markdown
 
 MARKS = ("<!-- finders: written by `python -m lab.bench.which_finder` -->", "<!-- end of finders -->")
-COLORS = {"development": "#CC6677", "unseen": "#332288"}
+LOOK: dict[str, dict[str, Any]] = {
+    "development": {"color": "#CC6677", "marker": "^"},
+    "unseen": {"color": "#332288", "marker": "o"},
+}
 
 
 def load(chosen: Sequence[Task] = tasks.ALL) -> pd.DataFrame:
@@ -30,16 +33,14 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
     """Regret by contender, one dot for a task (the mean of its seeds), the mean over tasks marked; and its alt text."""
     means = scores.summary(table)["mean regret (%)"]
     figure, (axes,) = plots.new_figure(height=0.34 * len(means) + 1.1)
+    mark: dict[str, Any] = {"color": "black", "marker": "|", "markersize": 18, "markeredgewidth": 1.8}
     for row, name in enumerate(means.index):
-        for k, (part, color) in enumerate(COLORS.items()):
+        for k, (part, look) in enumerate(LOOK.items()):
             own = table[(table["contender"] == name) & (table["part"] == part)].groupby("task")["regret"].mean()
             place = [row + 0.2 * k - 0.1] * len(own)
-            marker = "o" if part == "unseen" else "^"
-            look: dict[str, Any] = {"color": color, "marker": marker, "linestyle": "none", "markersize": 4.5}
-            axes.plot(own, place, **look, alpha=0.7, label=f"{part} task" if row == 0 else None)
-        mark: dict[str, Any] = {"color": "black", "marker": "|", "markersize": 18, "linestyle": "none"}
-        mark["markeredgewidth"] = 1.8
-        axes.plot(means[name], row, **mark, label="mean of all" if row == 0 else None)
+            label = f"{part} task" if row == 0 else None
+            axes.plot(own, place, **look, linestyle="none", markersize=4.5, alpha=0.7, label=label)
+        axes.plot(means[name], row, **mark, linestyle="none", label="mean of all" if row == 0 else None)
     axes.set_yticks(range(len(means)), labels=list(means.index))
     axes.set(xlabel="regret (% of what there is to gain)", ylim=(len(means) - 0.5, -0.5))
     axes.legend(frameon=False, loc="upper right")
@@ -71,6 +72,7 @@ def page(table: pd.DataFrame) -> str:
         parts.append(summary_table(part))
     figure_alt = draw(table)[1]
     parts += [f"![{figure_alt}](../results/bench/finders.png)", "Mean regret by task, in %:", regret_table(table)]
+    parts += ["Where nothing was suggested, and why:", nothing_table(table)]
     return "\n\n".join(parts)
 
 
@@ -107,6 +109,16 @@ def regret_table(table: pd.DataFrame) -> str:
     order = [name for name in scores.summary(table).index if name in regrets]
     rows = [[task, f"{rates[task]:g}", *(f"{regrets.loc[task, name]:.0f}" for name in order)] for task in regrets.index]
     return markdown(["task", "best rate", *order], rows)
+
+
+def nothing_table(table: pd.DataFrame) -> str:
+    """Each task, seed and contender without a suggestion, and the contender's own reason; clrlib's two are one."""
+    silent = table[table["nothing"] & (table["contender"] != FIXED)]
+    columns = ["task", "seed", "contender", "reason"]
+    rows = [
+        [str(value).replace(CLR, "clrlib").replace("|", "/") for value in row] for row in silent[columns].to_numpy()
+    ]
+    return markdown(columns, rows)
 
 
 def publish() -> None:

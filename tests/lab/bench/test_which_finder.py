@@ -178,6 +178,13 @@ def test_the_mean_is_over_tasks_each_the_mean_of_its_seeds() -> None:
     assert (found["mean regret (%)"], found["worst task"], found["asked"]) == pytest.approx((25, 40, 3))
 
 
+def test_a_seed_whose_grid_is_not_finished_does_not_count() -> None:
+    table = [made("fixed", 0, 0.5, (0.1,)), made("fixed", 0, 0.6, (1.0,)), made("fixed", 1, 0.9, (0.1,))]
+    assert scores.oracle(table) == (1.0, {0: 0.6})
+    table += [made("x", 0, 0.6), made("x", 1, 0.9)]
+    assert scores.frame(table)["seed"].tolist() == [0]
+
+
 def test_nothing_suggested_is_a_regret_of_all_there_is_and_no_nonsense() -> None:
     table = [made("fixed", 0, 0.9), made("x", 0, None, ())]
     (row,) = scores.frame(table).to_dict("records")
