@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clrlib._reading import DARK, Bounds, against_end, break_of, by_factors, read, smooth
+from clrlib._reading import DARK, LEAST_POINTS, Bounds, against_end, break_of, by_factors, read, smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,8 @@ class RangeTest:
         seeds, how = np.atleast_2d(self.values), (self.metric, bool(self.lower_is_better), self.stopped is not None)
         alone = tuple(read(self.lr, values, *how) for values in seeds) if len(seeds) > 1 else ()
         together = replace(read(self.lr, seeds.mean(0), *how), by_seed=alone)
-        if self.end_lr is None or by_factors(self.lr):
+        too_few = self.lr.size < LEAST_POINTS and not self.stopped  # at whatever end_lr
+        if self.end_lr is None or by_factors(self.lr) or too_few:
             return together
         return against_end(together, self.end_lr, self.broke, searched=bool(self.earlier))
 

@@ -122,6 +122,7 @@ def _passes(
     if evaluate_every is None:
         evaluate_every = 1 if evaluate is None else max(1, n // 20)
     every = checks.count("evaluate_every", evaluate_every)
+    rising_rates(start_lr, SEARCH[1] if end_lr is None else end_lr, n, spacing)  # refuses before anything is trained
     down = metric == "loss" if lower_is_better is None else lower_is_better
 
     def one_pass(rates: list[float], *measured: Any) -> RangeTest:
@@ -139,13 +140,16 @@ def _passes(
     passes.append(search := one_pass(rising_rates(*SEARCH, "exponential"), None, 1, *watched))
     if not search.lr.size:
         raise ValueError(f"{search.stopped}: no rate can be tested; look at the data, the model and the loss first")
-    end: float | None = rounded(search.broke or SEARCH[1])
-    if end_lr is not None and end is not None and end / NEAR <= end_lr <= end * NEAR and passes[0].bounds().base_lr:
+    end = rounded(search.broke or SEARCH[1])
+    if end <= start_lr:
+        raise ValueError(f"training breaks at {end:g}, no higher than start_lr {start_lr!r}; give a lower start_lr")
+    if end_lr is not None and end / NEAR <= end_lr <= end * NEAR and passes[0].bounds().base_lr:
         return replace(passes[0], earlier=(search,))
     for _ in range(MOST_TESTS):
-        if end:
-            passes.append(replace(linear(end), earlier=tuple(passes)))
-            end = passes[-1].bounds().end_lr
+        passes.append(replace(linear(end), earlier=tuple(passes)))
+        end = passes[-1].bounds().end_lr or 0.0
+        if end <= start_lr:  # no other test is asked for, or none is possible
+            break
     return passes[-1]
 
 
@@ -197,8 +201,10 @@ def _keepable(thing: Any) -> Any:
 
 
 def _number(name: str, value: Any) -> float:
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()  # a fault of the device shows here, and is not about the number
     try:
-        return float(value.item() if isinstance(value, Tensor) else value)
+        return float(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name} returned a {type(value).__name__}; return the loss or metric, one number") from error
 

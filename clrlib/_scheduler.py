@@ -162,6 +162,10 @@ class ScheduleLR(LRScheduler):
         if "last_epoch" not in state_dict:
             raise ValueError(f"no 'last_epoch' in the state, only {[*state_dict]}; give what state_dict() returned")
         iteration, mine = state_dict["last_epoch"], self.state_dict()
+        groups = self.optimizer.param_groups
+        if len(state_dict.get("lr", groups)) != len(groups):
+            saved = f"the state holds {len(state_dict['lr'])} rates for {len(groups)} parameter groups"
+            raise ValueError(f"{saved}; give the optimizer the groups that it had, then load the state")
         for name in ("policy", "momentum") if "policy" in state_dict else ():
             if state_dict.get(name) != mine.get(name):
                 both = f"the state was saved with {name} {state_dict.get(name)}, this schedule has {mine.get(name)}"
@@ -171,7 +175,7 @@ class ScheduleLR(LRScheduler):
         else:
             self._update_lr(checks.iterations(iteration))
         if "lr" in state_dict:
-            write(self.optimizer.param_groups, state_dict["lr"])
+            write(groups, state_dict["lr"])
         if unnamed := re.search(r"<lambda>| object>", str(mine)):
             held = f"the policy holds a function that the state tells as {unnamed[0]!r} alone"
             warnings.warn(f"{held}; make sure it is the same", stacklevel=2)
@@ -203,7 +207,7 @@ def write(groups: list[dict[str, Any]], rates: Sequence[float | Tensor]) -> None
     Groups that share one (torch gives the tensor in `SGD(groups, lr=tensor)` to all) get their own, but for the first.
     """
     holders: dict[int, Any] = {}
-    for group, rate in zip(groups, rates, strict=False):
+    for group, rate in zip(groups, rates, strict=True):
         if isinstance(lr := group["lr"], Tensor):
             if holders.setdefault(id(lr), group) is not group:
                 lr = group["lr"] = lr.clone()

@@ -74,7 +74,7 @@ def _writer(kind: type[Policy]) -> Callable[[Policy], dict[str, Any]]:
 
 def _read_policy(content: Any, _: Any) -> Policy:
     name = content.get("name") if isinstance(content, dict) else content
-    if not isinstance(name, str) or name not in POLICIES:
+    if not isinstance(content, dict) or not isinstance(name, str) or name not in POLICIES:
         raise ValueError(f"policy {name!r} is not one of clrlib; was the record made by a newer clrlib?")
     return CONVERTER.structure({k: v for k, v in content.items() if k != "name"}, POLICIES[name])
 

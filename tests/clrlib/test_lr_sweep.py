@@ -132,6 +132,11 @@ def test_a_loss_of_zero_diverges_from_the_first_size_it_shows():
     ("options", "error", "message"),
     [
         ({"step": lambda lr: None}, TypeError, "step returned a NoneType; return the loss or metric, one number"),
+        (
+            {"step": lambda lr: torch.ones(2)},
+            TypeError,
+            "step returned a Tensor; return the loss or metric",
+        ),
         ({"evaluate": lambda: {}}, TypeError, "evaluate returned a dict; return the loss or metric, one number"),
         ({"start_lr": 2.0}, ValueError, "start_lr 2.0 is not below end_lr 1.0"),
         ({"iterations": 1}, ValueError, "iterations is 1; give a whole number of iterations, 2 or more"),
@@ -143,6 +148,11 @@ def test_a_loss_of_zero_diverges_from_the_first_size_it_shows():
 def test_bad_input_is_refused_in_one_sentence(options, error, message):
     with pytest.raises(error, match=re.escape(message)):
         sweep(**({"step": lambda lr: 1.0} | options))
+
+
+def test_a_fault_of_the_device_is_not_taken_for_a_wrong_value():
+    with pytest.raises(RuntimeError, match="meta"):
+        sweep(lambda lr: torch.empty((), device="meta"))
 
 
 # Anything that trains: dictionaries, mixed precision, accumulated gradients, two nets with an optimizer each

@@ -289,6 +289,7 @@ def test_tensors_of_their_own_are_kept_and_shared_ones_that_come_later_are_parte
     [
         ({}, ValueError, "no 'last_epoch' in the state, only []; give what state_dict() returned"),
         ({"epoch": 3}, ValueError, "no 'last_epoch' in the state, only ['epoch']; give what state_dict() returned"),
+        ({"last_epoch": 3, "lr": [0.1, 0.2]}, ValueError, "the state holds 2 rates for 1 parameter groups; give the"),
         ({"last_epoch": -2}, ValueError, "iteration -2 is negative; the first iteration is 0"),
         ({"last_epoch": 2.5}, TypeError, "iteration 2.5 is a float; give an int, 0 or more"),
         ({"last_epoch": None}, TypeError, "iteration None is a NoneType; give an int, 0 or more"),
