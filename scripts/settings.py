@@ -38,6 +38,8 @@ def fault(settings: Mapping[str, str], rows: set[str]) -> str:
     "BUDGET is 'soon'; give a time such as 90s, 25m or 3h"
     >>> fault({"ROWS": "fixd"}, {"fixed"})
     "ROWS names 'fixd', which is no row; docs/rows.md lists them"
+    >>> fault({"DATA": "~no user/x"}, set())
+    "DATA is '~no user/x', but there is no such user; name a folder or a file that is there"
     """
     for name, (pattern, words) in ALLOWED.items():
         value = settings.get(name, "")
@@ -48,6 +50,11 @@ def fault(settings: Mapping[str, str], rows: set[str]) -> str:
             return "ENGINE is 'dask' without a scheduler; give its address too, as SCHEDULER=tcp://host:8786"
         if settings.get("BUDGET") or settings.get("JOBS", "auto") != "auto":
             return "BUDGET and JOBS are for this machine alone; leave them out with ENGINE=dask"
+    if settings.get("DATA", "").startswith("~"):
+        try:
+            Path(settings["DATA"]).expanduser()
+        except RuntimeError:
+            return f"DATA is {settings['DATA']!r}, but there is no such user; name a folder or a file that is there"
     named = settings.get("ROWS", "")
     unknown = [row.strip() for row in named.split(",") if named and rows and row.strip() not in rows]
     return f"ROWS names {unknown[0]!r}, which is no row; docs/rows.md lists them" if unknown else ""
@@ -102,6 +109,8 @@ def main(*words: str) -> None:
         if wrong := misspelt(os.environ.get("MAKEFLAGS", "")) or fault(os.environ, listed_rows()):
             sys.exit(f"error: {wrong}")
         return
+    if wrong := fault({"DATA": os.environ.get("DATA", "")}, set()):  # `make check` calls this alone
+        sys.exit(f"error: {wrong}")
     python = os.environ.get("PY") or ".venv/bin/python"
     called = words if words[0] == "-m" else ("-m", "lab.cli", *arguments(words[0], os.environ))
     os.execve(python, [python, *called], {**os.environ, **variables(os.environ)})

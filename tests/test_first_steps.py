@@ -20,11 +20,15 @@ def test_install_range_test_and_first_training(tmp_path: Path) -> None:
     assert "pip install .\n" in page and "pip wheel --no-deps ." in page
     source, wheels, site = (tmp_path / name for name in ("source", "wheels", "site"))
     shutil.copytree(paths.ROOT / "clrlib", source / "clrlib", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):  # a build leaves files beside its source
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):  # a build leaves files beside its source
         shutil.copy(paths.ROOT / name, source)
+    removed = source / "build" / "lib" / "clrlib" / "removed.py"  # as an earlier build left it
+    removed.parent.mkdir(parents=True)
+    removed.touch()
     subprocess.run([*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, source], check=True)
     (wheel,) = wheels.glob("clrlib-*.whl")
     subprocess.run([*PIP, "install", "--no-deps", "--no-index", "--target", site, wheel], check=True)
+    assert not (site / "clrlib" / "removed.py").exists()
 
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     program = [f"import sys; sys.path.insert(0, {str(site)!r})", *blocks, "import clrlib; print(clrlib.__file__)"]
