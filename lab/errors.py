@@ -15,7 +15,7 @@ def sentence(error: BaseException) -> str:
     """The error's own words on one line, with settings as they were typed; where they are not for people, ours.
 
     >>> sentence(FileNotFoundError(2, "No such file or directory", "lost.json"))
-    'lost.json cannot be used (No such file or directory); mend that and call again'
+    'lost.json cannot be used (No such file or directory); fix that and call again'
     """
     text = " ".join(str(error).split())
     if out_of_memory(error):
@@ -25,7 +25,7 @@ def sentence(error: BaseException) -> str:
         return f"a training's process was killed, most often for want of memory; {LESS}"
     if isinstance(error, OSError) and error.strerror:
         where = error.filename if error.filename is not None else "a file or the network"
-        return f"{where} cannot be used ({reason(error)}); mend that and call again"
+        return f"{where} cannot be used ({reason(error)}); fix that and call again"
     return as_typed(text)
 
 

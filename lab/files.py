@@ -42,7 +42,7 @@ def unsealed(written: bytes) -> bytes | None:
 def write_atomically(path: Path, content: bytes, before: Path | None = None) -> None:
     """Write content to path: to a temporary file beside it, flushed to disk, then renamed into place.
 
-    before: what the file that was there is renamed to. Raises OSError, one sentence with the folder and the mend, where
+    before: what the file that was there is renamed to. Raises OSError, one sentence with the folder and the fix, where
     that cannot be done; what was there is still there.
     """
     try:
@@ -79,8 +79,8 @@ def reason(error: BaseException) -> str:
 
 def _cannot_write(folder: Path, error: OSError) -> OSError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    mend = "free some space there" if full else "make it a folder that you may write to"
-    return OSError(f"{folder} cannot be written to ({reason(error)}); {mend} and call again")
+    fix = "free some space there" if full else "make it a folder that you may write to"
+    return OSError(f"{folder} cannot be written to ({reason(error)}); {fix} and call again")
 
 
 def _write(path: Path, content: bytes, before: Path | None) -> None:
@@ -157,8 +157,8 @@ def alone(lock: Path, what: str, seconds: float = -1) -> Iterator[None]:
             raise Busy(f"another process is {what}") from error
     except OSError as error:
         if error.errno == errno.ENOSYS:
-            mend = "mount it with flock, or work in another folder"
-            raise OSError(f"{lock.parent} lies on a file system without locks; {mend}") from error
+            fix = "mount it with flock, or work in another folder"
+            raise OSError(f"{lock.parent} lies on a file system without locks; {fix}") from error
         raise
     try:
         yield

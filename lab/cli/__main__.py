@@ -26,7 +26,7 @@ MOST_SEEDS = 1000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; errors that a user can mend are one sentence, exit code 1."""
+    """Run one command; errors that a user can fix are one sentence, exit code 1."""
     try:
         options = _options(sys.argv[1:] if arguments is None else arguments)
         if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m lab.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
-        ("check", "say what is here and what to mend"),
+        ("check", "say what is here and what to fix"),
         ("data", "get the data and say what was found"),
         ("train", "train every run of a profile that is missing"),
         ("notebooks", "execute every notebook with papermill"),

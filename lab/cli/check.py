@@ -1,4 +1,4 @@
-"""`make check`: what is here for hours of training, and what to mend before; no network, and nothing is left behind."""
+"""`make check`: what is here for hours of training, and what to fix before; no network, and nothing is left behind."""
 
 import os
 import platform
@@ -24,11 +24,11 @@ from lab.training import device
 
 OLDEST_PYTHON = (3, 11)
 DISK = 2 * 2**30  # bytes: three checkpoints of AlexNet, the largest, and all else
-Look = Callable[[], str]  # what was found; raises an error whose sentence says what to mend
+Look = Callable[[], str]  # what was found; raises an error whose sentence says what to fix
 
 
 def report() -> None:
-    """Print a line for each thing looked at, `ok: ...` or `mend: ...`; `optional: ...` for data of some rows alone.
+    """Print a line for each thing looked at, `ok: ...` or `fix: ...`; `optional: ...` for data of some rows alone.
 
     Raises RuntimeError at the end where no training can begin as things are.
     """
@@ -36,14 +36,14 @@ def report() -> None:
     essential = {*ESSENTIAL, *(look for name, look in asked.items() if os.environ.get(name))}
     broken = [look for look in (*ESSENTIAL, *OTHER, *SOME_ROWS) if not _is_well(look) and look in essential]
     if broken:
-        raise RuntimeError(f"{len(broken)} of the above must be mended before anything can be trained")
+        raise RuntimeError(f"{len(broken)} of the above must be fixed before anything can be trained")
 
 
 def _is_well(look: Look) -> bool:
     try:
         print(f"ok: {as_typed(look())}", flush=True)
     except (DataError, ImportError, OSError, RuntimeError, ValueError) as error:
-        print(f"{'optional' if look in SOME_ROWS else 'mend'}: {sentence(error)}", flush=True)
+        print(f"{'optional' if look in SOME_ROWS else 'fix'}: {sentence(error)}", flush=True)
         return False
     return True
 
@@ -52,8 +52,8 @@ def python() -> str:
     """The interpreter."""
     oldest = ".".join(map(str, OLDEST_PYTHON))
     if sys.version_info < OLDEST_PYTHON:
-        mend = "delete .venv and call `make setup PYTHON=python3.12`"
-        raise RuntimeError(f"python is {platform.python_version()}, clrlib needs {oldest} or later; {mend}")
+        fix = "delete .venv and call `make setup PYTHON=python3.12`"
+        raise RuntimeError(f"python is {platform.python_version()}, clrlib needs {oldest} or later; {fix}")
     return f"python {platform.python_version()}"
 
 
@@ -116,8 +116,8 @@ def compiled() -> str:
         return "CPU kernels: the first training compiles them (15 s)"
     if problem := kernels.problem():
         asked = kernels.wanted()
-        mend = "mend that or unset CLRLIB_KERNELS" if asked else "torch's own layers do the same, more slowly"
-        raise RuntimeError(f"{problem}; {mend}")
+        fix = "fix that or unset CLRLIB_KERNELS" if asked else "torch's own layers do the same, more slowly"
+        raise RuntimeError(f"{problem}; {fix}")
     return "CPU kernels: compiled"
 
 

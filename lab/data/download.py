@@ -115,8 +115,8 @@ def _copy(answer: HTTPResponse, file: BinaryIO, done: int, size: int, least: flo
 
 
 def _another(place: str, found: str, wanted: str) -> str:
-    mend = "look at what your network sends in its place, and call again"
-    return f"the download {place} has {found}, not {wanted}; it is another file, {mend}"
+    fix = "look at what your network sends in its place, and call again"
+    return f"the download {place} has {found}, not {wanted}; it is another file, {fix}"
 
 
 def _host(place: str) -> str:

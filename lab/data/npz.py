@@ -105,16 +105,16 @@ def _axes(source: Path, headers: dict[str, Header], x: str, y: str) -> tuple[int
 def _labels(source: Path, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels as int64, checked: 0, 1, ... in train, at least two, and no other in test."""
     found = np.unique(train)
-    mend = "number the classes from 0 on"
+    fix = "number the classes from 0 on"
     if found[0] < 0:
-        raise DataError(f"{source}: y_train has the label {found[0]}; {mend}")
+        raise DataError(f"{source}: y_train has the label {found[0]}; {fix}")
     if gaps := [label for k, label in enumerate(found.tolist()) if label != k]:
         missing = f"no image of class {found.tolist().index(gaps[0])}"
-        raise DataError(f"{source}: y_train has a class {gaps[0]}, but {missing}; {mend} without a gap")
+        raise DataError(f"{source}: y_train has a class {gaps[0]}, but {missing}; {fix} without a gap")
     if len(found) < 2:
         raise DataError(f"{source}: y_train holds one class, {found[0]}; give images of two or more")
     if unknown := sorted(set(np.unique(test).tolist()) - set(found.tolist())):
-        raise DataError(f"{source}: y_test has a class {unknown[0]}, which y_train has not; {mend} in both alike")
+        raise DataError(f"{source}: y_test has a class {unknown[0]}, which y_train has not; {fix} in both alike")
     return train.astype(np.int64), test.astype(np.int64)
 
 

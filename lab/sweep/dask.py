@@ -40,8 +40,8 @@ class Cluster:
         try:
             self.client = connected(scheduler)
         except (OSError, ValueError) as error:
-            mend = "start one with `dask scheduler` and give the address that it prints"
-            raise OSError(f"no Dask scheduler answers at {scheduler!r}; {mend}") from error
+            fix = "start one with `dask scheduler` and give the address that it prints"
+            raise OSError(f"no Dask scheduler answers at {scheduler!r}; {fix}") from error
         try:
             self._check()
         except ValueError:
@@ -79,7 +79,7 @@ class Cluster:
         try:
             found: dict[str, torch.device] = self.client.run(device.pick_device, workers=[one])
         except Exception as error:  # whatever its environment lacks
-            raise RuntimeError(f"the Dask worker {one} cannot train ({sentence(error)}); mend it") from error
+            raise RuntimeError(f"the Dask worker {one} cannot train ({sentence(error)}); fix it") from error
         return found[one]
 
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
@@ -94,7 +94,7 @@ class Cluster:
             except Exception as error:  # its worker died again and again, the scheduler went, the versions differ
                 what = f"{type(error).__name__}: {sentence(error)}"
                 raise RuntimeError(
-                    f"{run.name} failed on the Dask cluster ({what}); mend that and call again"
+                    f"{run.name} failed on the Dask cluster ({what}); fix that and call again"
                 ) from error
             if isinstance(outcome, str):
                 raise RuntimeError(f"{run.name} failed on a Dask worker: {outcome}")

@@ -129,8 +129,8 @@ class Together(Alone):
         batch normalisation, whose statistics would be those of a part of the batch: another training.
         """
         if batch % self.size:
-            mend = "start a number that divides it"
-            raise ValueError(f"a batch of {batch} does not divide by {self.size} processes; {mend}")
+            fix = "start a number that divides it"
+            raise ValueError(f"a batch of {batch} does not divide by {self.size} processes; {fix}")
         for parent in [*net.modules()]:
             if isinstance(parent, nn.modules.batchnorm._BatchNorm):
                 raise ValueError(
@@ -153,7 +153,7 @@ class Together(Alone):
         (others,) = self.total(facts != self.agree(facts))
         if others:
             what = f"{others:.0f} of {self.size} processes have another run or other data than the first"
-            raise ValueError(f"{what}; mend them")
+            raise ValueError(f"{what}; fix them")
 
 
 class Dropout(nn.Dropout):

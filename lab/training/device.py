@@ -19,7 +19,7 @@ def pick_device() -> torch.device:
     if wanted not in ("cpu", "cuda", ""):
         raise ValueError(f'CLRLIB_DEVICE is {wanted!r}; set it to "cpu" or "cuda", or leave it out')
     if wanted == "cuda" and not has_cuda:
-        raise RuntimeError("CLRLIB_DEVICE is 'cuda', but torch finds no CUDA here; mend the driver, or set it to cpu")
+        raise RuntimeError("CLRLIB_DEVICE is 'cuda', but torch finds no CUDA here; fix the driver, or set it to cpu")
     return torch.device(wanted or ("cuda" if has_cuda else "cpu"))
 
 
