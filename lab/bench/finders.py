@@ -1,6 +1,6 @@
-"""What other learning-rate finders would suggest on the same curve of a loss, to compare with `RangeTest.bounds`.
+"""Suggestions of other learning-rate finders on the same loss curve, to compare with `RangeTest.bounds`.
 
-All of them give one rate, meant for a fixed rate or as the max_lr of one cycle; none says when a curve has no answer.
+Each suggests a single rate, for a fixed schedule or as the max_lr of one cycle, even where the curve has no answer.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from clrlib._reading import axis
 def suggestions(test: RangeTest) -> dict[str, float]:
     """The rates of `steepest`, `valley` and `minimum_tenth` on the smoothed curve of a range test.
 
-    Of a metric that is better the higher it is the curve is turned round first.
+    The curve of a metric where higher is better is negated first.
     Raises ValueError for a curve of fewer than 3 points.
 
     >>> lr = np.geomspace(1e-4, 1.0, 41)

@@ -135,7 +135,7 @@ def _data(record: Record) -> str:
 
 
 def _accuracies(
-    own: Mapping[int, Record], row: Experiment, at: int | None, diverged: float, curve: str = "test_accuracy"
+    records: Mapping[int, Record], row: Experiment, at: int | None, diverged: float, curve: str = "test_accuracy"
 ) -> dict[int, float]:
     """Accuracy (%) by seed: at the end, or after `at` iterations of the paper's size (fewer in short runs).
 
@@ -143,7 +143,7 @@ def _accuracies(
     """
     return {
         seed: diverged if record.diverged_at is not None else 100 * _accuracy(record, row, at, curve)
-        for seed, record in own.items()
+        for seed, record in records.items()
     }
 
 

@@ -23,11 +23,11 @@ def read_range_test(records: Iterable[Record], row: Experiment = RANGE_TEST) -> 
 
     Raises ValueError where there are none.
     """
-    own = measured_range_tests(records, row)
-    if not own:
+    tests = measured_range_tests(records, row)
+    if not tests:
         raise ValueError("no range test with a measurement among the records; train it first")
-    curves, n = [r.curves for r in own], min(len(r.curves["lr"]) for r in own)
-    lost = [f"seed {r.run.seed} diverged at iteration {r.diverged_at:,}" for r in own if r.diverged_at is not None]
+    curves, n = [r.curves for r in tests], min(len(r.curves["lr"]) for r in tests)
+    lost = [f"seed {r.run.seed} diverged at iteration {r.diverged_at:,}" for r in tests if r.diverged_at is not None]
     accuracy = np.array([c["test_accuracy"][:n] for c in curves])
     return RangeTest(np.array(curves[0]["lr"][:n]), accuracy, "; ".join(lost) or None)
 
@@ -73,28 +73,28 @@ class BoundsClaim:
     notebook: str = "02"
 
     def answer(self, group: Sequence[Record]) -> Answer:
-        own = [r for r in group if r.run.experiment == RANGE_TEST.name]
+        tests = [r for r in group if r.run.experiment == RANGE_TEST.name]
         paper = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
-        return Answer(self.notebook, self.text, paper, bounds_text(own), "", "-", self.verdict(own))
+        return Answer(self.notebook, self.text, paper, bounds_text(tests), "", "-", self.verdict(tests))
 
-    def verdict(self, own: Sequence[Record]) -> str:
-        if not own:
+    def verdict(self, tests: Sequence[Record]) -> str:
+        if not tests:
             return NOT_RUN
-        if not comparable(own):
+        if not comparable(tests):
             return OTHER_SIZE
-        return ONE_RUN if len(own) == 1 else bounds_verdict(read_bounds(own))
+        return ONE_RUN if len(tests) == 1 else bounds_verdict(read_bounds(tests))
 
 
-def bounds_text(own: Sequence[Record]) -> str:
+def bounds_text(tests: Sequence[Record]) -> str:
     """The bounds that range tests give together, to two digits: the rates lie too far apart for more."""
-    if not own:
+    if not tests:
         return "-"
-    bounds, lost = read_bounds(own), sum(r.diverged_at is not None for r in own)
+    bounds, lost = read_bounds(tests), sum(r.diverged_at is not None for r in tests)
     diverged = f", {lost} diverged" if lost else ""
     if bounds.base_lr is None or bounds.max_lr is None:
         return f"no clear answer{diverged}"
     first = "≤ " if bounds.at_first_rate else ""
-    return f"{first}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {len(own)}{diverged})"
+    return f"{first}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {len(tests)}{diverged})"
 
 
 BOUNDS = BoundsClaim()

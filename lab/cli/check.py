@@ -60,10 +60,10 @@ def python() -> str:
 def packages() -> str:
     """The packages that compute."""
     try:
-        found = provenance.versions()
+        versions = provenance.versions()
     except ImportError as error:
         raise ImportError(f"{error}; call `make setup`") from error
-    return ", ".join(f"{name} {version}" for name, version in found.items() if name != "python")
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if name != "python")
 
 
 def processor() -> str:
@@ -125,25 +125,25 @@ def cifar10() -> str:
     """The place of CIFAR-10; it is not read."""
     if os.environ.get("CLRLIB_DATA") == "digits":
         return "CIFAR-10: scikit-learn's digits stand in for it, as CLRLIB_DATA says"
-    found = image_sets.find()
-    if found is None:
+    source = image_sets.find()
+    if source is None:
         missing = f"CIFAR-10 is not at {paths.shown(paths.DATA)}/; `make data` downloads it (170 MB)"
         raise DataError(f"{missing}. {image_sets.REMEDY}")
-    what = "CIFAR-10 or images of one's own" if is_npz(found[1]) else "CIFAR-10"
-    return f"{what}: {found[1]}"
+    what = "CIFAR-10 or images of one's own" if is_npz(source[1]) else "CIFAR-10"
+    return f"{what}: {source[1]}"
 
 
 def images(name: str, find: Callable[[], Path | None], remedy: str) -> str:
     """The place of an image set that only some rows need."""
-    found = find()
-    if found is None:
+    place = find()
+    if place is None:
         raise DataError(f"{name} is not at {paths.shown(paths.DATA)}/, its trainings are left out. {remedy}")
-    return f"{name}: {found}"
+    return f"{name}: {place}"
 
 
 def _imagenette() -> Path | None:
-    found = imagenette.find()
-    return found and found[1]
+    source = imagenette.find()
+    return source and source[1]
 
 
 def _gib(count: int) -> str:

@@ -72,11 +72,11 @@ def best(records: Sequence[Record], rows: Mapping[Any, Experiment]) -> Choice:
     Raises NotYet where there is not exactly one set of all rows from one device in one precision.
     """
     names = [row.name for row in rows.values()]
-    own = [r for r in records if r.run.experiment in names and r.run.seed == 0 and _on_their_images(r)]
-    found = [{r.run.experiment: r for r in group} for group in groups(own).values()]
-    whole = [group for group in found if len(group) == len(rows)]
+    candidates = [r for r in records if r.run.experiment in names and r.run.seed == 0 and _on_their_images(r)]
+    sets = [{r.run.experiment: r for r in group} for group in groups(candidates).values()]
+    whole = [group for group in sets if len(group) == len(rows)]
     if not whole:
-        most = max(found, key=len, default={})
+        most = max(sets, key=len, default={})
         missing = ",".join(name for name in names if name not in most)
         raise NotYet(f"{len(most)} of {len(rows)} tuning records are there; call `make publish ROWS={missing}`")
     if len(whole) > 1:
@@ -105,10 +105,12 @@ def _sigmoid_bounds(records: Sequence[Record]) -> Choice:
 
 
 def _one(records: Sequence[Record], row: Experiment) -> Record:
-    own = [r for r in records if r.run.experiment == row.name and r.run.seed == 0 and _on_their_images(r)]
-    if len(own) != 1:
-        raise NotYet(f"{len(own)} records of {row.name} with seed 0 are there; call `make publish ROWS={row.name}`")
-    return own[0]
+    matching = [r for r in records if r.run.experiment == row.name and r.run.seed == 0 and _on_their_images(r)]
+    if len(matching) != 1:
+        raise NotYet(
+            f"{len(matching)} records of {row.name} with seed 0 are there; call `make publish ROWS={row.name}`"
+        )
+    return matching[0]
 
 
 def _on_their_images(record: Record) -> bool:

@@ -222,16 +222,16 @@ def publish_finished() -> None:
 
 def _to_publish() -> list[tuple[str, Record]]:
     """The finished records and where each belongs. Raises ValueError for one that is not of this branch's commits."""
-    found = []
+    finished = []
     for profile, place in (("paper", "published"), ("quick", "published quick")):
         records = (r for r in store.load_all(paths.records(profile)) if not r.run.data.startswith(("digits", "own")))
-        found += [(place, record) for record in records]
-    for _, record in found:
+        finished += [(place, record) for record in records]
+    for _, record in finished:
         for commit in record.commits:
             if why := provenance.fault(commit):
                 folder = paths.shown(paths.records(record.run.profile))
                 raise ValueError(f"{record.run.name} {why}; move it out of {folder}/ and train it with committed code")
-    return found
+    return finished
 
 
 def _publish_finished() -> None:

@@ -87,11 +87,11 @@ def _fetch(place: str, part: Path, size: int, sha256: str, least: float) -> None
         file.truncate(begin)
         _copy(answer, file, begin, size, least)
     with part.open("rb") as whole:
-        found = hashlib.file_digest(whole, "sha256").hexdigest()
-    if found != sha256:
+        digest = hashlib.file_digest(whole, "sha256").hexdigest()
+    if digest != sha256:
         part.unlink()
         if not begin:
-            raise DataError(_another(place, f"SHA-256 {found}", sha256))
+            raise DataError(_another(place, f"SHA-256 {digest}", sha256))
         _fetch(place, part, size, sha256, least)  # the beginning was another place's
 
 
@@ -114,9 +114,9 @@ def _copy(answer: HTTPResponse, file: BinaryIO, done: int, size: int, least: flo
         raise HTTPException(f"it broke off at {done / 1e6:.0f} of {size / 1e6:.0f} MB")
 
 
-def _another(place: str, found: str, wanted: str) -> str:
+def _another(place: str, received: str, wanted: str) -> str:
     fix = "look at what your network sends in its place, and call again"
-    return f"the download {place} has {found}, not {wanted}; it is another file, {fix}"
+    return f"the download {place} has {received}, not {wanted}; it is another file, {fix}"
 
 
 def _host(place: str) -> str:

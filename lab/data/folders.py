@@ -137,14 +137,14 @@ def _walk(source: Path, split: str) -> Iterator[str]:
 def _stat(source: Path, name: str) -> os.stat_result:
     what = f"{source}: {printable(name)}"
     try:
-        found = (source / name).stat()
+        status = (source / name).stat()
     except FileNotFoundError as error:
         raise DataError(f"{what} is a link that leads nowhere; remove it or put its file there") from error
     except OSError as error:
         raise DataError(f"{what} cannot be read ({reason(error)}); allow that, or remove it") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{what} is not a plain file; remove it")
-    return found
+    return status
 
 
 def _is_image(name: str, left_out: Counter[str]) -> bool:
@@ -202,8 +202,8 @@ class _Bounded:
         if size > self.left:
             raise DataError(f"{self.source} has a header of more than {LARGEST_HEADER} bytes; do not trust this file")
         self.left -= size
-        found: bytes = self.stream.read(size)
-        return found
+        content: bytes = self.stream.read(size)
+        return content
 
 
 def _images_in(
@@ -235,17 +235,17 @@ def _check_member(source: Path, member: tarfile.TarInfo) -> None:
 
 def _by_split(source: Path, names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, list[tuple[str, str]]]]:
     """The classes, and for "train" and "test" the (class, name) pairs, sorted."""
-    found: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
+    images: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
     tops = set()
     for name in names:
         parts = PurePosixPath(name).parts
         at = _split_at(parts)
         if at is not None:
-            found[parts[at]].append((parts[at + 1], name))
+            images[parts[at]].append((parts[at + 1], name))
             tops.add("/".join(parts[:at]))
     if len(tops) > 1:
         raise DataError(f"{source} holds several data sets ({', '.join(sorted(tops))}); give one of them alone")
-    splits = {"train": sorted(found["train"]), "test": sorted(found["test"] or found["val"])}
+    splits = {"train": sorted(images["train"]), "test": sorted(images["test"] or images["val"])}
     classes = {split: {label for label, _ in pairs} for split, pairs in splits.items()}
     for split, other in (("train", "test"), ("test", "train")):
         if not classes[split]:

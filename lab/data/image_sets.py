@@ -162,16 +162,16 @@ def find() -> tuple[Callable[[Path], Arrays], Path] | None:
     named = os.environ.get("CLRLIB_DATA", "")
     if not named or imagenet.is_imagenet(expanded(named)):
         return _find(paths.DATA)
-    if found := _find(expanded(named)):
-        return found
+    if source := _find(expanded(named)):
+        return source
     raise DataError(
         f"CLRLIB_DATA is {named!r}, where there is no CIFAR-10; name its folder, archive or .npz, or unset it"
     )
 
 
 def _cifar10(download: bool, fallback: bool) -> ImageSet:
-    if found := find():
-        return _checked(*found)
+    if source := find():
+        return _checked(*source)
     try:
         if not download:
             raise Unavailable("run `make data` to download it")
@@ -219,9 +219,9 @@ def _checked(read: Callable[[Path], Arrays], source: Path) -> ImageSet:
         ("train", arrays.train_labels, TRAIN_PER_CLASS),
         ("test", arrays.test_labels, TEST_PER_CLASS),
     ):
-        for label, found in zip(arrays.classes, np.bincount(labels, minlength=10), strict=True):
-            if found != count:
-                raise DataError(f"{source}: {split}/{label} has {found} images, not {count}; give a complete copy")
+        for label, number in zip(arrays.classes, np.bincount(labels, minlength=10), strict=True):
+            if number != count:
+                raise DataError(f"{source}: {split}/{label} has {number} images, not {count}; give a complete copy")
     return _image_set(*NAMES[arrays.encoding], arrays, shown(source))
 
 

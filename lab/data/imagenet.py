@@ -187,7 +187,7 @@ def read() -> StreamedImages:
     source = find()
     if source is None:
         raise DataError(f"ImageNet is not at {paths.shown(paths.DATA)}/. {REMEDY}")
-    listing = {name: found.st_size for name, found in listed(source, SPLITS).items()}
+    listing = {name: status.st_size for name, status in listed(source, SPLITS).items()}
     sizes = [{n: size for n, size in listing.items() if n.startswith(f"{split}/")} for split in SPLITS]
     classes = _classes(source, *sizes)
     labels = (torch.from_numpy(np.searchsorted(classes, [*map(_class, names)])) for names in sizes)

@@ -73,10 +73,10 @@ def socket_timeout(seconds: float) -> Iterator[None]:
 
 def read() -> tuple[str, str, Arrays, Path]:
     """Name, label, images and source. Raises DataError where it is not to be had or not all there."""
-    found = find()
-    if found is None:
+    place = find()
+    if place is None:
         raise DataError(f"Imagenette is not at {paths.shown(paths.DATA)}/. {REMEDY}")
-    name, source = found
+    name, source = place
     arrays = read_image_folder(source, SIDE, fit=name == "imagenette-scaled")
     if arrays.classes != CLASSES:
         wrong = sorted(set(arrays.classes) ^ set(CLASSES))

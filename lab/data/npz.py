@@ -74,8 +74,8 @@ def _header(source: Path, archive: zipfile.ZipFile, name: str) -> Header:
             raise DataError(f"{what}; {pixels if wanted == 'uint8' else 'save each label as the number of its class'}")
         if min(shape, default=0) < 1:
             raise DataError(f"{source}: {name} has shape {shape}, so it is empty; give at least one image")
-        if (found := member.file_size - file.tell()) != math.prod(shape) * dtype.itemsize:
-            raise DataError(f"{source}: {name} has shape {shape}, but {found} bytes; it is damaged, save it again")
+        if (size := member.file_size - file.tell()) != math.prod(shape) * dtype.itemsize:
+            raise DataError(f"{source}: {name} has shape {shape}, but {size} bytes; it is damaged, save it again")
     return shape, dtype
 
 
@@ -104,16 +104,16 @@ def _axes(source: Path, headers: dict[str, Header], x: str, y: str) -> tuple[int
 
 def _labels(source: Path, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels as int64, checked: 0, 1, ... in train, at least two, and no other in test."""
-    found = np.unique(train)
+    classes = np.unique(train)
     fix = "number the classes from 0 on"
-    if found[0] < 0:
-        raise DataError(f"{source}: y_train has the label {found[0]}; {fix}")
-    if gaps := [label for k, label in enumerate(found.tolist()) if label != k]:
-        missing = f"no image of class {found.tolist().index(gaps[0])}"
+    if classes[0] < 0:
+        raise DataError(f"{source}: y_train has the label {classes[0]}; {fix}")
+    if gaps := [label for k, label in enumerate(classes.tolist()) if label != k]:
+        missing = f"no image of class {classes.tolist().index(gaps[0])}"
         raise DataError(f"{source}: y_train has a class {gaps[0]}, but {missing}; {fix} without a gap")
-    if len(found) < 2:
-        raise DataError(f"{source}: y_train holds one class, {found[0]}; give images of two or more")
-    if unknown := sorted(set(np.unique(test).tolist()) - set(found.tolist())):
+    if len(classes) < 2:
+        raise DataError(f"{source}: y_train holds one class, {classes[0]}; give images of two or more")
+    if unknown := sorted(set(np.unique(test).tolist()) - set(classes.tolist())):
         raise DataError(f"{source}: y_test has a class {unknown[0]}, which y_train has not; {fix} in both alike")
     return train.astype(np.int64), test.astype(np.int64)
 

@@ -172,8 +172,8 @@ def runs(
     catalogue = [e for e in catalogue if profile in e.shorter and e.data in data and not e.waits_for]
     least = {e.name: least_seeds(e, profile) for e in catalogue}
     seed_by_seed = ((FIXED, CLR_TABLE_2), TUNE_FIXED, CONTROLS)
-    own = [[e for e in catalogue if e in rows] for rows in seed_by_seed]
-    first = [(e, k) for rows in own for k in range(PAIRED_SEEDS) for e in rows if k < least[e.name]]
+    asked_for = [[e for e in catalogue if e in rows] for rows in seed_by_seed]
+    first = [(e, k) for rows in asked_for for k in range(PAIRED_SEEDS) for e in rows if k < least[e.name]]
     rest = [(e, k) for e in catalogue if e not in HEADLINE_FIRST for k in range(least[e.name])]
     more = [(e, k) for k in range(seeds) for e in catalogue if k >= least[e.name]]
     return [e.run(profile, e.first_seed + k, data[e.data], precision) for e, k in first + rest + more]

@@ -24,8 +24,8 @@ def read() -> dict[str, Any]:
         raise ValueError(f"{FILE} is not a file of choices ({error}); delete it and call `make choose`") from error
     if not whole:
         raise ValueError(f"{FILE} has a choice without value and records; delete it and call `make choose`")
-    found: dict[str, Any] = choices
-    return found
+    by_name: dict[str, Any] = choices
+    return by_name
 
 
 def rate(name: str) -> float | None:

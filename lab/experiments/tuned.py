@@ -99,7 +99,7 @@ def _imagenette(net: Net) -> Contest:
         f"{net.title} on Imagenette",
         tuple(row for row in net.on_imagenette()[1:] if row.iterations == net.iterations // FEWER),
         lambda lr: shortened(net.fixed(lr), FEWER),
-        lambda found: shortened(net.triangular2(found), FEWER),
+        lambda bounds: shortened(net.triangular2(bounds), FEWER),
         0.01,
         net.found,
         *_chosen(net.name),

@@ -77,10 +77,10 @@ class Cluster:
         self._check()
         one = next(iter(self._workers()))
         try:
-            found: dict[str, torch.device] = self.client.run(device.pick_device, workers=[one])
+            devices: dict[str, torch.device] = self.client.run(device.pick_device, workers=[one])
         except Exception as error:  # whatever its environment lacks
             raise RuntimeError(f"the Dask worker {one} cannot train ({sentence(error)}); fix it") from error
-        return found[one]
+        return devices[one]
 
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
         """Each run and its record, or Busy, as they come. Raises RuntimeError for a run that failed there."""
@@ -118,8 +118,8 @@ def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
         return "the worker trains another run already; start it with --resources run=1"
     try:
         torch.set_num_threads(get_worker().state.nthreads)
-        told = partial(Progress, say=print_at_the_client)
-        return store.load_or_train(run, _place(run, folder), wait=wait, report=told)
+        report = partial(Progress, say=print_at_the_client)
+        return store.load_or_train(run, _place(run, folder), wait=wait, report=report)
     except Busy:
         return Busy
     except Exception as error:  # whatever it is, it is told to the client; the worker's own log has the traceback

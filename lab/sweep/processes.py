@@ -84,16 +84,16 @@ class Together(Alone):
         return box[0]  # type: ignore[return-value]
 
     def by_the_first(self, act: Callable[[], T]) -> T:
-        found, failed = None, None
+        value, failed = None, None
         if self.rank == 0:
             try:
-                found = act()
+                value = act()
             except Exception as error:  # whatever it is, the others would wait for it in vain
                 failed = error
-        found, failed = self.agree((found, failed))
+        value, failed = self.agree((value, failed))
         if failed is not None:
             raise failed
-        return found  # type: ignore[return-value]
+        return value  # type: ignore[return-value]
 
     @contextmanager
     def first_on_each_machine(self) -> Iterator[None]:

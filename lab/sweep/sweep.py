@@ -123,8 +123,8 @@ def _train_here(
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     for jobs, some in _parts(runs, beside).items():
         threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * processes.here().on_this_machine))
-        told = ((run, shown.progress(run)) for run in some)
-        work = (joblib.delayed(_train)(run, folder, threads, until, wait, tell, os.getpid()) for run, tell in told)
+        reports = ((run, shown.progress(run)) for run in some)
+        work = (joblib.delayed(_train)(run, folder, threads, until, wait, tell, os.getpid()) for run, tell in reports)
         # batch_size=1: a long run must not hold a short one back
         at_a_time = min(jobs, len(some))
         yield from joblib.Parallel(n_jobs=at_a_time, batch_size=1, return_as="generator_unordered")(work)
