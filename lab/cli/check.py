@@ -1,4 +1,4 @@
-"""`make check`: what is here for hours of training, and what to fix before; no network, and nothing is left behind."""
+"""`make check`: report what a training needs, and what to fix first. Uses no network and leaves no file behind."""
 
 import os
 import platform
@@ -28,9 +28,9 @@ Look = Callable[[], str]  # what was found; raises an error whose sentence says 
 
 
 def report() -> None:
-    """Print a line for each thing looked at, `ok: ...` or `fix: ...`; `optional: ...` for data of some rows alone.
+    """Print a line for each check: `ok: ...`, `fix: ...`, or `optional: ...` for data that only some rows need.
 
-    Raises RuntimeError at the end where no training can begin as things are.
+    Raises RuntimeError at the end if something has to be fixed before any training can begin.
     """
     asked = {"CLRLIB_KERNELS": compiled, "CLRLIB_DATA": cifar10}  # what is asked for must be had
     essential = {*ESSENTIAL, *(look for name, look in asked.items() if os.environ.get(name))}
@@ -49,7 +49,7 @@ def _is_well(look: Look) -> bool:
 
 
 def python() -> str:
-    """The interpreter."""
+    """The version of Python."""
     oldest = ".".join(map(str, OLDEST_PYTHON))
     if sys.version_info < OLDEST_PYTHON:
         fix = "delete .venv and call `make setup PYTHON=python3.12`"
@@ -58,7 +58,7 @@ def python() -> str:
 
 
 def packages() -> str:
-    """The packages that compute."""
+    """The versions of the packages that compute."""
     try:
         versions = provenance.versions()
     except ImportError as error:
@@ -87,20 +87,20 @@ def trainer() -> str:
 
 
 def memory() -> str:
-    """The memory that is free, and how many trainings it is enough for."""
+    """The free memory, and the number of trainings that it is enough for."""
     device.check_memory(sweep.BYTES_A_RUN // 2)
     free = int(psutil.virtual_memory().available)
     return f"memory: {_gib(free)} free, enough for trainings at a time: {max(1, free // sweep.BYTES_A_RUN)}"
 
 
 def folder() -> str:
-    """Check that build/ takes files."""
+    """Check that build/ can be written to."""
     files.check_writable(paths.BUILD)
     return f"{paths.shown(paths.BUILD)}/ can be written to"
 
 
 def disk() -> str:
-    """The room where build/ lies."""
+    """The free disk space at build/."""
     free = shutil.disk_usage(files.nearest(paths.BUILD)).free
     place = f"{paths.shown(paths.BUILD)}/"
     if free < DISK:
@@ -109,7 +109,7 @@ def disk() -> str:
 
 
 def compiled() -> str:
-    """The CPU's compiled kernels, which the first training makes."""
+    """The CPU's compiled kernels, which are compiled here if they are not yet."""
     if kernels.wanted() == "torch":
         return "CPU kernels: torch's own, as CLRLIB_KERNELS says"
     if not kernels.obstacle() and not kernels.are_compiled():
@@ -122,7 +122,7 @@ def compiled() -> str:
 
 
 def cifar10() -> str:
-    """The place of CIFAR-10; it is not read."""
+    """The path of CIFAR-10, which is not read."""
     if os.environ.get("CLRLIB_DATA") == "digits":
         return "CIFAR-10: scikit-learn's digits stand in for it, as CLRLIB_DATA says"
     source = image_sets.find()
@@ -134,7 +134,7 @@ def cifar10() -> str:
 
 
 def images(name: str, find: Callable[[], Path | None], remedy: str) -> str:
-    """The place of an image set that only some rows need."""
+    """The path of an image set that only some rows need."""
     place = find()
     if place is None:
         raise DataError(f"{name} is not at {paths.shown(paths.DATA)}/, its trainings are left out. {remedy}")
@@ -147,7 +147,7 @@ def _imagenette() -> Path | None:
 
 
 def _gib(count: int) -> str:
-    """Bytes for people.
+    """Bytes in GiB.
 
     >>> _gib(3 * 2**29)
     '1.5 GiB'

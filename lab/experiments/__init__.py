@@ -1,4 +1,4 @@
-"""The catalogue: every row that we measure, as data. Sections, tables and figures are those of arXiv 1506.01186v6."""
+"""The catalogue: every measured row, as data. Sections, tables and figures are those of arXiv 1506.01186v6."""
 
 from collections.abc import Mapping, Sequence
 
@@ -165,9 +165,9 @@ def named(names: Sequence[str]) -> tuple[Experiment, ...]:
 def runs(
     profile: str, data: Mapping[str, str], precision: str, seeds: int = 1, catalogue: Sequence[Experiment] = CATALOGUE
 ) -> list[Run]:
-    """Every run of a profile: the headline seed by seed, what the other rows ask for, then seed 1 of all, seed 2 ...
+    """Every run of a profile, in order: the headline seed by seed, the other rows' least seeds, then more seeds of all.
 
-    data: the name of the image set for each kind that is at hand; rows that need another kind are left out.
+    data: the name of the image set for each available kind; rows that need another kind are left out.
     """
     catalogue = [e for e in catalogue if profile in e.shorter and e.data in data and not e.waits_for]
     least = {e.name: least_seeds(e, profile) for e in catalogue}
@@ -180,10 +180,10 @@ def runs(
 
 
 def least_seeds(row: Experiment, profile: str) -> int:
-    """The least number of seeds of a row, whatever SEEDS= says.
+    """The least number of seeds of a row, also where SEEDS= is smaller.
 
-    At the paper's size 6 for the headline and the range test, 3 for the other rows of the Caffe net; one, as the row
-    says, where it only chooses on the validation split, and for table 3 with constant bounds.
+    At the paper's size it is 6 for the headline and the range test, 3 for the other rows of the Caffe net. Other
+    nets, rows that only choose on the validation split, and table 3 with constant bounds keep their own number.
     """
     if profile != "paper" or row in OTHER_NETS or row in TABLE_3_CONSTANT:
         return row.seeds
