@@ -18,7 +18,7 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 class DataError(Exception):
-    """A data set that is missing, broken or not what it says: one sentence with the file and the remedy."""
+    """A data set that is missing, damaged or another one: one sentence with the file and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def _read(copy: Path) -> Arrays | None:
 
 
 def _write(copy: Path, arrays: Arrays) -> None:
-    """Write a copy, whole or not at all. It is never changed in place: others have it mapped."""
+    """Write a copy, complete or not at all. It is never changed in place: other processes have it mapped."""
     part = copy.with_name(f".{copy.stem}.part")
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -113,8 +113,8 @@ def _check_md5(batch: Path, digest: str) -> None:
 def download(folder: Path) -> Path:
     """Download the archive into a folder (170 MB): under a temporary name until its SHA-256 agrees.
 
-    Its authors are asked first, then MIRRORS. What came before Ctrl-C or a kill stays for the next call.
-    Raises Unavailable where it cannot be had, DataError where something else came.
+    Tries its authors' site first, then MIRRORS. After Ctrl-C or a kill the next call resumes the download.
+    Raises Unavailable if no place sends it, DataError for another file.
     """
     from torchvision.datasets import CIFAR10
 
@@ -144,7 +144,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def _arrays(source: Path, batches: Iterable[tuple[str, bytes]]) -> Arrays:
-    """The images of pickled batches, by name, of which one at a time is in memory; others are passed over."""
+    """The images of pickled batches, by name. Holds one batch at a time in memory and skips other files."""
     images, labels = np.empty((len(MD5) * BATCH, 3, 32, 32), np.uint8), np.empty(len(MD5) * BATCH, np.int64)
     missing = list(MD5)
     for name, pickled in batches:

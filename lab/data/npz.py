@@ -1,4 +1,4 @@
-"""Images of one's own in a .npz: checked by what its headers say before anything large is read."""
+"""The user's own images in a .npz, whose headers are checked before the arrays are read."""
 
 import math
 import zipfile
@@ -30,7 +30,7 @@ def read_npz(source: Path, size: int, fit: bool = False) -> Arrays:
 
     The labels are (N,) or (N, 1) and number the classes from 0 on. size, fit: as for read_image_folder. The arrays of
     CIFAR-10 itself, in its own order, are CIFAR-10 ("original"), all others "own". Nothing is unpickled.
-    Raises DataError for a file that is missing, cut off, too large or anything else.
+    Raises DataError for a file that is missing, cut off, too large or of another form.
     """
     try:
         with source.open("rb") as file, zipfile.ZipFile(file) as archive:
@@ -58,7 +58,7 @@ def read_npz(source: Path, size: int, fit: bool = False) -> Arrays:
 
 
 def _header(source: Path, archive: zipfile.ZipFile, name: str) -> Header:
-    """Shape and type of an array. Of it no more is read than 64 KB, which a header of version 1.0 cannot exceed."""
+    """Shape and type of an array. Reads at most 64 KB, the limit of a header of version 1.0."""
     try:
         member = archive.getinfo(f"{name}.npy")
     except KeyError:
@@ -86,7 +86,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _axes(source: Path, headers: dict[str, Header], x: str, y: str) -> tuple[int, ...]:
-    """The order that makes images (N, 3, H, W)."""
+    """The order of the axes that makes the images (N, 3, H, W)."""
     (images, _), (labels, _) = headers[x], headers[y]
     if labels not in ((images[0],), (images[0], 1)):
         counts = f"{x} has shape {images}, {y} has shape {labels}"
