@@ -2,8 +2,8 @@
 
 The paper gives rates, step sizes, gammas and lengths. Our choices where it leaves a gap: the range falls tenfold
 where the fixed rate does, and the cycle goes on; AlexNet's rate falls every 100,000 iterations (Caffe's solver),
-GoogLeNet's in thirds of its training; GoogLeNet's weight decay is that of Caffe's solver. The images are shuffled once a seed, as
-Caffe's script does when it makes its database.
+GoogLeNet's in thirds of its training; GoogLeNet's weight decay is that of Caffe's solver. The images are shuffled once
+a seed, as Caffe's script does when it makes its database.
 
 Imagenette has 9,469 images. Its rows are the paper's schedules divided by 34: batches of 64 (AlexNet) and 32
 (GoogLeNet) then make as many epochs as 256 and 128 do on ImageNet. They train on random parts of 112 pixels.

@@ -3,8 +3,8 @@
 The paper gives the rates, the cycle (a tenth of the training) and the originals' epochs and drops; its other settings
 are the originals', but for what REPRODUCTION.md names: Nesterov 0.9, weight decay 1e-4 on every parameter, mirrored and
 shifted images. Our choices where it leaves a gap: 56 layers for ResNet, 110 for stochastic depth, 40 for DenseNet; the
-rate moves with each iteration and not with each epoch; the cycle goes on where the bounds drop; epochs are shuffled anew.
-Short runs have 20 and 22 layers.
+rate moves with each iteration and not with each epoch; the cycle goes on where the bounds drop; each epoch is
+reshuffled. Short runs have 20 and 22 layers.
 """
 
 from collections.abc import Mapping

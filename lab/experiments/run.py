@@ -22,8 +22,8 @@ class Run:
     (forward and backward pass of the training; weights and evaluation stay float32). test_on: "test", or "validation":
     a tenth of the training images, held out. snapshots: iterations after which the net is kept for the ensemble and
     the average of lab.training.snapshots. hold_out: train without that tenth, though tested on the test images.
-    Augmentation in training: flip: mirror with probability 1/2; shift: by up to so many pixels each way; crop: to a random square of
-    so many pixels a side (0: no crop).
+    Augmentation in training: flip: mirror with probability 1/2; shift: by up to so many pixels each way; crop: to a
+    random square of so many pixels a side (0: no crop).
     """
 
     experiment: str
