@@ -23,7 +23,7 @@ from lab.experiments import (
 
 
 def _table_3_claims(rows: Sequence[Experiment]) -> list[Claim]:
-    """Each row's accuracy; then, for each solver, CLR's minus that of its fixed rate."""
+    """Each row's accuracy, then for each solver the difference between CLR and its fixed rate."""
     accuracies = [Claim(f"{row.title}: {row.paper} %", row, "06") for row in rows]
     differences = []
     fixed = rows[0]
