@@ -92,7 +92,7 @@ class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
         return self._cycle.rise_and_height(t)[1]
 
     def _ends(self, name: str) -> tuple[list[Any], list[Any]]:
-        """Where the cycles of each group begin and where they turn: the momentum falls while the rate rises."""
+        """The value at the start of each group's cycles and at their peak: the momentum falls while the rate rises."""
         return (self.base_lrs, self.max_lrs) if name == "policy" else (self.max_momentums, self.base_momentums)
 
     def _policies(self, name: str) -> Policy | tuple[Policy, ...]:

@@ -22,11 +22,11 @@ from torch.optim.lr_scheduler import CyclicLR, StepLR
 print("Python", sys.version.split()[0], "torch", torch.__version__)
 
 
-def rates(earlier, mend):
+def rates(earlier, fix):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
     if earlier:
         StepLR(optimizer, step_size=1)
-    if mend:
+    if fix:
         optimizer.param_groups[0].pop("initial_lr", None)
     schedule = CyclicLR(optimizer, base_lr=0.1, max_lr=0.3, step_size_up=2, cycle_momentum=False)
     used = []
@@ -38,11 +38,11 @@ def rates(earlier, mend):
 
 
 expected = [0.1, 0.2, 0.3, 0.2, 0.1]
-seen = rates(earlier=True, mend=False)
+seen = rates(earlier=True, fix=False)
 print("expected                ", expected)
-print("alone                   ", rates(earlier=False, mend=False))
+print("alone                   ", rates(earlier=False, fix=False))
 print("after a StepLR          ", seen)
-print("after a StepLR, mended  ", rates(earlier=True, mend=True))
+print("after a StepLR, fixed   ", rates(earlier=True, fix=True))
 if seen != [0.5, 0.2, 0.3, 0.2, 0.1]:
     sys.exit("the behaviour has changed")
 PY

@@ -37,10 +37,10 @@ def order_of_second_epoch(evaluated, generator=None):
 
 never = order_of_second_epoch(evaluated=False)
 seen = order_of_second_epoch(evaluated=True)
-mended = order_of_second_epoch(evaluated=True, generator=torch.Generator())
+fixed = order_of_second_epoch(evaluated=True, generator=torch.Generator())
 print("expected, never evaluated        ", never)
 print("evaluated after each epoch       ", seen)
-print("evaluated with its own generator ", mended)
-if seen == never or mended != never:
+print("evaluated with its own generator ", fixed)
+if seen == never or fixed != never:
     sys.exit("the behaviour has changed")
 PY

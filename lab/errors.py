@@ -1,4 +1,4 @@
-"""An error as one sentence for the one who called: what went wrong, and what to do."""
+"""Errors as one sentence for the user: what went wrong, and what to do."""
 
 import os
 import re
@@ -12,10 +12,10 @@ LESS = "close other programs, train one run at a time (JOBS=1) or less (PROFILE=
 
 
 def sentence(error: BaseException) -> str:
-    """The error's own words on one line, with settings as they were typed; where they are not for people, ours.
+    """The error's message on one line, with settings as they were typed; our own words for an unreadable message.
 
     >>> sentence(FileNotFoundError(2, "No such file or directory", "lost.json"))
-    'lost.json cannot be used (No such file or directory); mend that and call again'
+    'lost.json cannot be used (No such file or directory); fix that and call again'
     """
     text = " ".join(str(error).split())
     if out_of_memory(error):
@@ -25,12 +25,12 @@ def sentence(error: BaseException) -> str:
         return f"a training's process was killed, most often for want of memory; {LESS}"
     if isinstance(error, OSError) and error.strerror:
         where = error.filename if error.filename is not None else "a file or the network"
-        return f"{where} cannot be used ({reason(error)}); mend that and call again"
+        return f"{where} cannot be used ({reason(error)}); fix that and call again"
     return as_typed(text)
 
 
 def as_typed(text: str) -> str:
-    """CLRLIB_DATA becomes DATA where make called, unless CLRLIB_DATA was set and DATA was not; so for the others.
+    """Write DATA for CLRLIB_DATA under make, unless only CLRLIB_DATA was set; likewise for the other settings.
 
     Inside a recipe make sets MAKELEVEL, and DATA if it stood on the command line.
     """
@@ -41,7 +41,7 @@ def as_typed(text: str) -> str:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """True where memory, the machine's or the GPU's, could not be had; torch's CPU allocator has no class for it."""
+    """True for a failed allocation, on the CPU or the GPU. torch's CPU allocator has no error class of its own."""
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and re.search("out of memory|can't allocate memory", str(error)) is not None

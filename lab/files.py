@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and work that one process does at a time."""
+"""Files that are complete or absent, and locks for work that one process does at a time."""
 
 import errno
 import hashlib
@@ -17,7 +17,7 @@ DIGEST = 32  # bytes of a SHA-256
 
 
 class Busy(Exception):
-    """Another process holds what was asked for."""
+    """Another process holds the lock."""
 
 
 def sealed(file: io.BytesIO) -> bytes:
@@ -29,7 +29,7 @@ def sealed(file: io.BytesIO) -> bytes:
 
 
 def unsealed(written: bytes) -> bytes | None:
-    """The bytes that were sealed; None where one is missing or another.
+    """The bytes that were sealed, or None where they are cut off or changed.
 
     >>> whole = sealed(io.BytesIO(b"weights"))
     >>> unsealed(whole), unsealed(whole[:-1]), unsealed(b"")
@@ -42,8 +42,8 @@ def unsealed(written: bytes) -> bytes | None:
 def write_atomically(path: Path, content: bytes, before: Path | None = None) -> None:
     """Write content to path: to a temporary file beside it, flushed to disk, then renamed into place.
 
-    before: what the file that was there is renamed to. Raises OSError, one sentence with the folder and the mend, where
-    that cannot be done; what was there is still there.
+    before: the name that the old file is kept under. Raises OSError, one sentence with the folder and the fix, and
+    leaves the old file as it was.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def write_atomically(path: Path, content: bytes, before: Path | None = None) -> 
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that takes no file now, before hours of work for it; leaves nothing and makes no folder."""
+    """Refuse a folder that cannot be written to, before hours of work for it. Creates no file and no folder."""
     try:
         with tempfile.TemporaryFile(dir=nearest(folder)) as file:
             file.write(bytes(2**20))
@@ -64,12 +64,12 @@ def check_writable(folder: Path) -> None:
 
 
 def nearest(folder: Path) -> Path:
-    """The folder, or what will hold it: the nearest above it that exists."""
+    """The folder if it exists, else its nearest parent that exists."""
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def reason(error: BaseException) -> str:
-    """The words of an error, without its number.
+    """The message of an error, without its number.
 
     >>> reason(OSError(28, "No space left on device")), reason(ValueError("no number"))
     ('No space left on device', 'no number')
@@ -79,8 +79,8 @@ def reason(error: BaseException) -> str:
 
 def _cannot_write(folder: Path, error: OSError) -> OSError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    mend = "free some space there" if full else "make it a folder that you may write to"
-    return OSError(f"{folder} cannot be written to ({reason(error)}); {mend} and call again")
+    fix = "free some space there" if full else "make it a folder that you may write to"
+    return OSError(f"{folder} cannot be written to ({reason(error)}); {fix} and call again")
 
 
 def _write(path: Path, content: bytes, before: Path | None) -> None:
@@ -101,7 +101,7 @@ def _write(path: Path, content: bytes, before: Path | None) -> None:
 
 
 def put_in_place(part: Path, whole: Path) -> None:
-    """Rename a finished file or folder once all of it is on the disk: after a power cut it is whole or not there."""
+    """Flush a finished file or folder to disk, then rename it: after a power cut it is complete or absent."""
     if part.is_file():
         with part.open("rb+") as file:
             os.fsync(file.fileno())
@@ -112,7 +112,7 @@ def put_in_place(part: Path, whole: Path) -> None:
 
 
 def _flush_names(folder: Path) -> None:
-    """The new name too on the disk: else a power cut could lose a record whose checkpoint is deleted already."""
+    """Flush the new name to disk: else a power cut could lose a record whose checkpoint is already deleted."""
     if os.name == "nt":
         return  # it cannot open a folder
     handle = os.open(folder, os.O_RDONLY)
@@ -123,13 +123,13 @@ def _flush_names(folder: Path) -> None:
 
 
 def clear_remains(folder: Path, name: str = "") -> None:
-    """Delete what killed processes left of files so named; only who holds the lock on these may do it."""
+    """Delete temporary files of these names that killed processes left. The caller holds the lock on them."""
     for left in folder.glob(f".{name}*.tmp"):
         left.unlink(missing_ok=True)
 
 
 def set_aside(path: Path, why: Exception) -> None:
-    """Rename a damaged file to <name>.damaged, in place of an earlier one, and say so; the work goes on without it."""
+    """Rename a damaged file to <name>.damaged, replacing an earlier one, and print a line."""
     aside = path.with_name(f"{path.name}.damaged")
     path.replace(aside)
     print(f"{why}: set aside as {aside.name}", flush=True)
@@ -139,9 +139,9 @@ def set_aside(path: Path, why: Exception) -> None:
 def alone(lock: Path, what: str, seconds: float = -1) -> Iterator[None]:
     """Hold a lock against all processes that see the file, on this machine or another that shares the folder.
 
-    The system releases it when the process dies, however that is. what: is being done, for the
-    line that says that another process is waited for. seconds: how long to wait, -1 for ever. Raises Busy where the
-    other process still has it then, OSError where the file system has no locks (flock).
+    The system releases it when the process dies, for whatever reason. what: the work, for the line that says which
+    work is waited for. seconds: how long to wait, -1 for ever. Raises Busy where another process still holds it then,
+    OSError where the file system has no locks (flock).
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock, fallback_to_soft=False)  # a soft one would outlive a machine that dies
@@ -157,8 +157,8 @@ def alone(lock: Path, what: str, seconds: float = -1) -> Iterator[None]:
             raise Busy(f"another process is {what}") from error
     except OSError as error:
         if error.errno == errno.ENOSYS:
-            mend = "mount it with flock, or work in another folder"
-            raise OSError(f"{lock.parent} lies on a file system without locks; {mend}") from error
+            fix = "mount it with flock, or work in another folder"
+            raise OSError(f"{lock.parent} lies on a file system without locks; {fix}") from error
         raise
     try:
         yield

@@ -1,4 +1,4 @@
-"""Lines for people: printed at once, with durations in words."""
+"""Printed lines, unbuffered, with durations in words."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ say: Say = partial(print, flush=True)  # a log shows a line when it is written
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes or seconds.
+    """A duration in hours, minutes or seconds.
 
     >>> duration(42), duration(200), duration(4000)
     ('42 s', '3 min', '1 h 07 min')

@@ -13,7 +13,7 @@ BUILD = ROOT / "build"  # a reproducer's own runs: build/<profile>/
 
 
 def shown(path: Path) -> str:
-    """A path for people: relative to the project where it lies inside, else the bare name."""
+    """A path as printed: relative to the project if inside it, else the bare name."""
     path = path.resolve()
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
 
@@ -34,7 +34,7 @@ def bench_page() -> Path:
 
 
 def bench_picture() -> Path:
-    """The picture of where the compiled net's work is."""
+    """The picture of the compiled net's work by layer."""
     return BENCH / "kernel.png"
 
 
@@ -59,7 +59,7 @@ def cached(name: str) -> Path:
 
 
 def download_lock(folder: Path) -> Path:
-    """The lock of a folder that data are downloaded into."""
+    """The lock of a folder while data are downloaded into it."""
     return folder / "download.lock"
 
 
@@ -114,10 +114,10 @@ def report(profile: str) -> Path:
 
 
 def own_report(name: str) -> Path:
-    """The report of a model of one's own."""
+    """The report on a user's own model."""
     return BUILD / "own_model" / f"{name}.html"
 
 
 def bench_records(commit: str, kernels: str) -> Path:
-    """The folder of the records that the bench trains with some kernels."""
+    """The folder of the bench's records for one commit and one path."""
     return BUILD / "bench" / commit / kernels / "results"

@@ -61,7 +61,7 @@ def fault(settings: Mapping[str, str], rows: set[str]) -> str:
 
 
 def misspelt(flags: str) -> str:
-    """Name what was typed after `make` as a setting and is none; "" if all are. flags: MAKEFLAGS, spaces escaped.
+    """Name the first unknown setting typed after `make`; "" if all are known. flags: MAKEFLAGS, spaces escaped.
 
     >>> misspelt(r"s -- DATA=/my\\ data/X=1 SEEDS=3"), misspelt("-- BUGDET=2m")
     ('', 'BUGDET is not a setting; `make help` lists them')

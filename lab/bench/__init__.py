@@ -1,1 +1,1 @@
-"""How fast the trainer is, against what people would otherwise use and against the machine's limits: `make bench`."""
+"""Speed of the trainer, compared with the usual loops and with the machine's limits: `make bench`."""

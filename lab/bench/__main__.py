@@ -48,7 +48,7 @@ def trainers(precision: str, cores: int, on_cuda: bool) -> list[Contender]:
 
 
 def range_test_rows(precision: str, threads: int) -> list[Contender]:
-    """Whole range tests of ours and of every peer that is installed."""
+    """Whole range tests: ours and those of every installed peer."""
     tests: dict[str, Callable[..., Iteration]] = {
         "clrlib": partial(range_tests.ours, precision),
         "clrlib, the usual net and loader": range_tests.ours_on_the_usual_net,
@@ -61,46 +61,46 @@ def range_test_rows(precision: str, threads: int) -> list[Contender]:
 def accuracies(precision: str) -> dict[str, Any]:
     """Final accuracy of CLR by table 2, profile quick, five seeds: the plain path and the fast one."""
     images = notebook.images_for("quick")
-    found: dict[str, Any] = {"data": images.label, "iterations": 0}
+    measured: dict[str, Any] = {"data": images.label, "iterations": 0}
     commit = str(provenance.git()["commit"])[:7]  # another commit's accuracies are not this one's
     for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, kernels.name())):
         runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in SEEDS]
         folder = paths.bench_records(commit, path)
         with environment({"CLRLIB_KERNELS": way}):
             sweep.train_missing(runs, folder, jobs=1)  # in this process, where the setting holds
-        found["iterations"] = runs[0].iterations
-        found[path] = [store.read(paths.record(run.name, folder)).accuracy for run in runs]
-    return found
+        measured["iterations"] = runs[0].iterations
+        measured[path] = [store.read(paths.record(run.name, folder)).accuracy for run in runs]
+    return measured
 
 
 def bench(rounds: int) -> dict[str, Any]:
-    """Everything that `make bench` measures, as plain numbers."""
-    found = circumstances()
-    precision, cores = found["precision"], found["machine"]["threads"]
-    contestants = trainers(precision, cores, found["machine"]["device"] == "cuda")
-    found["trainers"] = {n: asdict(t) for n, t in time_all(contestants, rounds).items()}
+    """All measurements of `make bench`, as plain numbers."""
+    results = circumstances()
+    precision, cores = results["precision"], results["machine"]["threads"]
+    contestants = trainers(precision, cores, results["machine"]["device"] == "cuda")
+    results["trainers"] = {n: asdict(t) for n, t in time_all(contestants, rounds).items()}
     tests = time_all(range_test_rows(precision, cores), rounds=rounds)
-    found["range_tests"] = {name: timing.milliseconds / 1000 for name, timing in tests.items()}
+    results["range_tests"] = {name: timing.milliseconds / 1000 for name, timing in tests.items()}
     with environment(TORCHS):  # whose operations can be counted
-        found["operations"] = limits.operations(contenders.ours("float32", 100))
+        results["operations"] = limits.operations(contenders.ours("float32", 100))
     torch.set_num_threads(cores)
     kinds = ("float32", *(("bfloat16",) if limits.has_bfloat16() else ()))
     rates = {f"matrix, {kind}": limits.matrix_rate(getattr(torch, kind)) for kind in kinds}
-    found["rates"] = {"matrix": max(rates.values()), **rates, "copy": limits.copy_rate()}
+    results["rates"] = {"matrix": max(rates.values()), **rates, "copy": limits.copy_rate()}
     torch.set_num_threads(1)
-    compiled = found["machine"]["kernels"] == "winograd"
+    compiled = results["machine"]["kernels"] == "winograd"
     with environment(FUSED if compiled else {}):  # the profiler does not see into the compiled net
-        found["profile"] = limits.where_time_goes(contenders.ours(precision, 100))
+        results["profile"] = limits.where_time_goes(contenders.ours(precision, 100))
     if compiled:
-        found["kernel"] = kernel.measure(rounds)
-    found["import"] = small.import_seconds()
-    found["step"] = {str(groups): small.step_microseconds(groups) for groups in (1, 100)}
-    found["figures"] = small.figures_seconds()
-    return found | {"costs": measure_costs()}
+        results["kernel"] = kernel.measure(rounds)
+    results["import"] = small.import_seconds()
+    results["step"] = {str(groups): small.step_microseconds(groups) for groups in (1, 100)}
+    results["figures"] = small.figures_seconds()
+    return results | {"costs": measure_costs()}
 
 
 def circumstances() -> dict[str, Any]:
-    """Where, with what and how the numbers are measured; the kernels are compiled then, if they were not."""
+    """The machine, versions, commit and precision of the measurements. Compiles the kernels if they are missing."""
     where, precision = device.pick_device(), device.pick_precision()
     trained_with = kernels.name() if where.type == "cpu" else "torch"
     if trained_with == "winograd" and precision != "float32":
@@ -114,12 +114,12 @@ def circumstances() -> dict[str, Any]:
 
 
 def measure_costs() -> dict[str, Any]:
-    """What each net takes, and the matrix rate of the same minutes."""
-    found = circumstances()
-    precision, cores = found["precision"], found["machine"]["threads"]
+    """The cost of an iteration of each net, and the matrix rate measured right after it."""
+    results = circumstances()
+    precision, cores = results["precision"], results["machine"]["threads"]
     torch.set_num_threads(cores)
-    found["nets"] = costs.measure(costs.NETS, precision, cores)
-    return found | {"matrix_rate": limits.matrix_rate(getattr(torch, precision))}
+    results["nets"] = costs.measure(costs.NETS, precision, cores)
+    return results | {"matrix_rate": limits.matrix_rate(getattr(torch, precision))}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -131,15 +131,15 @@ def main(arguments: list[str] | None = None) -> None:
     path = paths.bench_result(file_name(here["machine"]["name"], here["machine"]["threads"]))
     if options.only_costs:  # beside what was measured before
         before = json.loads(path.read_text()) if path.exists() else here
-        found = before | {"costs": measure_costs()}
+        results = before | {"costs": measure_costs()}
     else:
-        found = bench(options.rounds)
-        files.write_atomically(path, files.to_json(found))  # a stop now loses no timing
-        torch.set_num_threads(found["machine"]["threads"])
-        found["accuracy"] = accuracies(found["precision"])  # the longest part, which needs no idle machine
-    files.write_atomically(path, files.to_json(found))
+        results = bench(options.rounds)
+        files.write_atomically(path, files.to_json(results))  # a stop now loses no timing
+        torch.set_num_threads(results["machine"]["threads"])
+        results["accuracy"] = accuracies(results["precision"])  # the longest part, which needs no idle machine
+    files.write_atomically(path, files.to_json(results))
     publish()
-    print(page.section(found))
+    print(page.section(results))
 
 
 def file_name(machine: str, cores: int) -> str:

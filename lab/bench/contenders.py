@@ -1,6 +1,6 @@
-"""Who is timed: the loop that a user would write, and ours. Each gives a function that makes one iteration.
+"""The loops that are timed: a user's and ours. Each contender returns a function that runs one iteration.
 
-The images are random numbers of CIFAR-10's size: what they show does not change what they cost.
+The images are random numbers of CIFAR-10's size: their content does not change the cost.
 """
 
 from collections.abc import Callable, Iterator

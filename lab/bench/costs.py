@@ -1,4 +1,4 @@
-"""What each net takes at its own size and batch, and what the whole paper costs, by arithmetic from that."""
+"""The cost of each net at its own image size and batch, and from these the cost of the whole paper."""
 
 import heapq
 import statistics
@@ -69,7 +69,7 @@ def iterations_of(row: str, profile: str, precision: str, batch: int | None = No
 
 
 def measure(names: Iterable[str], precision: str, threads: int) -> dict[str, dict[str, float]]:
-    """Milliseconds an iteration, memory (MB), operations an iteration of some of NETS, each in a process of its own."""
+    """Milliseconds, memory (MB) and operations of an iteration of some of NETS, each in its own process."""
     timings = time_all([contender(name, precision, threads) for name in names], rounds=1)
     return {
         name: {"milliseconds": t.milliseconds, "memory": t.memory, "operations": counted(name, precision)}
@@ -78,10 +78,10 @@ def measure(names: Iterable[str], precision: str, threads: int) -> dict[str, dic
 
 
 def contender(name: str, precision: str, threads: int) -> Contender:
-    """How a net is timed: by several steps together where they are short or differ, else by single ones.
+    """The timing of a net: several steps at once where steps are short or differ in cost, else single steps.
 
-    They are short on a GPU and for the Caffe net; they differ where each draws its depth. On a CPU the nets of large
-    images take many seconds a step and get one to warm up, all others three.
+    Steps are short on a GPU and for the Caffe net; they differ in cost with stochastic depth. On a CPU the nets for
+    large images take many seconds a step and get one warm-up step, all others three.
     """
     run, on_cuda = run_of(name), pick_device().type == "cuda"
     chunk = CHUNK if on_cuda or run.net.startswith("caffe") or draws_depth(name) else 1
@@ -90,7 +90,7 @@ def contender(name: str, precision: str, threads: int) -> Contender:
 
 
 def counted(name: str, precision: str, few: int = 4) -> float:
-    """Operations an iteration, counted with a few images and multiplied; the mean where each step draws its depth."""
+    """Operations of an iteration, scaled up from a few images; with stochastic depth the mean over several steps."""
     with environment(TORCHS):
         iteration = iterations_of(*NETS[name], precision, batch=few)
         steps = CHUNK * CHUNKS if draws_depth(name) else 1
@@ -98,7 +98,7 @@ def counted(name: str, precision: str, few: int = 4) -> float:
 
 
 def draws_depth(name: str) -> bool:
-    """Whether the net is one of stochastic depth: at each step another part of it is left out."""
+    """True for a net with stochastic depth, which skips different blocks at each step."""
     return run_of(name).net.endswith("_sd")
 
 
@@ -109,7 +109,7 @@ def run_of(name: str) -> Run:
 
 
 def table(costs: Mapping[str, Cost], matrix_rate: float) -> str:
-    """A line for each net; hours for the length of the row that it is measured with, evaluations not counted."""
+    """A line for each net, with the hours of its whole training, evaluations not counted."""
     rows = []
     for name, cost in costs.items():
         run, seconds = run_of(name), cost["milliseconds"] / 1000
@@ -151,7 +151,7 @@ def whole_paper(costs: Mapping[str, Cost]) -> str:
 
 
 def seconds_of_parts(costs: Mapping[str, Cost]) -> dict[str, float]:
-    """Of each of PARTS on this machine, one training after the other."""
+    """Seconds that each of PARTS takes on this machine, one training after the other."""
     return {part: sum(_trainings(rows, costs)) for part, rows in PARTS.items()}
 
 
@@ -161,7 +161,7 @@ def on_machines(costs: Mapping[str, Cost], machines: int) -> float:
 
 
 def spread(trainings: Iterable[float], machines: int) -> float:
-    """Seconds until the last machine is done, each training going to the one that is free first, the longest first.
+    """Seconds until all machines are done. Longest first, each training goes to the machine that is free first.
 
     >>> spread([3.0, 1.0, 1.0, 1.0], machines=2), spread([3.0, 1.0], machines=8)
     (3.0, 3.0)
@@ -178,7 +178,7 @@ def _trainings(rows: Iterable[Experiment], costs: Mapping[str, Cost]) -> list[fl
 
 
 def _seconds(row: Experiment, costs: Mapping[str, Cost]) -> float:
-    """Of one iteration, by net, images and batch of the row; variants of the Caffe net count as itself."""
+    """Seconds of one iteration of a row, by its net, images and batch. Variants of the Caffe net count as that net."""
     run = row.run("paper", 0, "made", "bfloat16")
     name = "Caffe's cifar10_full" if run.net.startswith("caffe") else _measured()[run.net, SIDES[row.data]]
     return float(costs[name]["milliseconds"]) / 1000 * run.batch / run_of(name).batch
@@ -186,7 +186,7 @@ def _seconds(row: Experiment, costs: Mapping[str, Cost]) -> float:
 
 @cache
 def _measured() -> dict[tuple[str, int], str]:
-    """Which of NETS has a net on images of a size."""
+    """The name in NETS of a net on images of a given size."""
     rows = {name: experiments.named([row])[0] for name, (row, _) in NETS.items()}
     return {(run_of(name).net, SIDES[row.data]): name for name, row in rows.items()}
 

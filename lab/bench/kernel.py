@@ -1,4 +1,4 @@
-"""What the compiled net does by layer, counted from its formulas, and what can be timed of it from outside."""
+"""Work of the compiled net: operations by layer, counted from its formulas, and timings from outside."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def work() -> dict[str, dict[str, int]]:
     >>> conv2["direct"] / conv2["products"]
     6.25
     """
-    found = {}
+    layers = {}
     for name, (side, channels, out) in CONVOLUTIONS.items():
         across, passes = side // TILE, 2 if name == "conv1" else 3
         tiles = across**2
@@ -40,12 +40,12 @@ def work() -> dict[str, dict[str, int]]:
         transforms = entering * channels + leaving * out + turned * out  # forward; the weights' gradient
         if passes == 3:  # the data's gradient: the way forward with the channels swapped
             transforms += entering * out + leaving * channels
-        found[name] = {
+        layers[name] = {
             "direct": passes * 2 * 25 * side**2 * channels * out,
             "products": passes * 2 * POINTS * tiles * channels * out,
             "transforms": round(tiles * transforms),
         }
-    return found
+    return layers
 
 
 def work_table() -> str:
@@ -62,7 +62,7 @@ def work_table() -> str:
 
 
 def work_figure() -> Figure:
-    """The same as bars: the definition's work above what is done."""
+    """work() as bars: the operations of the definition above those of Winograd's algorithm."""
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes, counted = figure.subplots(), work()
     for row, c in enumerate(counted.values()):
@@ -84,7 +84,7 @@ def drawn() -> bytes:
 
 
 def forward_alone() -> Iteration:
-    """The compiled net's scores of a batch of 100: an iteration without its way back and the optimizer."""
+    """The compiled net's scores of a batch of 100: an iteration without the backward pass and the optimizer."""
     images = contenders.images()
     net = CaffeCifar10Full(images.mean_image(), generator(0, "init"))
     kernel = compiled(net, "float32", pick_device())

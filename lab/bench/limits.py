@@ -1,4 +1,4 @@
-"""What the machine could do (its matrix and copy rates), the work in an iteration, and where its time goes."""
+"""Limits of the machine (matrix and copy rates), the operations of an iteration and its time by kind of operation."""
 
 import time
 from collections.abc import Callable
@@ -17,13 +17,13 @@ def matrix_rate(dtype: torch.dtype) -> float:
     """Floating-point operations a second: the best of a 2048 x 2048 product and the net's own larger convolutions."""
     side, where = 2048, pick_device()
     a, b = (torch.randn(side, side, device=where).to(dtype) for _ in range(2))
-    found = [2 * side**3 / _quickest(lambda: a @ b)]
+    rates = [2 * side**3 / _quickest(lambda: a @ b)]
     for side, channels in ((16, 32), (8, 64)):
         x = torch.randn(100, 32, side, side, device=where).to(dtype).to(memory_format=torch.channels_last)
         weight = torch.randn(channels, 32, 5, 5, device=where).to(dtype)
         work = 2 * 100 * side**2 * channels * 32 * 25
-        found.append(work / _quickest(partial(F.conv2d, x, weight, padding=2)))
-    return max(found)
+        rates.append(work / _quickest(partial(F.conv2d, x, weight, padding=2)))
+    return max(rates)
 
 
 def copy_rate(megabytes: int = 256) -> float:
@@ -45,15 +45,15 @@ def _quickest(work: Callable[[], object], times: int = 20) -> float:
 
 
 def has_bfloat16() -> bool:
-    """Whether products in bfloat16 are an option: without instructions for them a training takes many times as long."""
+    """True where the CPU multiplies bfloat16 in hardware. Without that a training takes many times as long."""
     known = torch.cpu.get_capabilities()
     return pick_device().type == "cuda" or any(known.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
 def operations(iteration: Iteration) -> int:
-    """Floating-point operations of one iteration, forward and backward, counted by torch, which must compute it.
+    """Floating-point operations of one iteration, forward and backward, counted by torch.
 
-    The compiled net is none of torch's operations: count with CLRLIB_KERNELS=torch.
+    torch does not see into the compiled net: count with CLRLIB_KERNELS=torch.
     """
     with FlopCounterMode(display=False) as counter:
         iteration(0)

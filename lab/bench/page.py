@@ -20,7 +20,7 @@ def page(benches: Sequence[Bench]) -> str:
 
 
 def _without_costs(benches: Sequence[Bench]) -> str:
-    """A line for each machine that lacks what another has: what the nets take."""
+    """A line for each machine whose nets were not measured, where another machine's were."""
     lacking = [b for b in benches if "costs" not in b]
     lines = [f"\n\nWhat each net takes on {machine_name(b)}: not measured." for b in lacking]
     return "".join(lines) if len(lacking) < len(benches) else ""
@@ -31,7 +31,7 @@ def machine_name(bench: Bench) -> str:
 
 
 def speed_block(benches: Sequence[Bench]) -> str:
-    """A line for each machine: what docs/speed.md says."""
+    """The lines of docs/speed.md, one for each machine."""
     rows = [_row(bench) for bench in benches]
     head = ["machine", "usual loop", "ours in float32", "ours", "ours, side by side", "limit", "range test", "memory"]
     gpu = "" if any(b["machine"]["device"] == "cuda" for b in benches) else " On a GPU: not measured."
@@ -47,18 +47,18 @@ def speed_block(benches: Sequence[Bench]) -> str:
 
 def _whole_paper(benches: Sequence[Bench]) -> str:
     """A sentence for each machine whose costs were measured."""
-    told = ""
+    text = ""
     for bench in benches:
         if "costs" in bench:
             nets = bench["costs"]["nets"]
             caffe, *others = costs.seconds_of_parts(nets).values()
-            told += (
+            text += (
                 "\n\nThe whole paper at full size, by arithmetic from what each net takes: "
                 f"{caffe / 3600:,.0f} hours for the Caffe net and {sum(others) / 3600:,.0f} for all the others on one "
                 f"{machine_name(bench)}; on eight of them {costs.on_machines(nets, 8) / 3600:,.0f} hours in all, on "
                 f"sixty-four {costs.on_machines(nets, 64) / 3600:,.0f}."
             )
-    return told and f"{told} On one GPU and on eight: not measured."
+    return text and f"{text} On one GPU and on eight: not measured."
 
 
 def _row(bench: Bench) -> list[str]:
@@ -85,13 +85,13 @@ def _times(bench: Bench, rate: float) -> str:
 
 
 def section(bench: Bench) -> str:
-    """One machine: every table, each under a line that says what it shows."""
+    """One machine: every table under its caption."""
     parts = [*_speeds(bench), *(_costs(bench) if "costs" in bench else ())]
     return "\n\n".join([_head(bench), *(f"{caption}\n\n{table}" for caption, table in parts)])
 
 
 def _head(bench: Bench) -> str:
-    """Where it was measured, and the words that the tables use."""
+    """The machine and versions, and the terms that the tables use."""
     machine, commit = bench["machine"], str(bench["commit"]["commit"])[:7]
     commit += " with uncommitted changes" if bench["commit"]["dirty"] else ""
     title = f"## {machine_name(bench)} ({machine['device']})\n\n"
@@ -141,7 +141,7 @@ KERNEL = (
 
 
 def kernel_table(bench: Bench) -> str:
-    """What was timed of the compiled net, and the rate at which it does what work is left."""
+    """The timings of the compiled net by part, and the rate of its remaining operations."""
     took = bench["kernel"]
     done = 100 * sum(c["products"] + c["transforms"] for c in kernel.work().values())
     rows = [[name, f"{ms:.2f} ms"] for name, ms in took.items()]
@@ -156,7 +156,7 @@ def _profile_caption(bench: Bench) -> str:
 
 
 def _costs(bench: Bench) -> list[tuple[str, str]]:
-    """What the nets take; it may have been measured on another day than the rest."""
+    """The costs of the nets, which may be from another day than the rest."""
     measured = bench["costs"]
     commit = str(measured["commit"]["commit"])[:7]
     return [
@@ -194,7 +194,7 @@ def trainers_table(bench: Bench) -> str:
 
 
 def limits_table(bench: Bench) -> str:
-    """What direct convolution could reach at the matrix rate, and where our iterations stand beside it."""
+    """The limit of direct convolution at the matrix rate, and our iterations beside it."""
     work, rates, ours = bench["operations"], bench["rates"], bench["trainers"]
     best = max(t["rate"] for name, t in ours.items() if name.startswith("ours") and "batch" not in name)
     limit = rates["matrix"] / work
@@ -225,14 +225,14 @@ def limits_table(bench: Bench) -> str:
 
 
 def _beside(runs: str, share: float) -> list[str]:
-    """A row: the share of the limit, or how far past it."""
+    """A row with the share of the limit that is reached, which may exceed it."""
     if share > 1:
         return [f"past the matrix rate of direct convolution, {runs}", f"{share:.1f} times"]
     return [f"our share of that, {runs}", f"{100 * share:.0f} %"]
 
 
 def _gains(bench: Bench) -> list[list[str]]:
-    """Rows: ours over the fused build of each precision, one run and several side by side."""
+    """Rows of our speed divided by that of the fused build, in each precision, for one run and several."""
     rows, ours = [], bench["trainers"]
     for name, t in ours.items():
         if name.startswith("fused"):
@@ -284,7 +284,7 @@ def accuracy_table(bench: Bench) -> str:
 
 
 def _accuracy_caption(bench: Bench) -> str:
-    """Whether the two differ: by the 95 % interval of the differences of the same seeds."""
+    """The verdict whether the two differ, by the 95 % interval of the differences seed by seed."""
     a = bench["accuracy"]
     change = Summary(tuple(100 * (fast - plain) for fast, plain in zip(a["fast"], a["plain"], strict=True)))
     low, high = change.interval or (-math.inf, math.inf)

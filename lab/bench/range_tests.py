@@ -1,7 +1,7 @@
 """The LR range test of clrlib and of three other libraries: the same net, batch and number of iterations.
 
-Each function makes one whole test; an iteration of the bench is then a whole test. The others record the training
-loss; ours evaluates 500 held-out images at 21 rates besides, and is timed with that.
+Each function runs one whole test, which is one iteration of the bench. The others record the training loss; ours also
+evaluates 500 held-out images at 21 rates, and that time counts.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ def ours(precision_name: str) -> Iteration:
 
 
 def ours_on_the_usual_net() -> Iteration:
-    """clrlib.lr_range_test with what the others get: torch's layers in float32, a DataLoader, SGD."""
+    """clrlib.lr_range_test under the others' conditions: torch's layers in float32, a DataLoader, SGD."""
     net, loader = plain_net().to(pick_device()), usual_loader(workers=0)
     held_out = [(images().test_images[:HELD_OUT].float() / 255, images().test_labels[:HELD_OUT])]
 

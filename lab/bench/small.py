@@ -1,4 +1,4 @@
-"""What is paid once or at every step beside the net: importing, scheduling, drawing."""
+"""Costs besides the net: importing, scheduling, the solvers' updates and drawing."""
 
 import statistics
 import subprocess
@@ -27,13 +27,13 @@ STEPS = 2000
 
 def import_seconds(rounds: int = 7) -> dict[str, float]:
     """Median seconds of a fresh Python that imports torch, and of one that imports clrlib, in turn."""
-    found: dict[str, list[float]] = {"torch": [], "clrlib": []}
+    samples: dict[str, list[float]] = {"torch": [], "clrlib": []}
     for _ in range(rounds):
-        for name, seconds in found.items():
+        for name, seconds in samples.items():
             began = time.perf_counter()
             subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
             seconds.append(time.perf_counter() - began)
-    return {name: statistics.median(seconds) for name, seconds in found.items()}
+    return {name: statistics.median(seconds) for name, seconds in samples.items()}
 
 
 def step_microseconds(groups: int, rounds: int = 5) -> dict[str, float]:
@@ -45,14 +45,14 @@ def step_microseconds(groups: int, rounds: int = 5) -> dict[str, float]:
     }
     for step in steps.values():
         step()  # the first also warns, rightly here, that no optimizer has stepped
-    found: dict[str, list[float]] = {name: [] for name in steps}
+    samples: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
             began = time.perf_counter()
             for _ in range(STEPS):
                 step()
-            found[name].append((time.perf_counter() - began) / STEPS * 1e6)
-    return {name: statistics.median(values) for name, values in found.items()}
+            samples[name].append((time.perf_counter() - began) / STEPS * 1e6)
+    return {name: statistics.median(values) for name, values in samples.items()}
 
 
 def _optimizer(groups: int, **settings: float) -> torch.optim.Optimizer:
@@ -70,7 +70,7 @@ def _torchs(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
 
 
 def solver_milliseconds(rounds: int = 5) -> dict[str, float]:
-    """Median milliseconds of one step of each of Caffe's solvers on its net, in turn, and of a forward and backward."""
+    """Median milliseconds, in turn: a step of each of Caffe's solvers on its net, and a whole iteration."""
     run = Run("bench", Triangular2(0.001, 0.006, 2000), 1, data="noise", precision=pick_precision())
     settings = {"caffe_rmsprop": 0.0, "caffe_adagrad": 0.0}
     works: dict[str, Callable[[], object]] = {}
@@ -80,15 +80,15 @@ def solver_milliseconds(rounds: int = 5) -> dict[str, float]:
         training.step(*batch)  # from here on there are gradients
         works[name] = lambda training=training: training.optimizer.step()  # type: ignore[misc]
     works["a whole iteration"] = partial(training.step, *batch)
-    found: dict[str, list[float]] = {name: [] for name in works}
+    samples: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             times = 3 if name == "a whole iteration" else 40
             began = time.perf_counter()
             for _ in range(times):
                 work()
-            found[name].append((time.perf_counter() - began) / times * 1e3)
-    return {name: statistics.median(values) for name, values in found.items()}
+            samples[name].append((time.perf_counter() - began) / times * 1e3)
+    return {name: statistics.median(values) for name, values in samples.items()}
 
 
 def _noise() -> ImageSet:

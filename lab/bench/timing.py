@@ -1,4 +1,4 @@
-"""Timing that can be compared: every contender in processes of its own, all of them in turn, several rounds."""
+"""Timings that can be compared: each contender in its own processes, all in turn, over several rounds."""
 
 import itertools
 import multiprocessing
@@ -24,7 +24,7 @@ TORCHS, FUSED = {"CLRLIB_KERNELS": "torch"}, {"CLRLIB_KERNELS": "fused"}
 
 @contextmanager
 def environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for a while; afterwards all of them are as they were."""
+    """Set environment variables for a while, then restore all of them."""
     before = dict(os.environ)
     os.environ.update(settings)
     try:
@@ -36,9 +36,9 @@ def environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Contender:
-    """What is timed. make(*arguments) gives its iteration, in `processes` processes of `threads` threads each.
+    """A candidate to time. make(*arguments) returns its iteration; it runs in `processes` of `threads` threads each.
 
-    The first warm_up iterations do not count; from then on `chunks` chunks of iterations are timed, the median counts.
+    The first warm_up iterations do not count. After them `chunks` chunks of iterations are timed; their median counts.
     """
 
     name: str
@@ -66,17 +66,17 @@ class Timing:
 
 def time_all(contenders: Sequence[Contender], rounds: int = 3) -> dict[str, Timing]:
     """The median over the rounds for each contender; a round times all of them, one after the other."""
-    found: dict[str, list[Timing]] = {contender.name: [] for contender in contenders}
+    samples: dict[str, list[Timing]] = {contender.name: [] for contender in contenders}
     for number in range(1, rounds + 1):
         for contender in contenders:
             timing = _time(contender)
-            found[contender.name].append(timing)
+            samples[contender.name].append(timing)
             print(
                 f"round {number}/{rounds}  {contender.name:44} {timing.milliseconds:8.2f} ms",
                 file=sys.stderr,
                 flush=True,
             )
-    return {name: _median(timings) for name, timings in found.items()}
+    return {name: _median(timings) for name, timings in samples.items()}
 
 
 def _median(timings: Sequence[Timing]) -> Timing:
@@ -88,7 +88,7 @@ def _median(timings: Sequence[Timing]) -> Timing:
 
 
 def _time(contender: Contender) -> Timing:
-    """All processes start together; each goes on after its own last chunk, unmeasured, until all have measured."""
+    """Time all processes at once; one that is done keeps running, unmeasured, until all are done."""
     spawn = multiprocessing.get_context("spawn")
     start, done, results = spawn.Barrier(contender.processes), spawn.Value("i", 0), spawn.Queue()
     with environment(contender.environment):  # the children take it over
@@ -97,23 +97,23 @@ def _time(contender: Contender) -> Timing:
         ]
         for process in crowd:
             process.start()
-        found = [_result(results, crowd) for _ in crowd]
+        measured = [_result(results, crowd) for _ in crowd]
         for process in crowd:
             process.join()
-    milliseconds = statistics.mean(m for m, _ in found)
-    return Timing(milliseconds, sum(1000 / m for m, _ in found), max(memory for _, memory in found))
+    milliseconds = statistics.mean(m for m, _ in measured)
+    return Timing(milliseconds, sum(1000 / m for m, _ in measured), max(memory for _, memory in measured))
 
 
 def _result(results: Any, crowd: Sequence[Any]) -> tuple[float, float]:
-    """The next process's result. Raises RuntimeError if one ended without."""
+    """The result of the next process that is done. Raises RuntimeError if a process failed."""
     while results.empty():
         if any(process.exitcode not in (None, 0) for process in crowd):
             for process in crowd:
                 process.kill()
             raise RuntimeError("a process of the bench failed; its error stands above")
         time.sleep(0.05)
-    found: tuple[float, float] = results.get()
-    return found
+    measured: tuple[float, float] = results.get()
+    return measured
 
 
 def _child(contender: Contender, start: Any, done: Any, results: Any) -> None:

@@ -1,4 +1,4 @@
-"""Answer: a claim beside what the records say of it, as words for tables and sentences."""
+"""Answer: a claim and its measured result, as words for tables and sentences."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ NO_NUMBER = "-"  # measured, but the paper says nothing to meet
 
 @dataclass(frozen=True)
 class Answer:
-    """A claim, the paper's number and ours, the verdict.
+    """A claim with the paper's number, our number and the verdict.
 
-    ours: mean ± sd (n), "-" where nothing was measured. unit: of ours, in a sentence. interval: 95 %, and p where there
-    are seeds enough. verdict: one of VERDICTS, or why there is none. train: the command for what was not run.
+    ours: mean ± sd (n), or "-" without a measurement. unit: of ours, in a sentence. interval: 95 %, with p if there are
+    enough seeds. verdict: one of VERDICTS, or the reason for giving no verdict. train: the command for missing runs.
     """
 
     notebook: str
@@ -29,11 +29,11 @@ class Answer:
 
     @property
     def judged(self) -> str:
-        """The verdict for a table, with the command where there is one."""
+        """The verdict for a table, with the command if there is one."""
         return f"{self.verdict}: {self.train}" if self.train else self.verdict
 
     def sentence(self) -> str:
-        """The same in one sentence, the verdict after it.
+        """The answer in one sentence, followed by the verdict.
 
         >>> Answer("05", "A beats B", "+0.5", "+0.6 ± 0.1 (n = 2)", " points", "-0.7 to 1.9", "reproduced").sentence()
         'A beats B: +0.6 ± 0.1 points (n = 2), 95 % interval -0.7 to 1.9; the paper: +0.5. **Reproduced.**'

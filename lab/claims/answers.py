@@ -1,4 +1,4 @@
-"""Every claim, and what the records say of each."""
+"""The answer of the records to every claim."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ JUDGED: tuple[Claim | BoundsClaim, ...] = (*CLAIMS, BOUNDS)
 
 
 def answers(records: Sequence[Record], only: str = "") -> list[Answer]:
-    """The answer to every claim, or to those of one notebook by its number, from the largest group of records."""
+    """The answer to every claim, or to the claims of the notebook with a number, from the largest group of records."""
     group = main_group(records)
     return [claim.answer(group) for claim in JUDGED if claim.notebook.startswith(only)]
 

@@ -1,4 +1,4 @@
-"""Table 4 and section 4.2: what the paper claims about other nets, and what Imagenette says of the same schedules."""
+"""The paper's claims about other nets (table 4, section 4.2), and the same comparisons on Imagenette."""
 
 from lab.claims.claim import Claim
 from lab.experiments import CONTESTS, FAMILIES, IMAGENET_NETS
@@ -18,7 +18,7 @@ def _table_4(family: Family, data: str = "cifar10") -> list[Claim]:
 
 
 def _imagenet(net: Net) -> list[Claim]:
-    """Table 1's rows on ImageNet; exp is compared with exp_range where that ends."""
+    """Table 1's rows on ImageNet; exp is compared with exp_range at the end of exp_range."""
     rows = {row.name.removeprefix(f"{net.name}-"): row for row in net.on_imagenet()}
     fixed, triangular2, exp, exp_range = (rows[name] for name in ("fixed", "triangular2", "exp", "exp-range"))
     claims = [Claim(f"{row.title}: {row.paper} %", row, "11") for row in rows.values()]
@@ -47,7 +47,7 @@ def _imagenette(net: Net) -> list[Claim]:
 
 
 def _tuned(contest: Contest) -> list[Claim]:
-    """CLR against a fixed rate, both tuned with as many trainings; nothing where that was not done yet."""
+    """CLR against a fixed rate, both tuned with equally many trainings; no claims until the tuning is done."""
     if not contest.best():
         return []
     fixed, clr = contest.best()

@@ -2,9 +2,9 @@
 
 An accuracy is "reproduced" within TOLERANCE of the paper's. A difference between two policies, seed by seed, is
 "reproduced" within TOLERANCE of the paper's, and "direction only" where its 95 % interval lies on the paper's side of
-zero. Where the interval lies wholly on the other side the verdict is "opposite", however near the numbers are. Where
-the paper says in words that two are equivalent its difference is 0; where it says that one is better, "reproduced"
-asks for an interval above zero. All else is "not reproduced". One run gets no verdict.
+zero. Where the interval lies wholly on the other side the verdict is "opposite", however near the numbers are. If
+the paper calls two policies equivalent, its difference is 0; if it calls one better, "reproduced" needs an interval
+above zero. All else is "not reproduced". One run gets no verdict.
 
 These rules were committed before the trainings that they judge had ended, with four exceptions: seed 0 of FIXED and
 CLR_TABLE_2 was there when the rule for `at_least` was made stricter; the rule for the range test came together with
@@ -29,7 +29,7 @@ CHANCE = 10.0  # accuracy (%) of a net that knows nothing, ten classes
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence with a number: the accuracy of a row, or its difference to a rival's, in percentage points.
+    """A sentence with a number: a row's accuracy, or its difference from a rival's, in percentage points.
 
     at_least: more than the paper's difference also counts as reproduced ("as good in fewer iterations"). at, rival_at:
     after how many iterations (of the paper's size) the accuracy is taken; at the end where None. said: the difference
@@ -62,7 +62,7 @@ class Claim:
         return None if self.rival.paper is None else self.row.paper - self.rival.paper
 
     def measured(self, records: Iterable[Record]) -> Summary | None:
-        """Ours, from the records of one group: percent, or differences of the seeds that both rows have."""
+        """Our number from one group of records: percent, or the differences of the seeds that both rows have."""
         ours = by_seed(r for r in records if r.run.profile != "paper" or r.run.seed >= self.first_seed)
         diverged = CHANCE if self.better else math.nan
         row = _accuracies(ours[self.row.name], self.row, self.at, diverged, self.curve)
@@ -73,7 +73,7 @@ class Claim:
         return Summary(tuple(row[seed] for seed in sorted(row))) if row else None
 
     def verdict(self, measured: Summary | None) -> str:
-        """One of VERDICTS, or why there is none."""
+        """One of VERDICTS, or the reason for giving no verdict."""
         if measured is None:
             return NOT_RUN
         if self.paper is None and not self.better:
@@ -95,7 +95,7 @@ class Claim:
         return "direction only" if wanted and shown == wanted else "not reproduced"
 
     def answer(self, group: Sequence[Record]) -> Answer:
-        """The claim beside the records of one group; where nothing was measured at the paper's size, what trains it."""
+        """The answer of one group of records; without any at the paper's size, with the command that trains them."""
         measured, sign = self.measured(group), "+" if self.rival else ""
         verdict = self.verdict(measured)
         if measured and not comparable([r for r in group if _data(r) == self.row.data]):
@@ -135,15 +135,15 @@ def _data(record: Record) -> str:
 
 
 def _accuracies(
-    own: Mapping[int, Record], row: Experiment, at: int | None, diverged: float, curve: str = "test_accuracy"
+    records: Mapping[int, Record], row: Experiment, at: int | None, diverged: float, curve: str = "test_accuracy"
 ) -> dict[int, float]:
     """Accuracy (%) by seed: at the end, or after `at` iterations of the paper's size (fewer in short runs).
 
-    diverged: what counts for a training that did; NaN makes every mean with it NaN, so none hides it.
+    diverged: the value for a training that diverged. NaN makes every mean with it NaN, so that no mean hides it.
     """
     return {
         seed: diverged if record.diverged_at is not None else 100 * _accuracy(record, row, at, curve)
-        for seed, record in own.items()
+        for seed, record in records.items()
     }
 
 

@@ -1,12 +1,13 @@
-"""The controls, seed against seed: how much table 2 owes to its drops, a higher rate, tuning and its cycles.
+"""The controls, seed by seed: the shares of the drops, a higher rate, tuning and the cycles in table 2's result.
 
-Written before any of them was trained. Nobody has published these numbers, so each sentence is our reading: what
-whoever recommends cycles must expect. With six pairs of seeds it counts as "reproduced" where the 95 % interval of the
-difference lies above zero, as "opposite" where it lies below (a word that came later), else as "not reproduced".
+Written before any of them was trained. Nobody has published these numbers, so each sentence is our reading of
+the paper: the result that its recommendation of cycles implies. With six pairs of seeds it counts as
+"reproduced" where the 95 % interval of the difference lies above zero, as "opposite" where it lies below (a word that
+came later), else as "not reproduced".
 
 "The cycles bring something" is shown at 25,000 iterations only if table 2 beats all three fixed rates with its drops:
-0.001, its own mean rate and the tuned one. Beating the first alone is what a higher rate would do too; beating the
-second alone is what the choice of the rate would. At 70,000 it is shown if the cycles beat the fixed schedule and the
+0.001, its own mean rate and the tuned one. A higher rate alone would also beat the first, and a better choice of
+the rate alone would also beat the second. At 70,000 it is shown if the cycles beat the fixed schedule and the
 tuned rate with the same drops. "As good in a third of the time" is the drops' work where the fixed 0.001 with table 2's
 drops is as good as the fixed schedule: then 70,000 iterations were never needed, with cycles or without.
 """
@@ -23,7 +24,7 @@ def _better(text: str, row: Experiment, rival: Experiment, rival_at: int | None 
 
 
 def control_claims(tuned: tuple[Experiment, ...]) -> tuple[Claim, ...]:
-    """All comparisons; those with the tuned rate once it is chosen."""
+    """All comparisons, including those with the tuned rate once it is chosen."""
     return (
         _better(
             "The drops: the fixed 0.001 with table 2's drops (25,000) beats the fixed schedule there, before its drops",

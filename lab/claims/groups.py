@@ -1,4 +1,4 @@
-"""Groups of records that may stand together: same profile, data, device and precision, one for each row and seed."""
+"""Groups of records that may be averaged: same profile, data, device and precision, one for each row and seed."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ Group = tuple[str, ...]
 def by_seed(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
     """Records by row and seed.
 
-    Raises ValueError for two records of one row and seed: settings changed in between, and nothing says which counts.
+    Raises ValueError for two records of one row and seed: their settings differ, and either could be the valid one.
     """
     table: dict[str, dict[int, Record]] = defaultdict(dict)
     names: dict[tuple[str, int], str] = {}
@@ -42,7 +42,7 @@ def groups(records: Iterable[Record]) -> dict[Group, list[Record]]:
 def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
     """For each net and kind of images the group with the most records on the test images (or "validation").
 
-    Records of different kinds never meet: a row has one net and kind, and a comparison is between rows of the same.
+    Different kinds are never compared: a row has one net and kind, and a comparison is between rows of the same.
     """
     kinds: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
@@ -52,5 +52,5 @@ def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
 
 
 def comparable(records: Sequence[Record]) -> bool:
-    """True for records of the paper's experiment: its size, its images. Others get no verdict, the JPEG copy's too."""
+    """True for records of the paper's size and images. Others, such as those on the JPEG copy, get no verdict."""
     return all(r.run.profile == "paper" and r.data["label"] in PAPERS_IMAGES for r in records)

@@ -23,14 +23,14 @@ N = "12"
 
 
 def _equivalent(text: str, row: Experiment, rival: Experiment, reading: bool = True) -> Claim:
-    """The row does as well as its rival after as many iterations."""
+    """The claim that a row is as accurate as its rival after equally many iterations."""
     return Claim(text, row, N, rival, rival_at=row.iterations, said=0.0, reading=reading)
 
 
 def _of_one_training(
     text: str, at: int, rival_at: int, rival: Experiment = CLR_TRIANGULAR, reading: bool = False
 ) -> Claim:
-    """CLR_TRIANGULAR is better after one number of iterations than it, or a rival, after another."""
+    """The claim that CLR_TRIANGULAR after some iterations beats itself, or a rival, after another number."""
     return Claim(text, CLR_TRIANGULAR, N, rival, at=at, rival_at=rival_at, better=True, reading=reading, first_seed=1)
 
 

@@ -1,4 +1,4 @@
-"""Later claims of others about the same net, and comparisons that nobody has published."""
+"""Later authors' claims about the same net, and comparisons that nobody has published."""
 
 from lab.claims.claim import Claim
 from lab.experiments import CLR_TRIANGULAR, EQUAL, KEPT_CYCLES, ONE_CYCLE, WARM_RESTARTS

@@ -1,4 +1,4 @@
-"""Numbers from several seeds as mean, standard deviation, 95 % interval and sign-flip test: defined here, once."""
+"""Mean, standard deviation, 95 % interval and sign-flip test of the numbers of several seeds."""
 
 import math
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ class Summary:
 
     @property
     def p_value(self) -> float | None:
-        """Two-sided, that differences whose signs are chance have a mean at least so far from zero; exact.
+        """Exact two-sided p of the sign-flip test: the chance of a mean this far from zero if all signs were random.
 
-        None for fewer than ENOUGH_FOR_P seeds, or where a training diverged.
+        None for fewer than ENOUGH_FOR_P seeds, or if a training diverged.
         """
         if len(self.values) < ENOUGH_FOR_P or self.interval is None:
             return None
@@ -48,7 +48,7 @@ class Summary:
         return float(np.mean(np.abs(means) >= abs(self.mean) - 1e-9))  # points; sums in another order differ by less
 
     def text(self, sign: str = "", unit: str = "") -> str:
-        """For tables, with a unit for sentences.
+        """Mean ± standard deviation (n), with a unit in sentences.
 
         >>> Summary((81.0, 82.0)).text(), Summary((0.5,)).text(sign="+"), Summary((81.0, math.nan)).text()
         ('81.5 ± 0.7 (n = 2)', '+0.5 (n = 1)', '(1 of 2 diverged)')
@@ -61,11 +61,11 @@ class Summary:
         return f"{self.mean:{sign}.1f}{spread}{unit} (n = {len(self.values)})"
 
     def percent(self) -> str:
-        """For sentences."""
+        """The text with the unit %, for sentences."""
         return self.text(unit=" %")
 
     def spread(self, paired: bool) -> str:
-        """The interval, and with paired differences of enough seeds p; "-" without either.
+        """The interval, with p for paired differences of enough seeds; "-" without an interval.
 
         >>> Summary((0.0, 0.5)).spread(paired=True), Summary((1.0, 2.0, 1.0, 2.0, 1.0, 2.0)).spread(paired=True)
         ('-2.9 to 3.4', '0.9 to 2.1, p = 0.031')

@@ -1,4 +1,4 @@
-"""The paper's curves, read off its figures (accuracy to about 0.005): what ours are drawn over, not ours."""
+"""The paper's curves, read off its figures (accuracy to about 0.005), drawn below ours."""
 
 # Figure 1, test accuracy by iteration: the fixed schedule (blue) and CLR (red).
 FIGURE_1_FIXED = {

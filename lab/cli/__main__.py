@@ -1,4 +1,4 @@
-"""Command line of the lab: what the Makefile calls."""
+"""Command line of the lab, which the Makefile calls."""
 
 import argparse
 import math
@@ -26,7 +26,7 @@ MOST_SEEDS = 1000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; errors that a user can mend are one sentence, exit code 1."""
+    """Run one command. An error that a user can fix is one sentence on stderr and exit code 1."""
     try:
         options = _options(sys.argv[1:] if arguments is None else arguments)
         if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong arguments are one sentence as all else is, without the usage around it; an option is its whole name."""
+    """A parser that reports wrong arguments in one sentence, without usage, and allows no abbreviated options."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
@@ -55,7 +55,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
-    """The options of a command line. Raises ValueError for one given twice, of which argparse would drop the first."""
+    """The options of a command line. Raises ValueError for one given twice, where argparse would drop the first."""
     names = [text.split("=")[0] for text in arguments if text.startswith("--")]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"{twice[0]} is given twice; give it once")
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m lab.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
-        ("check", "say what is here and what to mend"),
+        ("check", "say what is here and what to fix"),
         ("data", "get the data and say what was found"),
         ("train", "train every run of a profile that is missing"),
         ("notebooks", "execute every notebook with papermill"),

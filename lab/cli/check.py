@@ -1,4 +1,4 @@
-"""`make check`: what is here for hours of training, and what to mend before; no network, and nothing is left behind."""
+"""`make check`: report what a training needs, and what to fix first. Uses no network and leaves no file behind."""
 
 import os
 import platform
@@ -24,46 +24,46 @@ from lab.training import device
 
 OLDEST_PYTHON = (3, 11)
 DISK = 2 * 2**30  # bytes: three checkpoints of AlexNet, the largest, and all else
-Look = Callable[[], str]  # what was found; raises an error whose sentence says what to mend
+Look = Callable[[], str]  # what was found; raises an error whose sentence says what to fix
 
 
 def report() -> None:
-    """Print a line for each thing looked at, `ok: ...` or `mend: ...`; `optional: ...` for data of some rows alone.
+    """Print a line for each check: `ok: ...`, `fix: ...`, or `optional: ...` for data that only some rows need.
 
-    Raises RuntimeError at the end where no training can begin as things are.
+    Raises RuntimeError at the end if something has to be fixed before any training can begin.
     """
     asked = {"CLRLIB_KERNELS": compiled, "CLRLIB_DATA": cifar10}  # what is asked for must be had
     essential = {*ESSENTIAL, *(look for name, look in asked.items() if os.environ.get(name))}
     broken = [look for look in (*ESSENTIAL, *OTHER, *SOME_ROWS) if not _is_well(look) and look in essential]
     if broken:
-        raise RuntimeError(f"{len(broken)} of the above must be mended before anything can be trained")
+        raise RuntimeError(f"{len(broken)} of the above must be fixed before anything can be trained")
 
 
 def _is_well(look: Look) -> bool:
     try:
         print(f"ok: {as_typed(look())}", flush=True)
     except (DataError, ImportError, OSError, RuntimeError, ValueError) as error:
-        print(f"{'optional' if look in SOME_ROWS else 'mend'}: {sentence(error)}", flush=True)
+        print(f"{'optional' if look in SOME_ROWS else 'fix'}: {sentence(error)}", flush=True)
         return False
     return True
 
 
 def python() -> str:
-    """The interpreter."""
+    """The version of Python."""
     oldest = ".".join(map(str, OLDEST_PYTHON))
     if sys.version_info < OLDEST_PYTHON:
-        mend = "delete .venv and call `make setup PYTHON=python3.12`"
-        raise RuntimeError(f"python is {platform.python_version()}, clrlib needs {oldest} or later; {mend}")
+        fix = "delete .venv and call `make setup PYTHON=python3.12`"
+        raise RuntimeError(f"python is {platform.python_version()}, clrlib needs {oldest} or later; {fix}")
     return f"python {platform.python_version()}"
 
 
 def packages() -> str:
-    """The packages that compute."""
+    """The versions of the packages that compute."""
     try:
-        found = provenance.versions()
+        versions = provenance.versions()
     except ImportError as error:
         raise ImportError(f"{error}; call `make setup`") from error
-    return ", ".join(f"{name} {version}" for name, version in found.items() if name != "python")
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if name != "python")
 
 
 def processor() -> str:
@@ -87,20 +87,20 @@ def trainer() -> str:
 
 
 def memory() -> str:
-    """The memory that is free, and how many trainings it is enough for."""
+    """The free memory, and the number of trainings that it is enough for."""
     device.check_memory(sweep.BYTES_A_RUN // 2)
     free = int(psutil.virtual_memory().available)
     return f"memory: {_gib(free)} free, enough for trainings at a time: {max(1, free // sweep.BYTES_A_RUN)}"
 
 
 def folder() -> str:
-    """Check that build/ takes files."""
+    """Check that build/ can be written to."""
     files.check_writable(paths.BUILD)
     return f"{paths.shown(paths.BUILD)}/ can be written to"
 
 
 def disk() -> str:
-    """The room where build/ lies."""
+    """The free disk space at build/."""
     free = shutil.disk_usage(files.nearest(paths.BUILD)).free
     place = f"{paths.shown(paths.BUILD)}/"
     if free < DISK:
@@ -109,45 +109,45 @@ def disk() -> str:
 
 
 def compiled() -> str:
-    """The CPU's compiled kernels, which the first training makes."""
+    """The CPU's compiled kernels, which are compiled here if they are not yet."""
     if kernels.wanted() == "torch":
         return "CPU kernels: torch's own, as CLRLIB_KERNELS says"
     if not kernels.obstacle() and not kernels.are_compiled():
         return "CPU kernels: the first training compiles them (15 s)"
     if problem := kernels.problem():
         asked = kernels.wanted()
-        mend = "mend that or unset CLRLIB_KERNELS" if asked else "torch's own layers do the same, more slowly"
-        raise RuntimeError(f"{problem}; {mend}")
+        fix = "fix that or unset CLRLIB_KERNELS" if asked else "torch's own layers do the same, more slowly"
+        raise RuntimeError(f"{problem}; {fix}")
     return "CPU kernels: compiled"
 
 
 def cifar10() -> str:
-    """The place of CIFAR-10; it is not read."""
+    """The path of CIFAR-10, which is not read."""
     if os.environ.get("CLRLIB_DATA") == "digits":
         return "CIFAR-10: scikit-learn's digits stand in for it, as CLRLIB_DATA says"
-    found = image_sets.find()
-    if found is None:
+    source = image_sets.find()
+    if source is None:
         missing = f"CIFAR-10 is not at {paths.shown(paths.DATA)}/; `make data` downloads it (170 MB)"
         raise DataError(f"{missing}. {image_sets.REMEDY}")
-    what = "CIFAR-10 or images of one's own" if is_npz(found[1]) else "CIFAR-10"
-    return f"{what}: {found[1]}"
+    what = "CIFAR-10 or images of one's own" if is_npz(source[1]) else "CIFAR-10"
+    return f"{what}: {source[1]}"
 
 
 def images(name: str, find: Callable[[], Path | None], remedy: str) -> str:
-    """The place of an image set that only some rows need."""
-    found = find()
-    if found is None:
+    """The path of an image set that only some rows need."""
+    place = find()
+    if place is None:
         raise DataError(f"{name} is not at {paths.shown(paths.DATA)}/, its trainings are left out. {remedy}")
-    return f"{name}: {found}"
+    return f"{name}: {place}"
 
 
 def _imagenette() -> Path | None:
-    found = imagenette.find()
-    return found and found[1]
+    source = imagenette.find()
+    return source and source[1]
 
 
 def _gib(count: int) -> str:
-    """Bytes for people.
+    """Bytes in GiB.
 
     >>> _gib(3 * 2**29)
     '1.5 GiB'

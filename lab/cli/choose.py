@@ -1,4 +1,4 @@
-"""`make choose`: choices read from records, and written to results/choices.json."""
+"""`make choose`: make choices from records and write them to results/choices.json."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ Choice = tuple[Any, list[str]]  # the value, and the names of the records that i
 
 
 class NotYet(ValueError):
-    """Records that a choice needs are not there."""
+    """Records that a choice needs are missing."""
 
 
 def choose() -> None:
-    """Choose whatever the records decide, published or not yet, and write it down.
+    """Make every choice whose records exist, published or not, and write them to the file.
 
-    Raises ValueError, and writes nothing, where they decide nothing.
+    Raises ValueError, and writes nothing, where no choice can be made.
     """
     made: dict[str, Any] = {}
     missing: dict[str, NotYet] = {}
@@ -47,7 +47,7 @@ def choose() -> None:
 
 
 def picks(paper: Sequence[Record], quick: Sequence[Record]) -> Iterator[tuple[str, Callable[[], Choice]]]:
-    """Every choice by its name, and the call that makes it. The records: of the paper's size, and short ones."""
+    """Each choice's name, and the call that makes it. The records are those of the paper's size, and the short ones."""
     yield CHOICE, partial(best_rate, paper)
     for schedule in SCHEDULES:
         yield choice(schedule), partial(best, paper, {lr: tuning(schedule, lr) for lr in EQUAL_RATES})
@@ -67,16 +67,16 @@ def best_rate(records: Sequence[Record]) -> Choice:
 
 
 def best(records: Sequence[Record], rows: Mapping[Any, Experiment]) -> Choice:
-    """The value whose row has the highest validation accuracy at seed 0, of equal ones the first, and all names.
+    """The value whose row has the highest validation accuracy at seed 0 (the first in a tie), and all records' names.
 
-    Raises NotYet where there is not exactly one set of all rows from one device in one precision.
+    Raises NotYet unless exactly one device and precision has records of all rows.
     """
     names = [row.name for row in rows.values()]
-    own = [r for r in records if r.run.experiment in names and r.run.seed == 0 and _on_their_images(r)]
-    found = [{r.run.experiment: r for r in group} for group in groups(own).values()]
-    whole = [group for group in found if len(group) == len(rows)]
+    candidates = [r for r in records if r.run.experiment in names and r.run.seed == 0 and _on_their_images(r)]
+    sets = [{r.run.experiment: r for r in group} for group in groups(candidates).values()]
+    whole = [group for group in sets if len(group) == len(rows)]
     if not whole:
-        most = max(found, key=len, default={})
+        most = max(sets, key=len, default={})
         missing = ",".join(name for name in names if name not in most)
         raise NotYet(f"{len(most)} of {len(rows)} tuning records are there; call `make publish ROWS={missing}`")
     if len(whole) > 1:
@@ -105,14 +105,16 @@ def _sigmoid_bounds(records: Sequence[Record]) -> Choice:
 
 
 def _one(records: Sequence[Record], row: Experiment) -> Record:
-    own = [r for r in records if r.run.experiment == row.name and r.run.seed == 0 and _on_their_images(r)]
-    if len(own) != 1:
-        raise NotYet(f"{len(own)} records of {row.name} with seed 0 are there; call `make publish ROWS={row.name}`")
-    return own[0]
+    matching = [r for r in records if r.run.experiment == row.name and r.run.seed == 0 and _on_their_images(r)]
+    if len(matching) != 1:
+        raise NotYet(
+            f"{len(matching)} records of {row.name} with seed 0 are there; call `make publish ROWS={row.name}`"
+        )
+    return matching[0]
 
 
 def _on_their_images(record: Record) -> bool:
-    """True for a record on images of the paper's kind, not on digits or images of one's own."""
+    """True for a record on the row's kind of images, not on digits or the user's own images."""
     label: str = record.data["label"]
     return label.startswith(("CIFAR-10", "Imagenette"))
 

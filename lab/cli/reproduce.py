@@ -1,4 +1,4 @@
-"""The driver behind the Makefile: data, training, notebooks through papermill, figures, the closing table."""
+"""The reproduction: data, training, notebooks by papermill, figures and the closing table."""
 
 import os
 import time
@@ -34,9 +34,9 @@ def train(
     rows: Sequence[Experiment] = experiments.CATALOGUE,
     cluster: "Cluster | None" = None,
 ) -> set[str]:
-    """Train every run of a profile, or of some of its rows, that is missing; the names of the data sets.
+    """Train the missing runs of a profile, or of some of its rows; returns the names of the data sets.
 
-    budget: seconds after which it stops; the next call goes on. cluster: trains instead of this machine.
+    budget: seconds after which it stops; the next call resumes. cluster: trains instead of this machine.
     """
     device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
     processes.here().by_the_first(partial(store.check, paths.records(profile)))
@@ -57,7 +57,7 @@ def train(
 
 
 def _waiting(profile: str, rows: Sequence[Experiment]) -> list[str]:
-    """The names of the rows that would be trained too, were their rates chosen."""
+    """The names of the rows that are left out because their rates are not chosen yet."""
     if {row.name for row in rows} < {row.name for row in experiments.CATALOGUE}:
         return []  # some rows were asked for, and none that waits
     tuned = () if experiments.CONTROL_TUNED or profile != "paper" else experiments.TUNED_NAMES
@@ -72,11 +72,12 @@ def reproduce(
     rows: Sequence[Experiment] = experiments.CATALOGUE,
     cluster: "Cluster | None" = None,
 ) -> None:
-    """All of it: train what is missing, execute every notebook, draw the figures, print paper, published, yours.
+    """Train what is missing, execute all notebooks, draw the figures, print paper, published and yours side by side.
 
-    The same with the figures goes into build/<profile>/report.html.
+    The same table, with the figures, goes into build/<profile>/report.html.
 
-    budget: seconds after which the training stops; the notebooks then show what is there. rows, cluster: as for train.
+    budget: seconds after which the training stops; the notebooks then show the finished runs. rows, cluster: as for
+    train.
     """
     data = train(profile, seeds, jobs, budget, rows, cluster)
     yours = [r for r in store.load_all(paths.records(profile)) if r.run.data in data]
@@ -96,7 +97,7 @@ def reproduce(
 
 @contextmanager
 def showing(profile: str) -> Iterator[None]:
-    """One process at a time writes a profile's notebooks and figures; first it clears what killed ones left."""
+    """Hold the lock on a profile's notebooks and figures, and delete temporary files that killed processes left."""
     report, notebooks = paths.report(profile), paths.notebooks(profile)
     with files.alone(paths.lock("show", notebooks), f"writing notebooks and figures to {paths.shown(report.parent)}/"):
         files.clear_remains(report.parent, report.name)
@@ -108,7 +109,7 @@ def showing(profile: str) -> Iterator[None]:
 def execute_all(profile: str, train_missing: bool = True) -> None:
     """Execute every notebook into build/<profile>/notebooks/. Raises RuntimeError at the end if any failed.
 
-    train_missing: for the notebooks that have this parameter.
+    train_missing: passed to the notebooks that have this parameter.
     """
     sources, failed, started = sorted(paths.NOTEBOOKS.glob("*.ipynb")), [], time.monotonic()
     for k, source in enumerate(sources, start=1):
@@ -125,10 +126,10 @@ def execute_all(profile: str, train_missing: bool = True) -> None:
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
-    """Execute a notebook with papermill into target, which is written only when every cell ran.
+    """Execute a notebook with papermill into target, which is written only if every cell ran.
 
-    What a failed one got to is kept beside it as <name>.failed.ipynb. Raises ValueError for a parameter that the
-    notebook does not have, TypeError for a value of another type than the notebook says.
+    A failed notebook is kept beside it as <name>.failed.ipynb. Raises ValueError for a parameter that the notebook
+    does not have, TypeError for a value of another type than the notebook declares.
     """
     import papermill  # here, as nbformat below: what they bring takes as long to import as torch
 
@@ -150,14 +151,14 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def known(source: Path) -> dict[str, str]:
-    """The parameters of a notebook, and the name of each one's type."""
+    """The parameters of a notebook, each with the name of its type."""
     import papermill
 
     return {name: about["inferred_type_name"] for name, about in papermill.inspect_notebook(source).items()}
 
 
 def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
-    """Refuse what papermill lets pass: a misspelt name, a value of another type."""
+    """Refuse a misspelt name or a value of another type, which papermill would accept."""
     there = known(source)
     for name, value in parameters.items():
         if name not in there:
@@ -168,7 +169,7 @@ def check_parameters(source: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def draw_published() -> None:
-    """Redraw figures/ from results/, one process at a time, whatever the profile that it reproduces."""
+    """Redraw figures/ from results/. One process at a time does so, whatever its profile."""
     records, short = (store.load_all(paths.records(place)) for place in ("published", "published quick"))
     with files.alone(paths.lock("figures", paths.figures("published")), f"drawing {paths.shown(paths.FIGURES)}/"):
         files.clear_remains(paths.FIGURES)
@@ -184,7 +185,7 @@ def publish(
 ) -> None:
     """Train what is missing, as far as the budget goes (seconds), then publish what is finished.
 
-    The headline comes first, then the short runs of the quick profile, then all else. Published are the records, table,
+    The headline comes first, then the short runs of the quick profile, then the rest. Publishes the records, table,
     figures, README and executed notebooks. cluster: as for train.
     """
     _refuse_unclean()
@@ -197,13 +198,13 @@ def publish(
 
 
 def _refuse_unclean() -> None:
-    """Refuse before hours of training what could not be published after them."""
+    """Refuse, before hours of training, what could not be published afterwards."""
     if why := provenance.fault(provenance.git()):
         raise ValueError(f"a record of this code could not be published: it {why}; commit the changes first")
 
 
 def _say_if_apart(precision: str) -> None:
-    """Tell before hours of training that the table of claims will not show them: it takes one precision."""
+    """Warn, before hours of training, that the table of claims will not show them: it takes a single precision."""
     published = {r.run.precision for r in claims.main_group(store.load_all(paths.records("published")))}
     if published and precision not in published:
         other = min(published)
@@ -212,26 +213,26 @@ def _say_if_apart(precision: str) -> None:
 
 
 def publish_finished() -> None:
-    """Publish the records that build/paper/ and build/quick/ hold now, but for those on digits or data of one's own.
+    """Publish the records now in build/paper/ and build/quick/, except those on digits or the user's own images.
 
-    Raises ValueError, and writes nothing, where one was made by code that is not in this branch's history.
+    Raises ValueError, and writes nothing, if one was made by code that is not in this branch's history.
     """
     with showing("published"):
         _publish_finished()
 
 
 def _to_publish() -> list[tuple[str, Record]]:
-    """The finished records and where each belongs. Raises ValueError for one that is not of this branch's commits."""
-    found = []
+    """The finished records, each with its place in results/. Raises ValueError for one of another branch's commit."""
+    finished = []
     for profile, place in (("paper", "published"), ("quick", "published quick")):
         records = (r for r in store.load_all(paths.records(profile)) if not r.run.data.startswith(("digits", "own")))
-        found += [(place, record) for record in records]
-    for _, record in found:
+        finished += [(place, record) for record in records]
+    for _, record in finished:
         for commit in record.commits:
             if why := provenance.fault(commit):
                 folder = paths.shown(paths.records(record.run.profile))
                 raise ValueError(f"{record.run.name} {why}; move it out of {folder}/ and train it with committed code")
-    return found
+    return finished
 
 
 def _publish_finished() -> None:
@@ -253,7 +254,7 @@ def _publish_finished() -> None:
 
 
 def write_tables() -> None:
-    """Write the pages that show the records or the catalogue, or what a program writes of them."""
+    """Write the pages, or the generated parts of pages, that show the records or the catalogue."""
     records, quick = (store.load_all(paths.records(place)) for place in ("published", "published quick"))
     files.write_atomically(paths.results_page(), results_page(records, quick).encode())
     files.write_atomically(paths.page("docs/rows.md"), pages.rows_page().encode())
@@ -266,13 +267,13 @@ def write_tables() -> None:
 
 
 def deviations_block(records: list[Record]) -> str:
-    """The text between REPRODUCTION.md's marks."""
+    """The generated text between the marks in REPRODUCTION.md."""
     copy = store.load_all(paths.records("published jpeg"))
     return f"{deviation_tables.deviations_table(records)}\n\n{deviation_tables.jpeg_table(copy, records)}"
 
 
 def results_page(records: list[Record], quick: list[Record]) -> str:
-    """results/README.md: the table of claims and what it was measured on."""
+    """The text of results/README.md: the table of claims, and the machines it was measured on."""
     parts = (
         "# Published records",
         "Written by `make publish`; do not edit. Here are the runs of the paper's size, in `quick/` the short ones, in "
@@ -289,7 +290,7 @@ def results_page(records: list[Record], quick: list[Record]) -> str:
 
 
 def with_block(text: str, marks: tuple[str, str], block: str) -> str:
-    """The text with what is between two marks replaced. Raises ValueError where it has not both, in order."""
+    """Replace the text between two marks. Raises ValueError unless it has both marks, in order."""
     begin, end = marks
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise ValueError(f"the page must have the marks {begin} and {end} once each, in this order; put them back")
@@ -297,7 +298,7 @@ def with_block(text: str, marks: tuple[str, str], block: str) -> str:
 
 
 def cleaned(path: Path) -> str:
-    """An executed notebook without what changes from run to run and says nothing: timings, versions of the kernel."""
+    """An executed notebook without metadata that changes at each run, such as timings and the kernel's version."""
     import nbformat
 
     book: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]

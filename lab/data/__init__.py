@@ -1,1 +1,1 @@
-"""Image sets as tensors: where they come from, how they are read, in which order they are trained on."""
+"""Image sets as tensors: sources, readers, and the order of the images in training."""

@@ -18,7 +18,7 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 class DataError(Exception):
-    """A data set that is missing, broken or not what it says: one sentence with the file and the remedy."""
+    """A data set that is missing, damaged or another one: one sentence with the file and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +42,10 @@ class Arrays:
 
 
 def kept(key: str, decode: Callable[[], Arrays]) -> Arrays:
-    """What decode gives, from its decoded copy in data/cache/ where that verifies; else decoded, and kept there.
+    """The result of decode, from its copy in data/cache/ where that verifies; else decode, and keep a copy there.
 
-    key: names all that decode reads. Processes that use one copy share its memory. One process decodes while others
-    wait. A folder that cannot be written to costs the copy, nothing else.
+    key: identifies all that decode reads. Processes that use one copy share its memory. One process decodes while
+    others wait. In a folder that cannot be written to no copy is kept, and the data are returned all the same.
     """
     copy = paths.cached(f"{key}.pt")
     if (arrays := _read(copy)) is not None:
@@ -73,7 +73,7 @@ def _seal(arrays: Arrays) -> str:
 
 
 def _read(copy: Path) -> Arrays | None:
-    """The content of a copy, its arrays mapped from the file; None where there is none or it does not verify."""
+    """The content of a copy, its arrays mapped from the file; None where it is missing or does not verify."""
     if not copy.exists():
         return None
     with suppress(Exception):  # a damaged file can raise anything
@@ -88,7 +88,7 @@ def _read(copy: Path) -> Arrays | None:
 
 
 def _write(copy: Path, arrays: Arrays) -> None:
-    """Write a copy, whole or not at all. It is never changed in place: others have it mapped."""
+    """Write a copy, complete or not at all. It is never changed in place: other processes have it mapped."""
     part = copy.with_name(f".{copy.stem}.part")
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""CIFAR-100 as torchvision reads it, where its archive or folder is at hand."""
+"""CIFAR-100, read by torchvision from its archive or folder."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def find() -> Path | None:
 
 
 def read() -> tuple[Arrays, Path]:
-    """Images and source. Raises DataError where it is not to be had or not as it was published (MD5)."""
+    """Images and source. Raises DataError where it is missing or differs from the published files (MD5)."""
     from torchvision.datasets import CIFAR100  # here: it takes as long to import as torch
     from torchvision.datasets.utils import check_integrity
 

@@ -52,9 +52,9 @@ def read_archive(path: Path) -> Arrays:
     Raises DataError for another checksum or a missing batch.
     """
     with _told(str(path), "get it again"), path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != SHA256:
-        what = f"{path} has SHA-256 {found}, not {SHA256}"
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHA256:
+        what = f"{path} has SHA-256 {digest}, not {SHA256}"
         raise DataError(f"{what}; it is cut off or another file, {again(path)}")
     return kept(f"cifar-10-{SHA256[:16]}", lambda: _of_archive(path))
 
@@ -66,8 +66,8 @@ def read_folder(folder: Path) -> Arrays:
     """
     for name in MD5:
         with _told(str(folder / name), f"extract {ARCHIVE} again"), (folder / name).open("rb") as file:
-            found = hashlib.file_digest(file, _md5).hexdigest()
-        _check_md5(folder / name, found)
+            digest = hashlib.file_digest(file, _md5).hexdigest()
+        _check_md5(folder / name, digest)
     pinned = hashlib.sha256("".join(MD5.values()).encode()).hexdigest()
     return kept(f"cifar-10-{pinned[:16]}", lambda: _of_folder(folder))
 
@@ -105,16 +105,16 @@ def _md5(content: bytes = b"") -> "hashlib._Hash":
     return hashlib.md5(content, usedforsecurity=False)
 
 
-def _check_md5(batch: Path, found: str) -> None:
-    if found != MD5[batch.name]:
-        raise DataError(f"{batch} has MD5 {found}, not {MD5[batch.name]}; extract {ARCHIVE} again")
+def _check_md5(batch: Path, digest: str) -> None:
+    if digest != MD5[batch.name]:
+        raise DataError(f"{batch} has MD5 {digest}, not {MD5[batch.name]}; extract {ARCHIVE} again")
 
 
 def download(folder: Path) -> Path:
     """Download the archive into a folder (170 MB): under a temporary name until its SHA-256 agrees.
 
-    Its authors are asked first, then MIRRORS. What came before Ctrl-C or a kill stays for the next call.
-    Raises Unavailable where it cannot be had, DataError where something else came.
+    Tries its authors' site first, then MIRRORS. After Ctrl-C or a kill the next call resumes the download.
+    Raises Unavailable if no place sends it, DataError for another file.
     """
     from torchvision.datasets import CIFAR10
 
@@ -144,7 +144,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def _arrays(source: Path, batches: Iterable[tuple[str, bytes]]) -> Arrays:
-    """The images of pickled batches, by name, of which one at a time is in memory; others are passed over."""
+    """The images of pickled batches, by name. Holds one batch at a time in memory and skips other files."""
     images, labels = np.empty((len(MD5) * BATCH, 3, 32, 32), np.uint8), np.empty(len(MD5) * BATCH, np.int64)
     missing = list(MD5)
     for name, pickled in batches:

@@ -1,4 +1,4 @@
-"""A large file from several places in turn: told, given up where it is too slow, resumed, checked by its SHA-256."""
+"""Download a large file from several places in turn, with progress, resuming, a least speed and a SHA-256 check."""
 
 import hashlib
 import heapq
@@ -24,11 +24,11 @@ clock = time.monotonic
 
 
 class Unavailable(Exception):
-    """A file could not be downloaded; says why."""
+    """A file could not be downloaded; the message says why."""
 
 
 class TooSlow(Exception):
-    """A place sends, but too slowly."""
+    """A place sends the file too slowly."""
 
     def __init__(self, rate: float) -> None:
         super().__init__(f"it sends {rate / 1e6:.2f} MB/s")
@@ -39,10 +39,10 @@ GIVEN_UP = (TooSlow, DataError, URLError, HTTPException, TimeoutError, Connectio
 
 
 def fetch(places: Sequence[str], part: Path, size: int, sha256: str) -> None:
-    """Download size bytes to part from the first place that sends them in time; goes on from what part holds.
+    """Download size bytes to part from the first place that is fast enough, resuming after the bytes in part.
 
-    Places that were all too slow are asked once more, the fastest first, and given up only when they stall.
-    Raises DataError where another file came, else Unavailable; OSError where part cannot be written.
+    Places that were too slow are tried once more after the others, the fastest first, until they stall.
+    Raises DataError for another file, else Unavailable; OSError where part cannot be written.
     """
     queue = [(0, float(i), place) for i, place in enumerate(places)]  # the round, the order in it
     failed: dict[str, Exception] = {}
@@ -63,7 +63,7 @@ def fetch(places: Sequence[str], part: Path, size: int, sha256: str) -> None:
 
 
 def _verdict(failed: dict[str, Exception]) -> Exception:
-    """The error at the end: another file came, or why none came, once where all places have one reason."""
+    """The final error: another file came, or the places' reasons, merged where all are the same."""
     if another := [error for error in failed.values() if isinstance(error, DataError)]:
         return another[0]
     whys = [(_host(place), _why(error)) for place, error in failed.items()]
@@ -73,7 +73,7 @@ def _verdict(failed: dict[str, Exception]) -> Exception:
 
 
 def _fetch(place: str, part: Path, size: int, sha256: str, least: float) -> None:
-    """All of it from one place, or the rest where that sends a range."""
+    """Download from one place, the missing rest only where it supports ranges."""
     start = part.stat().st_size if part.exists() else 0
     if start >= size:
         part.unlink()
@@ -87,16 +87,16 @@ def _fetch(place: str, part: Path, size: int, sha256: str, least: float) -> None
         file.truncate(begin)
         _copy(answer, file, begin, size, least)
     with part.open("rb") as whole:
-        found = hashlib.file_digest(whole, "sha256").hexdigest()
-    if found != sha256:
+        digest = hashlib.file_digest(whole, "sha256").hexdigest()
+    if digest != sha256:
         part.unlink()
         if not begin:
-            raise DataError(_another(place, f"SHA-256 {found}", sha256))
+            raise DataError(_another(place, f"SHA-256 {digest}", sha256))
         _fetch(place, part, size, sha256, least)  # the beginning was another place's
 
 
 def _copy(answer: HTTPResponse, file: BinaryIO, done: int, size: int, least: float) -> None:
-    """The answer's bytes into the file; read1 gives those that are there, so that a trickle is seen."""
+    """Copy the answer's bytes to the file. read1 returns the bytes received so far, so that a slow place is noticed."""
     then, before = clock(), done
     for chunk in iter(partial(answer.read1, CHUNK), b""):
         file.write(chunk)
@@ -114,9 +114,9 @@ def _copy(answer: HTTPResponse, file: BinaryIO, done: int, size: int, least: flo
         raise HTTPException(f"it broke off at {done / 1e6:.0f} of {size / 1e6:.0f} MB")
 
 
-def _another(place: str, found: str, wanted: str) -> str:
-    mend = "look at what your network sends in its place, and call again"
-    return f"the download {place} has {found}, not {wanted}; it is another file, {mend}"
+def _another(place: str, received: str, wanted: str) -> str:
+    fix = "look at what your network sends in its place, and call again"
+    return f"the download {place} has {received}, not {wanted}; it is another file, {fix}"
 
 
 def _host(place: str) -> str:

@@ -1,7 +1,7 @@
 """Image folders (train/<class>/**, test/<class>/**) as arrays: from a folder or a tar archive, decoded once.
 
-Nothing is extracted to disk and nothing unchecked is trusted: a broken image, a link in an archive or an image of
-another size is refused by name. Files that are no images are left out, and one line counts them by kind.
+Nothing is extracted to disk. A broken image, a link in an archive or an image of another size is refused by name. Files
+that are not images are left out, and one line counts them by kind.
 """
 
 import gzip
@@ -60,13 +60,13 @@ def read_image_folder(source: Path, size: int | None = None, fit: bool = False) 
 
 
 def again(source: Path) -> str:
-    """The way to get a damaged data set again: `make data` leaves alone what is there."""
+    """The remedy for a damaged data set. `make data` does not replace existing files."""
     ours = source.parent == paths.DATA and source.name in DOWNLOADED
     return f"delete {paths.DATA.name}/{source.name} and call `make data`" if ours else "get it again"
 
 
 def expanded(named: str) -> Path:
-    """A path as a user writes it. Raises DataError for a ~user who is not there, or a name that is not UTF-8."""
+    """A path with ~ expanded. Raises DataError for an unknown ~user, or a name that is not UTF-8."""
     try:
         named.encode()
         return Path(named).expanduser()
@@ -77,7 +77,7 @@ def expanded(named: str) -> Path:
 
 
 def printable(name: str) -> str:
-    """A file's name for people; bytes of it that are not UTF-8 are escaped.
+    """A printable file name, with bytes that are not UTF-8 escaped.
 
     >>> printable(os.fsdecode(b"caf\\xe9.jpg"))
     'caf\\\\xe9.jpg'
@@ -108,9 +108,9 @@ def _checksum(source: Path) -> "hashlib._Hash":
 
 
 def listed(source: Path, splits: Iterable[str]) -> dict[str, os.stat_result]:
-    """The images of a folder's splits, sorted by their names in it; a line counts what else is there.
+    """The images of a folder's splits, sorted by name. A line counts the other files.
 
-    Raises DataError for a folder that cannot be read, an image that is a broken link or no plain file.
+    Raises DataError for a folder that cannot be read, and an image that is a broken link or not a plain file.
     """
     left_out = Counter[str]()
     names = sorted(name for split in splits for name in _walk(source, split) if _is_image(name, left_out))
@@ -119,7 +119,7 @@ def listed(source: Path, splits: Iterable[str]) -> dict[str, os.stat_result]:
 
 
 def _walk(source: Path, split: str) -> Iterator[str]:
-    """All files below a split, as paths in the source; links to folders are followed, but not in a circle."""
+    """All files below a split, as paths relative to the source. Follows links to folders, but not in a circle."""
     if not (source / split).is_dir():
         return
 
@@ -137,14 +137,14 @@ def _walk(source: Path, split: str) -> Iterator[str]:
 def _stat(source: Path, name: str) -> os.stat_result:
     what = f"{source}: {printable(name)}"
     try:
-        found = (source / name).stat()
+        status = (source / name).stat()
     except FileNotFoundError as error:
         raise DataError(f"{what} is a link that leads nowhere; remove it or put its file there") from error
     except OSError as error:
         raise DataError(f"{what} cannot be read ({reason(error)}); allow that, or remove it") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{what} is not a plain file; remove it")
-    return found
+    return status
 
 
 def _is_image(name: str, left_out: Counter[str]) -> bool:
@@ -192,7 +192,7 @@ def _archive_files(source: Path) -> Files:
 
 
 class _Bounded:
-    """An archive's bytes, of which no more than `left` are read: tarfile would take headers of any size into memory."""
+    """A stream of an archive that reads at most `left` bytes, since tarfile would read headers of any size."""
 
     def __init__(self, source: Path, stream: Any) -> None:
         self.source, self.stream, self.left = source, stream, LARGEST_HEADER
@@ -202,8 +202,8 @@ class _Bounded:
         if size > self.left:
             raise DataError(f"{self.source} has a header of more than {LARGEST_HEADER} bytes; do not trust this file")
         self.left -= size
-        found: bytes = self.stream.read(size)
-        return found
+        content: bytes = self.stream.read(size)
+        return content
 
 
 def _images_in(
@@ -223,7 +223,7 @@ def _images_in(
 
 
 def _check_member(source: Path, member: tarfile.TarInfo) -> None:
-    """Refuse what an honest archive of images never holds."""
+    """Refuse a member that a sound archive of images never has."""
     name = PurePosixPath(member.name)
     if name.is_absolute() or ".." in name.parts:
         raise DataError(f"{source}: member {member.name!r} climbs out of the archive; do not trust this file")
@@ -235,17 +235,17 @@ def _check_member(source: Path, member: tarfile.TarInfo) -> None:
 
 def _by_split(source: Path, names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, list[tuple[str, str]]]]:
     """The classes, and for "train" and "test" the (class, name) pairs, sorted."""
-    found: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
+    images: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
     tops = set()
     for name in names:
         parts = PurePosixPath(name).parts
         at = _split_at(parts)
         if at is not None:
-            found[parts[at]].append((parts[at + 1], name))
+            images[parts[at]].append((parts[at + 1], name))
             tops.add("/".join(parts[:at]))
     if len(tops) > 1:
         raise DataError(f"{source} holds several data sets ({', '.join(sorted(tops))}); give one of them alone")
-    splits = {"train": sorted(found["train"]), "test": sorted(found["test"] or found["val"])}
+    splits = {"train": sorted(images["train"]), "test": sorted(images["test"] or images["val"])}
     classes = {split: {label for label, _ in pairs} for split, pairs in splits.items()}
     for split, other in (("train", "test"), ("test", "train")):
         if not classes[split]:

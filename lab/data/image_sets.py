@@ -1,10 +1,10 @@
-"""Image sets as tensors: CIFAR-10 from wherever it can be had, or the digits that ship with scikit-learn.
+"""Image sets as tensors: CIFAR-10 from disk or network, the user's own images, or scikit-learn's digits.
 
     images = load("cifar10", download=True).to("cuda")
 
 CIFAR-10 is looked for in the folder or archive that CLRLIB_DATA names, then in data/, then on the network. An exact
-copy and a re-encoded one are different data sets with different labels, and no broken source is ever passed over.
-A .npz that CLRLIB_DATA names takes its place as a data set of one's own, named by its content: "own-1a2b3c4d".
+copy and a re-encoded one are different data sets with different labels, and a broken source is always an error.
+A .npz that CLRLIB_DATA names replaces it as the user's own data set, named by its content: "own-1a2b3c4d".
 """
 
 import os
@@ -54,7 +54,7 @@ class ImageSet:
 
     @property
     def side(self) -> int:
-        """Of an image, in pixels."""
+        """The side of an image, in pixels."""
         return self.train_images.shape[-1]
 
     @property
@@ -77,11 +77,11 @@ class ImageSet:
         yield from zip(torch.split(self.test_images, size), torch.split(self.test_labels, size), strict=True)
 
     def beside(self, processes: int) -> "ImageSet":
-        """The same set: it needs no workers, which several processes of this machine would share."""
+        """Return the set itself: it has no workers to divide among the processes of this machine."""
         return self
 
     def loader_rate(self, batch: int) -> None:
-        """None: there is no loader."""
+        """Always None: images in memory need no loader."""
 
     def validation_split(self) -> "ImageSet":
         """The same set with a tenth of the training images, drawn once for all seeds, in place of the test images."""
@@ -98,7 +98,7 @@ class ImageSet:
         )
 
     def without_validation(self) -> "ImageSet":
-        """The same set without that tenth."""
+        """The same set without the tenth of validation_split."""
         split = self.validation_split()
         return replace(split, test_images=self.test_images, test_labels=self.test_labels)
 
@@ -121,8 +121,8 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
     """Load one of SETS ("digits-64": 64 pixels a side), and say in one line what came from where.
 
     Sources of CIFAR-10, in order: CLRLIB_DATA ("digits" asks for those instead), data/, the network (only with
-    download=True). fallback=True gives the digits, loudly, where CIFAR-10 cannot be had. Raises DataError where it
-    cannot, and always for a broken source.
+    download=True). fallback=True loads the digits, with a warning line, where CIFAR-10 is missing. Raises DataError
+    for a missing data set otherwise, and always for a broken source.
 
     >>> load("digits").train_images.shape
     data: scikit-learn digits, 32x32: 1437 train and 360 test images, from scikit-learn
@@ -155,23 +155,23 @@ def load(wanted: str = "cifar10", *, download: bool = False, fallback: bool = Fa
 
 
 def find() -> tuple[Callable[[Path], Arrays], Path] | None:
-    """CIFAR-10 as (reader, path), not read yet: in the place that CLRLIB_DATA names, else in data/.
+    """The reader and path of CIFAR-10 in the place that CLRLIB_DATA names, else in data/. Reads no images.
 
     Raises DataError where CLRLIB_DATA names a place without it.
     """
     named = os.environ.get("CLRLIB_DATA", "")
     if not named or imagenet.is_imagenet(expanded(named)):
         return _find(paths.DATA)
-    if found := _find(expanded(named)):
-        return found
+    if source := _find(expanded(named)):
+        return source
     raise DataError(
         f"CLRLIB_DATA is {named!r}, where there is no CIFAR-10; name its folder, archive or .npz, or unset it"
     )
 
 
 def _cifar10(download: bool, fallback: bool) -> ImageSet:
-    if found := find():
-        return _checked(*found)
+    if source := find():
+        return _checked(*source)
     try:
         if not download:
             raise Unavailable("run `make data` to download it")
@@ -187,7 +187,7 @@ def _cifar10(download: bool, fallback: bool) -> ImageSet:
 
 
 def _find(place: Path) -> tuple[Callable[[Path], Arrays], Path] | None:
-    """The CIFAR-10 at a place, as (reader, path); the original before any copy; a .npz only by its name."""
+    """The reader and path of CIFAR-10 at a place, the original before any copy. A .npz must be named itself."""
     if is_npz(place) and place.is_file():
         return partial(read_npz, size=32), place
     if (place / cifar_archive.FOLDER).is_dir():
@@ -206,7 +206,7 @@ def _read_copy(source: Path) -> Arrays:
 
 
 def _checked(read: Callable[[Path], Arrays], source: Path) -> ImageSet:
-    """Read a source and refuse whatever is not all of CIFAR-10, but for data of one's own."""
+    """Read a source; refuse anything but the whole of CIFAR-10 or the user's own .npz."""
     arrays = read(source)
     if arrays.encoding == OWN:
         return _own(arrays, source)
@@ -219,9 +219,9 @@ def _checked(read: Callable[[Path], Arrays], source: Path) -> ImageSet:
         ("train", arrays.train_labels, TRAIN_PER_CLASS),
         ("test", arrays.test_labels, TEST_PER_CLASS),
     ):
-        for label, found in zip(arrays.classes, np.bincount(labels, minlength=10), strict=True):
-            if found != count:
-                raise DataError(f"{source}: {split}/{label} has {found} images, not {count}; give a complete copy")
+        for label, number in zip(arrays.classes, np.bincount(labels, minlength=10), strict=True):
+            if number != count:
+                raise DataError(f"{source}: {split}/{label} has {number} images, not {count}; give a complete copy")
     return _image_set(*NAMES[arrays.encoding], arrays, shown(source))
 
 
@@ -239,7 +239,7 @@ def _digits(side: int = 32) -> ImageSet:
 
 
 def from_folder(source: Path, side: int) -> ImageSet:
-    """Anybody's images, each cut to side x side: a .npz, a folder or archive of train/<class>/* and test/<class>/*."""
+    """The user's own images, cut to side x side: a .npz, a folder or archive of train/<class>/* and test/<class>/*."""
     if is_npz(source):
         arrays = read_npz(source, side, fit=True)
         return _own(arrays, source) if arrays.encoding == OWN else _image_set(*NAMES["original"], arrays, shown(source))
@@ -247,7 +247,7 @@ def from_folder(source: Path, side: int) -> ImageSet:
 
 
 def _own(arrays: Arrays, source: Path) -> ImageSet:
-    """Named by its content, so that no record of other images is taken for one of these."""
+    """An image set of the user's own, named by its content, so that records of different images are never mixed up."""
     label = f"{OWN} ({source.name}), {arrays.train_images.shape[3]}x{arrays.train_images.shape[2]}"
     return _image_set(f"{OWN}-{arrays.sha256[:8]}", label, arrays, shown(source))
 

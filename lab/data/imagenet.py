@@ -1,4 +1,4 @@
-"""ImageNet as the user has it, train/<wnid>/*.JPEG and val/<wnid>/*.JPEG: too large for memory, decoded as it is used.
+"""The user's ImageNet, train/<wnid>/*.JPEG and val/<wnid>/*.JPEG: too large for memory, so decoded during training.
 
 Several worker processes decode ahead of the training. Each image is scaled to 256x256 pixels, both sides, as Caffe's
 ImageNet script does, by Pillow's bilinear filter.
@@ -38,7 +38,7 @@ REMEDY = "Put it there as a folder named imagenet, with train/<class>/* and val/
 
 @dataclass(frozen=True, eq=False)
 class StreamedImages:
-    """A data set on the disk, with what a training needs of an ImageSet. workers: processes that decode; 0 for none."""
+    """A data set on disk, with the interface of an ImageSet. workers: processes that decode; 0 decodes in this one."""
 
     folder: Path
     classes: tuple[str, ...]
@@ -103,7 +103,7 @@ class StreamedImages:
         return torch.from_numpy(np.load(io.BytesIO(content))).to(self.device)
 
     def loader_rate(self, batch: int) -> float:
-        """Images a second that all workers decode while nothing else is done: no training is faster."""
+        """Images a second that all workers decode on an idle machine: the limit of any training."""
         workers = max(1, self.workers)
         rounds = -(-TIMED // workers)  # whole ones: the workers finish theirs at about the same time
         batches = self.batches(BatchOrder(len(self.train_files), batch, 0, "once"), 0, workers * (1 + rounds))
@@ -125,7 +125,7 @@ class StreamedImages:
     def _load(
         self, files: np.ndarray, labels: Tensor, batches: Iterable[Tensor], count: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of each of count batches of indices, on the device, decoded ahead."""
+        """Yield images and labels of `count` batches of indices, on the device, decoded ahead."""
         loader: DataLoader[Any] = DataLoader(
             _Decoded(self.folder, files, labels.cpu(), self.side),
             batch_size=None,  # an index of the data set is a whole batch
@@ -145,7 +145,7 @@ class StreamedImages:
 
 @dataclass(frozen=True, eq=False)
 class _Decoded(Dataset[tuple[Tensor, Tensor] | DataError]):
-    """Batches by the indices of their images. An error is returned: raised in a worker it would bring its traceback."""
+    """Batches by the indices of their images. Returns an error instead of raising it with a worker's traceback."""
 
     folder: Path
     files: np.ndarray
@@ -169,7 +169,7 @@ def decode(path: Path, side: int) -> np.ndarray:
 
 
 def find() -> Path | None:
-    """The folder that CLRLIB_DATA names, or one of FOLDERS in it, else one of them in data/."""
+    """The folder that CLRLIB_DATA names, or one of FOLDERS in it, else one of FOLDERS in data/."""
     named = os.environ.get("CLRLIB_DATA", "")
     places = ([expanded(named)] if named else []) + [paths.DATA]
     return next(filter(is_imagenet, (place / name for place in places for name in ("", *FOLDERS))), None)
@@ -183,11 +183,11 @@ def is_imagenet(folder: Path) -> bool:
 
 
 def read() -> StreamedImages:
-    """The data set where it was found. Raises DataError where it is not to be had or not all there."""
+    """Read the data set. Raises DataError where it is missing or incomplete."""
     source = find()
     if source is None:
         raise DataError(f"ImageNet is not at {paths.shown(paths.DATA)}/. {REMEDY}")
-    listing = {name: found.st_size for name, found in listed(source, SPLITS).items()}
+    listing = {name: status.st_size for name, status in listed(source, SPLITS).items()}
     sizes = [{n: size for n, size in listing.items() if n.startswith(f"{split}/")} for split in SPLITS]
     classes = _classes(source, *sizes)
     labels = (torch.from_numpy(np.searchsorted(classes, [*map(_class, names)])) for names in sizes)

@@ -1,4 +1,4 @@
-"""Imagenette: ten easily told classes of ImageNet, from a 128 px copy or from fast.ai's own folders."""
+"""Imagenette: ten classes of ImageNet that are easy to tell apart, from a 128 px copy or fast.ai's folders."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ REMEDY = "Put fast.ai's imagenette2-160 folder, or a copy of 128 px named imagen
 
 
 def find() -> tuple[str, Path] | None:
-    """The data set's name and where it lies: in the folder that CLRLIB_DATA names, else in data/."""
+    """The data set's name and path: in the folder that CLRLIB_DATA names, else in data/."""
     named = os.environ.get("CLRLIB_DATA", "")
     for place in ([expanded(named)] if named else []) + [paths.DATA]:
         for name, pattern in (("imagenette-128", "imagenette-128*"), ("imagenette-scaled", "imagenette2*")):
@@ -37,7 +37,7 @@ def find() -> tuple[str, Path] | None:
 
 
 def download() -> None:
-    """fast.ai's imagenette2-160 into data/ (99 MB, once), by torchvision; where that fails a line, nothing else."""
+    """fast.ai's imagenette2-160 into data/ (99 MB, once), by torchvision. A failure prints a line without an error."""
     from torchvision.datasets import Imagenette  # here: it takes as long to import as torch
 
     part, whole = paths.DATA / PART, paths.DATA / WHOLE
@@ -62,7 +62,7 @@ def download() -> None:
 
 @contextmanager
 def socket_timeout(seconds: float) -> Iterator[None]:
-    """The seconds without a byte after which torchvision's download is given up; it has no setting for them."""
+    """Limit the seconds without a byte in torchvision's download, which has no setting for that."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -72,11 +72,11 @@ def socket_timeout(seconds: float) -> Iterator[None]:
 
 
 def read() -> tuple[str, str, Arrays, Path]:
-    """Name, label, images and source. Raises DataError where it is not to be had or not all there."""
-    found = find()
-    if found is None:
+    """Name, label, images and source. Raises DataError where it is missing or incomplete."""
+    place = find()
+    if place is None:
         raise DataError(f"Imagenette is not at {paths.shown(paths.DATA)}/. {REMEDY}")
-    name, source = found
+    name, source = place
     arrays = read_image_folder(source, SIDE, fit=name == "imagenette-scaled")
     if arrays.classes != CLASSES:
         wrong = sorted(set(arrays.classes) ^ set(CLASSES))

@@ -1,4 +1,4 @@
-"""Images of one's own in a .npz: checked by what its headers say before anything large is read."""
+"""The user's own images in a .npz, whose headers are checked before the arrays are read."""
 
 import math
 import zipfile
@@ -30,7 +30,7 @@ def read_npz(source: Path, size: int, fit: bool = False) -> Arrays:
 
     The labels are (N,) or (N, 1) and number the classes from 0 on. size, fit: as for read_image_folder. The arrays of
     CIFAR-10 itself, in its own order, are CIFAR-10 ("original"), all others "own". Nothing is unpickled.
-    Raises DataError for a file that is missing, cut off, too large or anything else.
+    Raises DataError for a file that is missing, cut off, too large or of another form.
     """
     try:
         with source.open("rb") as file, zipfile.ZipFile(file) as archive:
@@ -58,7 +58,7 @@ def read_npz(source: Path, size: int, fit: bool = False) -> Arrays:
 
 
 def _header(source: Path, archive: zipfile.ZipFile, name: str) -> Header:
-    """Shape and type of an array. Of it no more is read than 64 KB, which a header of version 1.0 cannot exceed."""
+    """Shape and type of an array. Reads at most 64 KB, the limit of a header of version 1.0."""
     try:
         member = archive.getinfo(f"{name}.npy")
     except KeyError:
@@ -74,8 +74,8 @@ def _header(source: Path, archive: zipfile.ZipFile, name: str) -> Header:
             raise DataError(f"{what}; {pixels if wanted == 'uint8' else 'save each label as the number of its class'}")
         if min(shape, default=0) < 1:
             raise DataError(f"{source}: {name} has shape {shape}, so it is empty; give at least one image")
-        if (found := member.file_size - file.tell()) != math.prod(shape) * dtype.itemsize:
-            raise DataError(f"{source}: {name} has shape {shape}, but {found} bytes; it is damaged, save it again")
+        if (size := member.file_size - file.tell()) != math.prod(shape) * dtype.itemsize:
+            raise DataError(f"{source}: {name} has shape {shape}, but {size} bytes; it is damaged, save it again")
     return shape, dtype
 
 
@@ -86,7 +86,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _axes(source: Path, headers: dict[str, Header], x: str, y: str) -> tuple[int, ...]:
-    """The order that makes images (N, 3, H, W)."""
+    """The order of the axes that makes the images (N, 3, H, W)."""
     (images, _), (labels, _) = headers[x], headers[y]
     if labels not in ((images[0],), (images[0], 1)):
         counts = f"{x} has shape {images}, {y} has shape {labels}"
@@ -104,17 +104,17 @@ def _axes(source: Path, headers: dict[str, Header], x: str, y: str) -> tuple[int
 
 def _labels(source: Path, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels as int64, checked: 0, 1, ... in train, at least two, and no other in test."""
-    found = np.unique(train)
-    mend = "number the classes from 0 on"
-    if found[0] < 0:
-        raise DataError(f"{source}: y_train has the label {found[0]}; {mend}")
-    if gaps := [label for k, label in enumerate(found.tolist()) if label != k]:
-        missing = f"no image of class {found.tolist().index(gaps[0])}"
-        raise DataError(f"{source}: y_train has a class {gaps[0]}, but {missing}; {mend} without a gap")
-    if len(found) < 2:
-        raise DataError(f"{source}: y_train holds one class, {found[0]}; give images of two or more")
-    if unknown := sorted(set(np.unique(test).tolist()) - set(found.tolist())):
-        raise DataError(f"{source}: y_test has a class {unknown[0]}, which y_train has not; {mend} in both alike")
+    classes = np.unique(train)
+    fix = "number the classes from 0 on"
+    if classes[0] < 0:
+        raise DataError(f"{source}: y_train has the label {classes[0]}; {fix}")
+    if gaps := [label for k, label in enumerate(classes.tolist()) if label != k]:
+        missing = f"no image of class {classes.tolist().index(gaps[0])}"
+        raise DataError(f"{source}: y_train has a class {gaps[0]}, but {missing}; {fix} without a gap")
+    if len(classes) < 2:
+        raise DataError(f"{source}: y_train holds one class, {classes[0]}; give images of two or more")
+    if unknown := sorted(set(np.unique(test).tolist()) - set(classes.tolist())):
+        raise DataError(f"{source}: y_test has a class {unknown[0]}, which y_train has not; {fix} in both alike")
     return train.astype(np.int64), test.astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""A random generator for each purpose; the order of the images as a function of the iteration."""
+"""A random generator for each purpose, and the order of the images as a function of the iteration."""
 
 import hashlib
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class BatchOrder:
 
 
 def check_order(order: str, labels: Tensor) -> None:
-    """Refuse the file's order of images that stand class by class: each batch would show a single class.
+    """Refuse the file's order for images sorted by class: each batch would have a single class.
 
     labels: (N,), in the file's order.
     """

@@ -27,9 +27,9 @@ def suffixes() -> frozenset[str]:
 
 
 def rgb(name: str, file: Path | BinaryIO, remedy: str, enough: int = 0) -> tuple[Image.Image, str]:
-    """An image as Pillow's RGB, and its kind ("JPEG"), which its content tells and not its name.
+    """An image as Pillow's RGB, and its kind ("JPEG") by its content, not by its name.
 
-    It stands upright (EXIF), transparent parts show BACKGROUND, and of several frames it is the first.
+    Rotated upright (EXIF), transparent parts filled with BACKGROUND, the first of several frames.
     name, remedy: for the error. enough: pixels of the shorter side; a JPEG that has over twice as many is decoded at a
     half, a quarter or an eighth of its size.
     Raises DataError for an image that is broken, has more than LARGEST_PIXELS to decode or over 8 bits a colour.
@@ -63,7 +63,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _of_any_size() -> Iterator[None]:
-    """Open a header whatever size it states: LARGEST_PIXELS bounds what is decoded, which Pillow's limit does not."""
+    """Open a header of any stated size. LARGEST_PIXELS limits the decoded size, which Pillow's limit does not."""
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The catalogue: every row that we measure, as data. Sections, tables and figures are those of arXiv 1506.01186v6."""
+"""The catalogue: every measured row, as data. Sections, tables and figures are those of arXiv 1506.01186v6."""
 
 from collections.abc import Mapping, Sequence
 
@@ -165,25 +165,25 @@ def named(names: Sequence[str]) -> tuple[Experiment, ...]:
 def runs(
     profile: str, data: Mapping[str, str], precision: str, seeds: int = 1, catalogue: Sequence[Experiment] = CATALOGUE
 ) -> list[Run]:
-    """Every run of a profile: the headline seed by seed, what the other rows ask for, then seed 1 of all, seed 2 ...
+    """Every run of a profile, in order: the headline seed by seed, the other rows' least seeds, then more seeds of all.
 
-    data: the name of the image set for each kind that is at hand; rows that need another kind are left out.
+    data: the name of the image set for each available kind; rows that need another kind are left out.
     """
     catalogue = [e for e in catalogue if profile in e.shorter and e.data in data and not e.waits_for]
     least = {e.name: least_seeds(e, profile) for e in catalogue}
     seed_by_seed = ((FIXED, CLR_TABLE_2), TUNE_FIXED, CONTROLS)
-    own = [[e for e in catalogue if e in rows] for rows in seed_by_seed]
-    first = [(e, k) for rows in own for k in range(PAIRED_SEEDS) for e in rows if k < least[e.name]]
+    asked_for = [[e for e in catalogue if e in rows] for rows in seed_by_seed]
+    first = [(e, k) for rows in asked_for for k in range(PAIRED_SEEDS) for e in rows if k < least[e.name]]
     rest = [(e, k) for e in catalogue if e not in HEADLINE_FIRST for k in range(least[e.name])]
     more = [(e, k) for k in range(seeds) for e in catalogue if k >= least[e.name]]
     return [e.run(profile, e.first_seed + k, data[e.data], precision) for e, k in first + rest + more]
 
 
 def least_seeds(row: Experiment, profile: str) -> int:
-    """The least number of seeds of a row, whatever SEEDS= says.
+    """The least number of seeds of a row, also where SEEDS= is smaller.
 
-    At the paper's size 6 for the headline and the range test, 3 for the other rows of the Caffe net; one, as the row
-    says, where it only chooses on the validation split, and for table 3 with constant bounds.
+    At the paper's size it is 6 for the headline and the range test, 3 for the other rows of the Caffe net. Other
+    nets, rows that only choose on the validation split, and table 3 with constant bounds keep their own number.
     """
     if profile != "paper" or row in OTHER_NETS or row in TABLE_3_CONSTANT:
         return row.seeds

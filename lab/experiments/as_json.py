@@ -1,4 +1,4 @@
-"""Runs, policies and records to and from JSON, by cattrs: each value of exactly the type that its class declares."""
+"""Convert runs, policies and records to and from JSON by cattrs, each value of exactly its declared type."""
 
 from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict, TypeVar
@@ -17,7 +17,7 @@ CONVERTER = Converter(forbid_extra_keys=True, unstruct_collection_overrides={tup
 def write(value: Any) -> Any:
     """Plain dicts, lists and numbers; a policy as {"name": class, then its numbers}, stages as [iterations, policy].
 
-    Raises TypeError for a Function, whose code no record could hold.
+    Raises TypeError for a Function, whose code cannot be written to a record.
 
     >>> write(clrlib.Fixed(0.1))
     {'name': 'Fixed', 'lr': 0.1}
@@ -26,7 +26,7 @@ def write(value: Any) -> Any:
 
 
 def read(content: Any, kind: type[T]) -> T:
-    """The inverse of write, for a known class. Raises ValueError: what is wrong, and where ($ is the whole).
+    """The inverse of write, for a known class. Raises ValueError with the fault and its place ($ is the root).
 
     >>> read({"name": "Fixed", "lr": 0.1}, clrlib.Policy)
     Fixed(lr=0.1)
@@ -45,7 +45,7 @@ def _sentence(error: BaseException, kind: type | None) -> str:
 
 
 def _same(value: Any, kind: type) -> Any:
-    """Refuse another type, which cattrs would convert; a whole number may stand for a float, and is kept as it is."""
+    """Refuse a value of another type, which cattrs would convert. An int may stand for a float and stays an int."""
     if type(value) is not kind and not (kind is float and type(value) is int):
         raise TypeError(f"{value!r} is not of type {kind.__name__}")
     return value
@@ -65,7 +65,7 @@ def _refuse(policy: Function) -> None:
 
 
 def _writer(kind: type[Policy]) -> Callable[[Policy], dict[str, Any]]:
-    """The function that writes policies of a class; Stages that restart, the usual ones, do not say so."""
+    """The function that writes policies of a class. Stages leave out restart where it is true, the default."""
     if kind is Policy:  # declared so: written as what it is
         return write
     numbers = make_dict_unstructure_fn(kind, CONVERTER, restart=override(omit_if_default=True))

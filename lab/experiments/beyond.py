@@ -1,10 +1,10 @@
 """Later schedules, on the paper's net.
 
-Six schedules at an equal budget: 2,000 iterations, and three tuning runs each, whose rates are compared on a validation
-split. Smith's 1cycle, by a second-hand reading of his report; how its last three epochs fall is ours. Warm restarts and
-triangular cycles whose ends are kept, for an ensemble and for an average of the weights. And the fewest iterations in
-which schedules alone, of the rate and of the momentum, do what the fixed schedule does in 70,000: the shortest that is
-no worse on the validation split, to be confirmed on the test images with seeds 5 to 9.
+Six schedules have an equal budget: 2,000 iterations, and three tuning runs each, whose rates are compared on a
+validation split. Smith's 1cycle follows a second-hand reading of his report; the fall of its last three epochs is our
+choice. Warm restarts and triangular cycles keep a snapshot at each cycle's end, for an ensemble and a weight average.
+The last rows search for the fewest iterations that match the fixed schedule's 70,000 by schedules of rate and momentum
+alone: the shortest that is no worse on the validation split is confirmed on the test images with seeds 5 to 9.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def tuning(schedule: str, lr: float) -> Experiment:
 
 
 def _up_to(schedule: str, lr: float) -> str:
-    """The largest rate that is trained at, in words: schedule-free's is ten times the others'."""
+    """The largest rate of the tuning, in words: schedule-free's is ten times the others'."""
     return f"up to {SCHEDULES[schedule](lr)(np.arange(BUDGET)).max():g}"
 
 
@@ -66,7 +66,7 @@ def choice(schedule: str) -> str:
 
 
 def equal(schedule: str, lr: float | None) -> Experiment:
-    """A schedule at its best rate, on all training images and the test images, with seeds that chose nothing."""
+    """A schedule at its best rate, on all training images and the test images, with seeds unused in the tuning."""
     title = f"{TITLES[schedule]}, {_up_to(schedule, lr)}" if lr else f"{TITLES[schedule]}, its best rate"
     row = _row(f"equal-{schedule}", title, schedule, lr or RATES[0])
     return replace(row, seeds=3, first_seed=1, waits_for="" if lr else choice(schedule))
@@ -126,7 +126,7 @@ def search(iterations: int) -> Experiment:
 
 
 def on_validation(row: Experiment) -> Experiment:
-    """The same row, measured on the held-out tenth of the training images."""
+    """A row measured on the held-out tenth of the training images."""
     return replace(row, settings={**row.settings, "test_on": "validation"})
 
 

@@ -1,4 +1,4 @@
-"""Choices made from records: results/choices.json, written by `make choose` and by nobody's hand.
+"""Choices made from records: results/choices.json, written by `make choose` alone.
 
 The file is one JSON object, name -> {"value": what was chosen, "from": [names of the records it was chosen from]}.
 """
@@ -12,7 +12,7 @@ FILE = CHOICES
 
 
 def read() -> dict[str, Any]:
-    """All choices by name, none where there is no file yet. Raises ValueError for a file that is not as above."""
+    """All choices by name, {} without the file. Raises ValueError for a file of another form."""
     try:
         text = FILE.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -24,12 +24,12 @@ def read() -> dict[str, Any]:
         raise ValueError(f"{FILE} is not a file of choices ({error}); delete it and call `make choose`") from error
     if not whole:
         raise ValueError(f"{FILE} has a choice without value and records; delete it and call `make choose`")
-    found: dict[str, Any] = choices
-    return found
+    by_name: dict[str, Any] = choices
+    return by_name
 
 
 def rate(name: str) -> float | None:
-    """The learning rate that was chosen under a name, None where it was not chosen yet."""
+    """The learning rate chosen under a name, or None if it is not chosen yet."""
     if name not in (choices := read()):
         return None
     value = choices[name]["value"]
@@ -39,7 +39,7 @@ def rate(name: str) -> float | None:
 
 
 def bounds(name: str) -> tuple[float, float] | None:
-    """The bounds, base_lr and max_lr, that were chosen under a name, None where they were not chosen yet."""
+    """The bounds (base_lr, max_lr) chosen under a name, or None if they are not chosen yet."""
     if name not in (choices := read()):
         return None
     value = choices[name]["value"]

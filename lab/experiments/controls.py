@@ -1,4 +1,4 @@
-"""The controls that table 2 lacks: what do the drops bring, a higher rate, tuning, and what the cycles themselves?
+"""The controls that table 2 lacks: they separate the drops, a higher rate and tuning from the cycles themselves.
 
 Table 2 (25,000 iterations) and the fixed schedule (70,000) differ in three things at once: when the rate drops, how
 high it is before, and whether it cycles. Each control here changes fewer. All are the Caffe net as in table 1, trained
@@ -40,7 +40,7 @@ def tuning(lr: float) -> Experiment:
 
 
 def tuned(lr: float | None) -> tuple[Experiment, ...]:
-    """The chosen rate with table 2's drops, and with the fixed schedule's; nothing while no rate is chosen."""
+    """The chosen rate with table 2's drops and with the fixed schedule's; no rows until a rate is chosen."""
     if lr is None:
         return ()
     return (

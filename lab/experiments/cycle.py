@@ -1,8 +1,8 @@
 """Sections 3.2 and 3.3, choosing the cycle: each row differs from a triangular one (0.001-0.006, 2,000) in one thing.
 
-Rows on step_size and window are compared with CLR_TRIANGULAR. Rows on the bounds would end at other rates, and the rate
-at which a training ends decides much of its accuracy: they all, and AS_FOUND that they are compared with, go on for
-1,000 iterations at 0.0001.
+Rows on step_size and window are compared with CLR_TRIANGULAR. The rate at which a
+training ends decides much of its accuracy, and other bounds end at other rates. So the rows on the bounds, and AS_FOUND
+that they are compared with, all end with 1,000 iterations at 0.0001.
 """
 
 from clrlib import Fixed, Hann, Policy, Stages, Triangular, Welch

@@ -24,13 +24,13 @@ FOLDER_COPIES = ("cifar10-jpeg", "cifar10-png")  # of CIFAR-10, as a folder for 
 class Experiment:
     """One row: a policy at the paper's size, what the paper reports, and how a smaller profile shortens it.
 
-    paper: test accuracy in percent, or None for a variant that the paper has no number for. source: where it says so.
-    seeds: the least number of seeds, from first_seed on. shorter: by what each profile divides the iterations; a
-    profile that is not there leaves the row out. settings: what its Run has other than the defaults (net ...).
-    instead: what a smaller profile has in their place. data: the kind of images, "cifar10", "imagenette" ...
-    waits_for: the name of a choice that the row needs and that was not made yet (lab.experiments.choices); its policy
-    then shows no more than the kind, and it has no run.
-    evaluate_seed_0: in place of evaluate_every for seed 0 of the paper's size, to see what happens within an epoch.
+    paper: test accuracy in percent, or None for a variant without a number in the paper. source: its place there.
+    seeds: the least number of seeds, from first_seed on. shorter: the divisor of the iterations in each profile; other
+    profiles leave the row out. settings: the Run's settings that are not defaults (net ...). instead: the settings that
+    replace them in a smaller profile. data: the kind of images, "cifar10", "imagenette" ...
+    waits_for: the name of a choice that the row needs and that is not made yet (lab.experiments.choices). Until then
+    its policy shows only the kind of schedule, and it has no runs.
+    evaluate_seed_0: replaces evaluate_every for seed 0 at the paper's size, to show the curve within an epoch.
     """
 
     name: str
@@ -52,8 +52,8 @@ class Experiment:
     def run(self, profile: str, seed: int, data: str, precision: str) -> Run:
         """This row as a run of the given profile.
 
-        A copy of CIFAR-10 as an image folder has no order of its own but class by class, and images of one's own may
-        have none: there "file" becomes "once". Raises ValueError for a row that waits for a choice.
+        An image folder of CIFAR-10 is stored class by class, and the user's own images may be too: for these the order
+        "file" becomes "once". Raises ValueError for a row that waits for a choice.
         """
         if self.waits_for:
             raise ValueError(f"row {self.name!r} waits for the choice {self.waits_for!r}; call `make choose`")
@@ -97,7 +97,7 @@ NOT_IN_SMOKE: dict[str, Any] = {**VERY_LONG, "shorter": {"paper": 1, "quick": 50
 
 
 def shortened(policy: Policy, by: int) -> Policy:
-    """The same shape in 1/by of the iterations; the rates stay.
+    """The same policy in 1/by of the iterations, with the same rates.
 
     >>> from clrlib import Triangular
     >>> shortened(Triangular(0.001, 0.006, step_size=2000), by=10)

@@ -1,9 +1,9 @@
 """Section 4.2: AlexNet and GoogLeNet on ImageNet, and the same schedules in as many epochs of Imagenette.
 
-The paper gives rates, step sizes, gammas and lengths. It leaves open and we decided: the range falls tenfold where the
-fixed rate does, and the cycle goes on; AlexNet's rate falls every 100,000 iterations (Caffe's solver), GoogLeNet's in
-thirds of its training; GoogLeNet's weight decay is that of Caffe's solver. The images are shuffled once a seed, as
-Caffe's script does when it makes its database.
+The paper gives rates, step sizes, gammas and lengths. Our choices where it leaves a gap: the range falls tenfold
+where the fixed rate does, and the cycle goes on; AlexNet's rate falls every 100,000 iterations (Caffe's solver),
+GoogLeNet's in thirds of its training; GoogLeNet's weight decay is that of Caffe's solver. The images are shuffled once
+a seed, as Caffe's script does when it makes its database.
 
 Imagenette has 9,469 images. Its rows are the paper's schedules divided by 34: batches of 64 (AlexNet) and 32
 (GoogLeNet) then make as many epochs as 256 and 128 do on ImageNet. They train on random parts of 112 pixels.
@@ -26,9 +26,9 @@ class Net:
     """One of the two nets: lengths in the paper's iterations, top-1 accuracies (%) of table 1.
 
     stage: iterations after which rate and range fall tenfold. bounds: the paper's for triangular2; exp_bounds: for
-    exp_range, which ends after exp_range_iterations; exp may go on, exp_then is its accuracy there. quick: what that
-    profile divides the iterations on Imagenette by. found: the bounds of its own LR range test on
-    Imagenette, once they were chosen.
+    exp_range, which ends after exp_range_iterations. exp_then: the accuracy of exp where exp_range ends. quick: the
+    divisor of the iterations on Imagenette in that profile. found: the bounds of the net's LR range test on Imagenette,
+    or None until they are chosen.
     """
 
     name: str
@@ -108,7 +108,7 @@ class Net:
     def range_test_row(self) -> Experiment:
         """The LR range test on Imagenette, from the paper's first rate to its last.
 
-        It is as long as one training of the tuning, and measured on held-out training images as those are.
+        It is as long as a training of the tuning and, like it, measured on held-out training images.
         """
         first, last = self.range_test
         iterations = self.iterations // FEWER // QUARTER

@@ -2,9 +2,9 @@
 
 The paper gives the rates, the cycle (a tenth of the training) and the originals' epochs and drops; its other settings
 are the originals', but for what REPRODUCTION.md names: Nesterov 0.9, weight decay 1e-4 on every parameter, mirrored and
-shifted images. It leaves open and we decided: 56 layers for ResNet, 110 for stochastic depth, 40 for DenseNet; the rate
-moves with each iteration and not with each epoch; the cycle goes on where the bounds drop; epochs are shuffled anew.
-Short runs have 20 and 22 layers.
+shifted images. Our choices where it leaves a gap: 56 layers for ResNet, 110 for stochastic depth, 40 for DenseNet; the
+rate moves with each iteration and not with each epoch; the cycle goes on where the bounds drop; each epoch is
+reshuffled. Short runs have 20 and 22 layers.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ TRAINING: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Family:
-    """One of the three nets: its original's training, in iterations, and what table 4 has for it.
+    """One of the three nets: the length of the original's training, in iterations, and its rows in table 4.
 
     step_size: a twentieth of the training, so that a cycle is a tenth. drops: where the rate or the range falls
-    tenfold. nets: the net of each profile. quick, smoke: what they divide the iterations by. fixed, clr: test accuracy
-    (%) on CIFAR-10 and on CIFAR-100, fixed ones by their rate. found: the bounds of its own LR range test.
+    tenfold. nets: the net of each profile. quick, smoke: their divisors of the iterations. fixed, clr: test accuracy
+    (%) on CIFAR-10 and on CIFAR-100, fixed by rate. found: the bounds of the net's LR range test.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Family:
     found: tuple[float, float] | None = None
 
     def rows(self, data: str = "cifar10") -> tuple[Experiment, ...]:
-        """A row of the table after the other: CLR, then the fixed rates."""
+        """The rows of the table: CLR, then the fixed rates."""
         column = ("cifar10", "cifar100").index(data)
         clr = self._row("clr", f"CLR 0.1-{self.max_lr:g}", self.cyclical((0.1, self.max_lr)), self.clr[column], data)
         fixed = (

@@ -13,7 +13,7 @@ from lab.experiments import as_json
 
 @dataclass(frozen=True)
 class Run:
-    """All that decides a training's result, but for the machine. Another value anywhere is another run.
+    """All settings that decide a training's result, apart from the machine. Another value makes another run.
 
     experiment: the row of the catalogue it belongs to. profile: "paper", "quick" or "smoke". data: the image set's
     name. iterations, evaluate_every: optimizer steps. momentum: a number, or a policy of its own. order: of the images
@@ -21,9 +21,9 @@ class Run:
     alone), "once" (one shuffled order a seed) or "epoch" (a new one each epoch). precision: "float32" or "bfloat16"
     (forward and backward pass of the training; weights and evaluation stay float32). test_on: "test", or "validation":
     a tenth of the training images, held out. snapshots: iterations after which the net is kept for the ensemble and
-    the average of lab.training.snapshots. hold_out: train without that tenth, though tested on the test images. Of the
-    images, in training: flip: every second one is mirrored; shift: by up to so many pixels each way; crop: a part of so
-    many pixels a side (0: all).
+    the average of lab.training.snapshots. hold_out: train without that tenth, though tested on the test images.
+    Augmentation in training: flip: mirror with probability 1/2; shift: by up to so many pixels each way; crop: to a
+    random square of so many pixels a side (0: no crop).
     """
 
     experiment: str
@@ -71,5 +71,5 @@ class Run:
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> "Run":
-        """The run; a setting that is not there gets its default. Raises ValueError for one that is unknown or wrong."""
+        """Read a run; a missing setting gets its default. Raises ValueError for an unknown setting or a bad value."""
         return as_json.read(settings, cls)

@@ -33,7 +33,7 @@ SIGMOID_FIXED = Experiment(
 
 
 def between(bounds: tuple[float, float] | None) -> tuple[Experiment, Experiment]:
-    """A fixed rate at the lower bound, and CLR between the bounds; both wait where there are none yet."""
+    """A fixed rate at the lower bound, and CLR between the bounds; both wait until the bounds are chosen."""
     (low, high), waits_for = bounds or (0.0, 0.0), "" if bounds else CHOICE
     at, from_to = (f"{low:g}", f"{low:g}-{high:g}") if bounds else ("base_lr", "base_lr-max_lr")
     clr = Triangular(low, high, 2000)

@@ -57,7 +57,7 @@ def _fixed(solver: Solver, drops: bool) -> Policy:
 
 
 def _triangular(solver: Solver, iterations: int, drops: bool) -> Policy:
-    """The lengths of table 2's stages for 25,000 iterations, those of the fixed schedule for 70,000."""
+    """Triangular stages as long as table 2's for 25,000 iterations, and as the fixed schedule's for 70,000."""
     base_lr, max_lr = solver.base_lr, solver.max_lr
     if not drops:
         return Triangular(base_lr, max_lr, 2000)

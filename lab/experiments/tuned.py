@@ -1,4 +1,4 @@
-"""Does CLR between the range test's bounds beat a fixed rate tuned as carefully? Three tuning trainings a side.
+"""CLR between the range test's bounds against a fixed rate, each tuned with three trainings.
 
 Fixed: the original's rate, a third of it and three times it. CLR: the LR range test itself, its bounds, and half of
 them. Each is a quarter of the net's short training (profile quick), on nine tenths of the training images, measured on
@@ -19,9 +19,10 @@ Bounds = tuple[float, float]
 
 @dataclass(frozen=True)
 class Contest:
-    """One net's two sides. rows: of its own table, all alike but for their policies. found: its range test's bounds.
+    """A net with a fixed rate and with CLR, both tuned.
 
-    chosen_rate, chosen_bounds: the best of each side by seed 0 on the validation images, None until that was run.
+    rows: of the net's table; they differ only in their policies. found: the bounds of its range test. chosen_rate,
+    chosen_bounds: the best of each side by seed 0 on the validation images, None until they are chosen.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Contest:
         return tuple(self._short(name, policy) for name, policy in policies.items())
 
     def best(self) -> tuple[Experiment, ...]:
-        """The whole trainings of the chosen rate and the chosen bounds, as far as both were chosen."""
+        """The whole trainings of the chosen rate and the chosen bounds; no rows until both are chosen."""
         if self.chosen_rate is None or self.chosen_bounds is None:
             return ()
         rate, (low, high) = self.chosen_rate, self.chosen_bounds
@@ -62,7 +63,7 @@ class Contest:
         )
 
     def _whole(self, name: str, title: str, policy: Policy) -> Experiment:
-        """The row of the table with this policy, where it has one already."""
+        """The row of the table with this policy if there is one, else a new row."""
         known = (row for row in self.rows if row.policy == policy)
         return next(known, None) or self._row(name, title, policy)
 
@@ -99,7 +100,7 @@ def _imagenette(net: Net) -> Contest:
         f"{net.title} on Imagenette",
         tuple(row for row in net.on_imagenette()[1:] if row.iterations == net.iterations // FEWER),
         lambda lr: shortened(net.fixed(lr), FEWER),
-        lambda found: shortened(net.triangular2(found), FEWER),
+        lambda bounds: shortened(net.triangular2(bounds), FEWER),
         0.01,
         net.found,
         *_chosen(net.name),

@@ -1,4 +1,4 @@
-"""The nets, by the name that a Run has for them, and what a Run makes of them."""
+"""Build the net that a Run names."""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,16 +39,15 @@ OF_ANY_SIZE: dict[str, tuple[Callable[..., Any], Normalisation]] = {
 
 
 def compiles(net: str, device: torch.device) -> bool:
-    """True where this device should compile the net: a GPU the large ones.
+    """True if torch should compile the net: the large nets on a GPU.
 
-    Not Caffe's small ones, which train in less time than that takes, and not those of stochastic depth, which are
-    another graph at each draw.
+    Caffe's small nets train in less time than compiling takes, and stochastic depth has a new graph at each draw.
     """
     return device.type == "cuda" and net not in CAFFE_CIFAR10 and not net.endswith("_sd")
 
 
 def compiled(net: Any, precision: str, device: torch.device) -> CompiledNet | None:
-    """The net as one compiled kernel: Caffe's cifar10_full on one CPU in float32, where kernels can be had."""
+    """The net as one compiled kernel, for Caffe's cifar10_full on one CPU in float32 with kernels; else None."""
     fits = isinstance(net, CaffeCifar10Full) and len(net.ip1.bias) <= MOST_CLASSES
     if not fits or precision != "float32" or device.type != "cpu":
         return None
@@ -60,7 +59,7 @@ def compiled(net: Any, precision: str, device: torch.device) -> CompiledNet | No
 def build(run: Run, images: Images) -> Any:
     """The run's net for these images, its weights drawn from the seed.
 
-    Raises ValueError for a net that is not known, or images augmented for one that takes them as they are.
+    Raises ValueError for an unknown net, or for augmentation with a net that takes raw images.
     """
     first, classes = generator(run.seed, "init"), len(images.classes)
     if run.net in CAFFE_CIFAR10:

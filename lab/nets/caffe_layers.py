@@ -1,7 +1,7 @@
 """Caffe's pooling and local response normalisation, forward and backward.
 
-Each layer is written twice: in a line or two of torch, which says what it computes and runs everywhere, and as a call
-of the compiled kernels (lab.nets.kernels), which is what a CPU trains with where they fit.
+Each layer is written twice: in a line or two of torch, which defines it and runs everywhere, and as a call of the
+compiled kernels (lab.nets.kernels), which a CPU uses where they accept the input.
 """
 
 from collections.abc import Callable

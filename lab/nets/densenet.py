@@ -12,8 +12,8 @@ from lab.nets.resnet import he_initialise
 class DenseNet(nn.Module):
     """A DenseNet of 3 n + 4 layers for (N, 3, 32, 32): three blocks of n layers that add `growth` channels each.
 
-    Every layer sees what all layers of its block before it gave. 16 channels at first, no bottleneck, no compression,
-    no dropout: the original's L = 40, k = 12. Takes normalised images, gives scores (N, classes).
+    Every layer takes the outputs of all earlier layers of its block. 16 channels at first, no bottleneck, no
+    compression, no dropout: the original's L = 40, k = 12. Takes normalised images, gives scores (N, classes).
     depth: 3 n + 4, such as 22 or 40. Raises ValueError for another depth.
 
     >>> net = DenseNet(40, torch.Generator().manual_seed(0))

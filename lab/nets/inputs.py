@@ -1,4 +1,4 @@
-"""Images on their way into a net: normalised, and in training shifted, cropped and mirrored at random as a batch."""
+"""Normalisation and augmentation of a batch in front of a net: random shifts, crops and mirror images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +15,8 @@ class FromImages(nn.Module):
 
     In training each image is first shifted by up to `shift` pixels each way (zeros come in), then cut to a random part
     of crop x crop pixels (0: all of it), then mirrored with probability 1/2 where flip is true; in evaluation it is cut
-    to its centre. Everything is drawn from torch's own generator on the images' device. drawn: calls what draws numbers
-    for so many images; each of several processes replaces it by one that draws for the whole batch.
+    to its centre. All draws come from torch's global generator on the images' device. drawn: calls a
+    function that draws for a number of images; several processes replace it by one that draws for the whole batch.
     mean, std: of any shape that goes with (3, H, W). Raises ValueError for a crop larger than the images.
 
     >>> net = FromImages(nn.Flatten(), mean=torch.tensor(100.0), std=torch.tensor(2.0), crop=1).eval()
@@ -67,7 +67,7 @@ class FromImages(nn.Module):
         return start + torch.arange(length, device=x.device)
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """The net's own."""
+        """The parameter groups of the net itself."""
         groups: list[dict[str, Any]] = self.net.parameter_groups(weight_decay)  # type: ignore[operator]
         return groups
 
@@ -87,7 +87,7 @@ def per_channel(images: Images) -> tuple[Tensor, Tensor]:
 
 
 def per_pixel_one_std(images: Images) -> tuple[Tensor, Tensor]:
-    """The mean image, and one standard deviation of all that is left; stochastic depth's authors: of raw pixels."""
+    """The mean image, and one standard deviation of the rest (stochastic depth's authors: of the raw pixels)."""
     mean, train = images.mean_image(), images.train_images
     squares = torch.stack([((some - mean) ** 2).sum(dtype=torch.float64) for some in torch.split(train, 500)]).sum()
     return mean, (squares / train.numel()).sqrt().float()

@@ -1,1 +1,1 @@
-"""Many runs: one after another, side by side, in several processes or on a Dask cluster."""
+"""Train many runs: in turn, side by side, in several processes or on a Dask cluster."""

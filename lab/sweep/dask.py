@@ -32,16 +32,17 @@ _training = threading.Lock()  # two runs in one process would draw from one gene
 class Cluster:
     """The workers of a Dask scheduler, at an address such as tcp://host:8786.
 
-    Work goes to workers that were started with --resources run=1. Where one dies, Dask hands its run to another.
-    Raises as connected does, OSError in our words, and ValueError for workers that take none or several runs at a time.
+    Work goes to workers that were started with --resources run=1. If one dies, Dask hands its run to another.
+    Raises OSError where no scheduler answers, RuntimeError as connected does, and ValueError where a worker does not
+    take exactly one run at a time.
     """
 
     def __init__(self, scheduler: str) -> None:
         try:
             self.client = connected(scheduler)
         except (OSError, ValueError) as error:
-            mend = "start one with `dask scheduler` and give the address that it prints"
-            raise OSError(f"no Dask scheduler answers at {scheduler!r}; {mend}") from error
+            fix = "start one with `dask scheduler` and give the address that it prints"
+            raise OSError(f"no Dask scheduler answers at {scheduler!r}; {fix}") from error
         try:
             self._check()
         except ValueError:
@@ -55,7 +56,7 @@ class Cluster:
         self.client.close()
 
     def places(self) -> int:
-        """The number of runs that are trained at a time, by the workers that are there now."""
+        """The number of runs that the present workers train at a time."""
         return sum(worker["resources"].get("run") == 1 for worker in self._workers().values())
 
     def _workers(self) -> dict[str, dict[str, Any]]:
@@ -70,20 +71,20 @@ class Cluster:
             )
 
     def machine(self) -> torch.device:
-        """The device of a worker; waits until there is one."""
+        """The device of a worker; waits for the first worker."""
         if not self._workers():
             print("the Dask cluster has no worker yet; waiting for one", flush=True)
             self.client.wait_for_workers(1)
         self._check()
         one = next(iter(self._workers()))
         try:
-            found: dict[str, torch.device] = self.client.run(device.pick_device, workers=[one])
+            devices: dict[str, torch.device] = self.client.run(device.pick_device, workers=[one])
         except Exception as error:  # whatever its environment lacks
-            raise RuntimeError(f"the Dask worker {one} cannot train ({sentence(error)}); mend it") from error
-        return found[one]
+            raise RuntimeError(f"the Dask worker {one} cannot train ({sentence(error)}); fix it") from error
+        return devices[one]
 
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
-        """Each run and its record, or Busy, as they come. Raises RuntimeError for a run that failed there."""
+        """Yield each run with its record, or Busy, as it ends. Raises RuntimeError for a run that failed."""
         submitted = {self.client.submit(_train, run, folder, wait, resources=ONE_RUN, pure=False): run for run in runs}
         with self.client.as_current():
             finished = as_completed([*submitted])
@@ -94,7 +95,7 @@ class Cluster:
             except Exception as error:  # its worker died again and again, the scheduler went, the versions differ
                 what = f"{type(error).__name__}: {sentence(error)}"
                 raise RuntimeError(
-                    f"{run.name} failed on the Dask cluster ({what}); mend that and call again"
+                    f"{run.name} failed on the Dask cluster ({what}); fix that and call again"
                 ) from error
             if isinstance(outcome, str):
                 raise RuntimeError(f"{run.name} failed on a Dask worker: {outcome}")
@@ -102,9 +103,10 @@ class Cluster:
 
 
 def connected(scheduler: str) -> Client:
-    """A client of the scheduler. Raises OSError or ValueError where none answers, RuntimeError where Dask cannot start.
+    """A client of the scheduler. Raises OSError or ValueError where it does not answer, RuntimeError where the client
+    does not start.
 
-    On a machine that stands still for ten seconds Dask gives its own thread up, with a bare assert: it gets new tries.
+    If the machine stalls for ten seconds, Dask's client fails with a bare AssertionError: so it is tried again.
     """
     for _ in range(TRIES):
         with suppress(AssertionError):
@@ -113,13 +115,13 @@ def connected(scheduler: str) -> Client:
 
 
 def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
-    """On a worker; what went wrong comes back as a sentence, for not every error can be sent."""
+    """Train a run on a worker. An error comes back as a sentence, since not every exception can be pickled."""
     if not _training.acquire(blocking=False):
         return "the worker trains another run already; start it with --resources run=1"
     try:
         torch.set_num_threads(get_worker().state.nthreads)
-        told = partial(Progress, say=print_at_the_client)
-        return store.load_or_train(run, _place(run, folder), wait=wait, report=told)
+        report = partial(Progress, say=print_at_the_client)
+        return store.load_or_train(run, _place(run, folder), wait=wait, report=report)
     except Busy:
         return Busy
     except Exception as error:  # whatever it is, it is told to the client; the worker's own log has the traceback
@@ -130,5 +132,5 @@ def _train(run: Run, folder: Path, wait: bool) -> Record | type[Busy] | str:
 
 
 def _place(run: Run, folder: Path) -> Path:
-    """The client's folder where this machine has it too, with the checkpoint of a worker that died; else its own."""
+    """The client's folder if this machine shares it, so that a dead worker's checkpoint is used; else a local one."""
     return folder if folder.is_dir() else paths.records(run.profile)

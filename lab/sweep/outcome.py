@@ -1,4 +1,4 @@
-"""The end of a run in a sweep, and the places where a sweep has its runs trained."""
+"""The outcome of a run in a sweep, and the interface of other machines that train runs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,4 +19,4 @@ class Trainers(Protocol):
         """The number of runs that are trained at a time."""
 
     def train(self, runs: Sequence[Run], folder: Path, wait: bool) -> Iterator[Outcome]:
-        """Train the runs; give each with its outcome as it ends."""
+        """Train the runs; yield each with its outcome as it ends."""

@@ -1,4 +1,4 @@
-"""One training over several processes, which torchrun starts: each computes its share of every batch."""
+"""One training in several processes, started by torchrun: each computes its share of every batch."""
 
 import os
 import signal
@@ -24,9 +24,9 @@ _interrupted = threading.Event()
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the processes that torchrun started; within it only the first one prints. One process alone joins none.
+    """Join the processes that torchrun started, of which only the first prints. Does nothing without torchrun.
 
-    On GPUs each process has its own (nccl), on CPUs they talk through gloo. Raises ValueError for too few GPUs.
+    With GPUs each process takes one of its own (nccl); CPUs use gloo. Raises ValueError for too few GPUs.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -47,13 +47,13 @@ def joined() -> Iterator[None]:
 
 
 def here() -> Alone:
-    """The processes that train together with this one: Together once they are joined, else ALONE."""
+    """The group of processes that train together: Together once they are joined, else ALONE."""
     joined = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
     return Together(dist.get_world_size(), dist.get_rank()) if joined else ALONE
 
 
 class Together(Alone):
-    """Several processes that talk through torch.distributed. All call each method alike, and most wait for all."""
+    """Several processes connected by torch.distributed. All must call the same methods in the same order."""
 
     def __init__(self, size: int, rank: int) -> None:
         self.size, self.rank = size, rank
@@ -84,16 +84,16 @@ class Together(Alone):
         return box[0]  # type: ignore[return-value]
 
     def by_the_first(self, act: Callable[[], T]) -> T:
-        found, failed = None, None
+        value, failed = None, None
         if self.rank == 0:
             try:
-                found = act()
+                value = act()
             except Exception as error:  # whatever it is, the others would wait for it in vain
                 failed = error
-        found, failed = self.agree((found, failed))
+        value, failed = self.agree((value, failed))
         if failed is not None:
             raise failed
-        return found  # type: ignore[return-value]
+        return value  # type: ignore[return-value]
 
     @contextmanager
     def first_on_each_machine(self) -> Iterator[None]:
@@ -129,8 +129,8 @@ class Together(Alone):
         batch normalisation, whose statistics would be those of a part of the batch: another training.
         """
         if batch % self.size:
-            mend = "start a number that divides it"
-            raise ValueError(f"a batch of {batch} does not divide by {self.size} processes; {mend}")
+            fix = "start a number that divides it"
+            raise ValueError(f"a batch of {batch} does not divide by {self.size} processes; {fix}")
         for parent in [*net.modules()]:
             if isinstance(parent, nn.modules.batchnorm._BatchNorm):
                 raise ValueError(
@@ -145,7 +145,7 @@ class Together(Alone):
         return DistributedDataParallel(net)
 
     def _drawn(self, draw: Callable[[int], Tensor], count: int) -> Tensor:
-        """This process's share of the numbers that one process would draw for the whole batch."""
+        """Draw the whole batch's numbers, as one process would, and return this process's share."""
         share: Tensor = self.share(draw(self.size * count))
         return share
 
@@ -153,14 +153,13 @@ class Together(Alone):
         (others,) = self.total(facts != self.agree(facts))
         if others:
             what = f"{others:.0f} of {self.size} processes have another run or other data than the first"
-            raise ValueError(f"{what}; mend them")
+            raise ValueError(f"{what}; fix them")
 
 
 class Dropout(nn.Dropout):
-    """nn.Dropout of the whole batch, of which each process has its share: the masks are those of one process.
+    """nn.Dropout with the masks that one process would draw for the whole batch.
 
-    The whole batch's activation is made up of copies of this part, in its layout and number format: what is drawn for
-    it is what one process would draw.
+    Draws the mask for a whole batch made of copies of this share, with its layout and dtype, then keeps this share.
     """
 
     def __init__(self, p: float, processes: Alone) -> None:

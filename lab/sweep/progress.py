@@ -1,4 +1,4 @@
-"""Progress of a training, in plain lines that read well in a terminal, a notebook and a log."""
+"""Progress of a training, as plain lines for a terminal, a notebook or a log."""
 
 import time
 
@@ -10,11 +10,11 @@ from lab.training.loop import Training
 
 
 class Progress:
-    """Called after each evaluation; says a line with the time left, now and then and at the end.
+    """Report a training. Called after each evaluation, prints the time left now and then, and a line at the end.
 
-    loader_rate: images a second of the loader alone, where there is one; the line then has the training's beside it.
-    say: takes the lines. often: whether it says more than the end. count: takes the iterations done, and of these the
-    ones that were done before, which a training that goes on from a checkpoint has (up to its last evaluation).
+    loader_rate: images a second of the loader alone, if there is one, printed beside the training's. say: prints a
+    line. often: print lines before the end too. count: called with the iterations done, and those of them that were
+    done before this sitting, up to the last evaluation in the checkpoint.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Progress:
         return f"{head}  {speed:5.1f} it/s  {left} left{self._images(run, done - first, now - since)}"
 
     def _images(self, run: Run, iterations: int, seconds: float) -> str:
-        """Images a second, evaluations in the time but not in the count."""
+        """Images trained per second; the time includes the evaluations."""
         if self.loader_rate is None:
             return ""
         return f"  {iterations * run.batch / seconds:,.0f} images/s (the loader alone: {self.loader_rate:,.0f})"

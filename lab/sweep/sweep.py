@@ -1,4 +1,4 @@
-"""Many runs side by side: in processes of this machine, with joblib, or wherever else they are trained."""
+"""Train many runs side by side: in processes of this machine, by joblib, or on a cluster."""
 
 import os
 import threading
@@ -32,10 +32,9 @@ BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
 def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
     """One run at a time on a GPU; on a CPU one for each core, as far as the memory goes.
 
-    For nets this small two runs with a core each do more than one run with both (results/bench/README.md). The memory
-    is all that the machine has, not what is free now: the same command is to go on with the same number, on which the
-    threads of each run depend. Where a container or other programs leave less, give the number with JOBS=. kind: of
-    the images.
+    Nets this small train faster as two runs with a core each than as one run with both (results/bench/README.md). The
+    total memory counts, not the free memory: a resumed command must use the same number, on which the threads of each
+    run depend. Where a container or other programs leave less memory, give the number with JOBS=. kind: of images.
     """
     if where.type == "cuda" or kind == "imagenet":  # ImageNet is decoded by all cores beside the training
         return 1
@@ -56,10 +55,10 @@ def train_missing(
 ) -> None:
     """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
 
-    jobs: one number, or one for each set of images, by its name. budget: seconds after which it saves what is in
-    progress and stops. Stop it at any moment: the next call goes on from the records and checkpoints that are there.
-    What another process trains at the same time is left to it, and waited for at the end. cluster: trains instead of
-    this machine, as many at a time as it has places.
+    jobs: one number, or one for each set of images, by its name. budget: seconds after which it saves all
+    trainings in progress and stops. It may be stopped at any moment: the next call resumes from the records and
+    checkpoints. Runs that another process trains are left to it, and waited for at the end. cluster: trains the runs
+    instead of this machine, as many at a time as it has places.
     """
     if cluster:
         folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
@@ -87,9 +86,9 @@ def train_missing(
 
 
 def _take(outcomes: Iterable[Outcome], folder: Path, shown: Lines | Bar, keep: bool) -> list[Run]:
-    """Count the runs as they end; give those that another process has begun.
+    """Count the runs as they end; return those that another process is training.
 
-    keep: write the records that the folder does not have, of machines with a folder of their own.
+    keep: write the records that are not in the folder yet, as of a cluster whose machines do not share it.
     """
     begun_elsewhere = []
     for run, outcome in outcomes:
@@ -103,9 +102,9 @@ def _take(outcomes: Iterable[Outcome], folder: Path, shown: Lines | Bar, keep: b
 
 
 def _beside_each(runs: Sequence[Run], jobs: int | Mapping[str, int]) -> dict[Run, int]:
-    """The number of runs that are trained at a time with each run, it counted too.
+    """The number of runs that are trained at a time, for each run.
 
-    Of all runs, not of the missing ones: a sweep that is taken up again is to share out the cores as it did before.
+    Computed from all runs, not from the missing ones, so that a resumed sweep divides the cores as before.
     """
     wanted = {run: jobs if isinstance(jobs, int) else jobs[run.data] for run in runs}
     there = Counter(wanted.values())
@@ -115,7 +114,7 @@ def _beside_each(runs: Sequence[Run], jobs: int | Mapping[str, int]) -> dict[Run
 def _train_here(
     runs: Sequence[Run], folder: Path, beside: Mapping[Run, int], until: float | None, wait: bool, shown: Lines | Bar
 ) -> Iterator[Outcome]:
-    """Each run and what became of it, as they end: in processes of this machine, each with its share of the cores."""
+    """Train in processes of this machine that share out the cores; yield each run with its outcome as it ends."""
     if device.pick_device().type == "cpu":
         with processes.here().first_on_each_machine():
             kernels.name()  # compiled here, once, rather than by every worker at the same time
@@ -123,20 +122,20 @@ def _train_here(
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     for jobs, some in _parts(runs, beside).items():
         threads = max(1, joblib.cpu_count(only_physical_cores=True) // (jobs * processes.here().on_this_machine))
-        told = ((run, shown.progress(run)) for run in some)
-        work = (joblib.delayed(_train)(run, folder, threads, until, wait, tell, os.getpid()) for run, tell in told)
+        reports = ((run, shown.progress(run)) for run in some)
+        work = (joblib.delayed(_train)(run, folder, threads, until, wait, tell, os.getpid()) for run, tell in reports)
         # batch_size=1: a long run must not hold a short one back
         at_a_time = min(jobs, len(some))
         yield from joblib.Parallel(n_jobs=at_a_time, batch_size=1, return_as="generator_unordered")(work)
 
 
 def _at_a_time(parts: Mapping[int, Sequence[Run]]) -> str:
-    """For people."""
+    """The numbers of runs at a time, in words."""
     return ", then ".join(str(min(jobs, len(some))) for jobs, some in parts.items()) or "1"
 
 
 def _parts(runs: Sequence[Run], beside: Mapping[Run, int]) -> dict[int, list[Run]]:
-    """The runs of which as many are trained at a time, by that number."""
+    """The runs grouped by the number that is trained at a time."""
     parts: dict[int, list[Run]] = {}
     for run in runs:
         parts.setdefault(beside[run], []).append(run)
@@ -160,7 +159,7 @@ def _train(
 
 @cache  # one thread is enough
 def _end_with(caller: int) -> None:
-    """End this process, at once, when the one that started it is gone: nobody would take what it trains."""
+    """End this process as soon as its parent has ended: nobody would use its result."""
     threading.Thread(target=_look_after, args=(caller,), daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""Progress of many runs together: in a terminal a bar at the bottom, in a log a line after each."""
+"""Progress of a whole sweep: a bar at the bottom of a terminal, a line after each run in a log."""
 
 import shutil
 import sys
@@ -24,10 +24,10 @@ FORM = "total: {percentage:3.0f} %|{bar}| {n:,}/{total:,} iterations, {desc}"
 
 
 class Counts:
-    """Counts of iterations done, and seconds left as far as this sitting can tell.
+    """Iterations done, and the time left by the speed of this sitting.
 
-    counts: of each run the iterations done and those of them that were done before this sitting (runs x 2), in a file:
-    written by the processes that train, read here.
+    counts: (runs, 2), the iterations done and those of them done before this sitting, in a memory-mapped file that the
+    training processes write and this one reads.
     """
 
     def __init__(self, runs: Sequence[Run], counts: np.ndarray) -> None:
@@ -35,22 +35,22 @@ class Counts:
         self.iterations = np.array([run.iterations for run in runs])
 
     def of(self, run: Run) -> np.ndarray:
-        """The run's two counts."""
+        """Both counts of a run."""
         part: np.ndarray = self.counts[self.place[run]]
         return part
 
     def ended(self, record: Record) -> None:
-        """Count a run as done; where it diverged, what it did not do is no work of this sitting."""
+        """Count a run as done. The iterations that a diverged run skipped do not count as work of this sitting."""
         run, count = record.run, self.of(record.run)
         count[1] += run.iterations - (run.iterations if record.diverged_at is None else record.diverged_at)
         count[0] = run.iterations
 
     def done(self) -> int:
-        """Iterations of all runs, as they are now."""
+        """Iterations that all runs have done so far."""
         return int(self.counts[:, 0].sum())
 
     def left(self) -> str:
-        """The time that the iterations left take at the mean speed of this sitting, for people."""
+        """The time left at the mean speed of this sitting, in words."""
         done, before = self.counts.sum(0)
         if done <= before:
             return "?"
@@ -58,7 +58,7 @@ class Counts:
 
 
 class Lines:
-    """A line after each run; the runs say theirs as they go."""
+    """Report a sweep by a line after each run, between the lines of the runs themselves."""
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
@@ -75,7 +75,7 @@ class Lines:
 
 
 class Bar:
-    """A bar that moves as the runs do, each of which says one line, at its end."""
+    """Report a sweep by a bar that moves with the iterations; each run prints one line at its end."""
 
     def __init__(self, counts: Counts, bar: tqdm) -> None:
         self.counts, self.bar, self.finished = counts, bar, 0
@@ -92,7 +92,7 @@ class Bar:
         self.show()
 
     def show(self) -> None:
-        """Draw it as things are now; one thread at a time, or both would add the same iterations."""
+        """Redraw the bar. One thread at a time, or two would add the same iterations."""
         with self.bar.get_lock():
             self._show()
 
@@ -105,14 +105,14 @@ class Bar:
         self.bar.refresh()
 
     def keep_showing(self, over: threading.Event) -> None:
-        """Draw it again and again: as far as the runs are, and below the lines that they print."""
+        """Redraw the bar until the end, as the runs advance and print lines above it."""
         while not over.wait(SECONDS_BETWEEN_REFRESHES):
             self.show()
 
 
 @contextmanager
 def total(runs: Sequence[Run]) -> Iterator[Lines | Bar]:
-    """A Bar where both outputs are a terminal, else Lines: a log is to have all of them, and no bar."""
+    """A Bar if stdout and stderr are a terminal, else Lines, so that a log has every line and no bar."""
     with TemporaryDirectory() as folder:
         counts = Counts(runs, np.memmap(Path(folder, "counts"), np.int64, "w+", shape=(len(runs), 2)))
         if not (sys.stdout.isatty() and sys.stderr.isatty()):
@@ -130,6 +130,6 @@ def total(runs: Sequence[Run]) -> Iterator[Lines | Bar]:
 
 
 def _say_above_the_bar(line: str) -> None:
-    """Print a line where the bar is, which its next refresh draws below; in one write, or a refresh could break it."""
+    """Print a line in place of the bar, whose next refresh is below. A single write, so that no refresh splits it."""
     sys.stdout.flush()
     print(f"\r\x1b[K{line}\n", end="", flush=True)

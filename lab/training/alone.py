@@ -1,4 +1,4 @@
-"""A training by one process, and the calls that several processes answer otherwise (lab.sweep.processes)."""
+"""A training in one process: the interface that lab.sweep.processes implements for several."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,8 +12,8 @@ T = TypeVar("T")
 class Alone:
     """One process: every method is the identity.
 
-    size: processes that train together. rank: of this one; 0 decides, prints and writes. on_this_machine: how many of
-    them share this machine.
+    size: number of processes that train together. rank: number of this one; 0 decides, prints and writes.
+    on_this_machine: number of them on this machine.
     """
 
     size, rank, on_this_machine = 1, 0, 1
@@ -31,31 +31,31 @@ class Alone:
         return [*numbers]
 
     def agree(self, value: T) -> T:
-        """The first process's value, in all of them."""
+        """Return the first process's value in all processes."""
         return value
 
     def by_the_first(self, act: Callable[[], T]) -> T:
-        """The value that act gives in the first process, in all of them; its error too."""
+        """Call act in the first process alone; return its value, or raise its error, in all processes."""
         return act()
 
     def first_on_each_machine(self) -> AbstractContextManager[None]:
-        """Let one process of each machine go first: the others find what it downloads or compiles."""
+        """Let one process of each machine go first, so that the others reuse what it downloads or compiles."""
         return nullcontext()
 
     def interrupts_noted(self) -> AbstractContextManager[None]:
-        """Note Ctrl-C for interrupted(), so that the processes save and stop together."""
+        """Record Ctrl-C for interrupted(), so that the processes save and stop together."""
         return nullcontext()
 
     def interrupted(self) -> bool:
-        """True where Ctrl-C was noted since the last call."""
+        """True if Ctrl-C was pressed since the last call."""
         return False
 
     def parallel(self, net: nn.Module, batch: int) -> nn.Module:
-        """The net as all processes train it together. batch: of all of them."""
+        """The net wrapped for training by all processes. batch: images a step over all processes."""
         return net
 
     def check_same(self, *facts: object) -> None:
-        """Raise ValueError, in all processes, where one has other facts than the first one."""
+        """Raise ValueError in all processes if any has other facts than the first."""
 
 
 ALONE = Alone()

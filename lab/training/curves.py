@@ -1,4 +1,4 @@
-"""The curves that a training measures, by name, and the check that they are some."""
+"""The names of the curves that a training measures, and their check."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ OF_SNAPSHOTS = ("snapshot_iteration", "ensemble_accuracy", "average_accuracy")  
 
 
 def check_curves(curves: Any) -> None:
-    """Refuse curves that no training leaves: one missing, of another length, without numbers, no accuracy."""
+    """Refuse impossible curves: one missing, unequal lengths, entries that are not numbers, or no accuracy."""
     if not isinstance(curves, dict) or (missing := [name for name in CURVES if name not in curves]):
         raise ValueError(f"it has no curve {missing[0]!r}" if isinstance(curves, dict) else "it has no curves")
     for name, values in curves.items():

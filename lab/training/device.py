@@ -1,4 +1,4 @@
-"""The machine that trains: device, precision, threads, memory."""
+"""Device, precision, threads and memory of a training."""
 
 import ctypes
 import os
@@ -11,20 +11,20 @@ import torch
 
 
 def pick_device() -> torch.device:
-    """The device that CLRLIB_DEVICE names, "cpu" or "cuda"; where it is not set CUDA if it is there, else the CPU.
+    """The device that CLRLIB_DEVICE names, "cpu" or "cuda"; if it is not set, CUDA where available, else the CPU.
 
-    Raises ValueError for another name, RuntimeError for CUDA where there is none.
+    Raises ValueError for another name, RuntimeError for CUDA on a machine without it.
     """
     wanted, has_cuda = os.environ.get("CLRLIB_DEVICE", ""), torch.cuda.is_available()
     if wanted not in ("cpu", "cuda", ""):
         raise ValueError(f'CLRLIB_DEVICE is {wanted!r}; set it to "cpu" or "cuda", or leave it out')
     if wanted == "cuda" and not has_cuda:
-        raise RuntimeError("CLRLIB_DEVICE is 'cuda', but torch finds no CUDA here; mend the driver, or set it to cpu")
+        raise RuntimeError("CLRLIB_DEVICE is 'cuda', but torch finds no CUDA here; fix the driver, or set it to cpu")
     return torch.device(wanted or ("cuda" if has_cuda else "cpu"))
 
 
 def check_memory(need: int) -> None:
-    """Refuse to begin where fewer bytes than a training needs are free: the system would kill it on the way."""
+    """Refuse to begin with less free memory than a training needs: the system would kill it on the way."""
     free = psutil.virtual_memory().available
     if free < need:
         have = f"{free / 2**20:,.0f} MiB of memory are free, a training needs {need / 2**20:,.0f} MiB"
@@ -41,7 +41,7 @@ def pick_precision() -> str:
 
 @contextmanager
 def threads_put_back() -> Iterator[None]:
-    """Within it torch's number of threads may change: a training that is taken up goes on with as many as it had."""
+    """Restore torch's number of threads at the end: a resumed training sets the number that it was saved with."""
     before = torch.get_num_threads()
     try:
         yield
@@ -52,7 +52,7 @@ def threads_put_back() -> Iterator[None]:
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed memory for the next iteration instead of giving it back to the system each time.
 
-    Fresh pages must be zeroed by the kernel at every use: on two cores that was a fifth of an iteration.
+    Else the kernel zeroes fresh pages at every use, which took a fifth of an iteration on two cores.
     """
     if sys.platform != "linux":
         return

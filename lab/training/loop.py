@@ -26,7 +26,7 @@ STATE = ("net", "optimizer", "random", "random_cuda", "threads", "done", "losses
 
 
 def nothing(training: "Training") -> None:
-    """Do nothing, between two iterations."""
+    """Do nothing: the default call between two iterations."""
 
 
 def steps(
@@ -35,7 +35,8 @@ def steps(
     """Train a net as the run says, on the images' device; yield the training after each evaluation.
 
     Ends with the run, or at the first iteration whose loss is not finite (diverged_at). begin: called before the first
-    iteration, as to take up a state. between: called between two iterations. It draws from torch's global generators.
+    iteration, for instance to load a state. between: called between two iterations. Draws from torch's global
+    generators.
     Raises ValueError for images other than the run's.
     """
     training = Training(run, images, processes)
@@ -51,7 +52,7 @@ def steps(
 class Training:
     """A training in progress: net, optimizer, schedule, position and curves so far.
 
-    commits: of the code, one for each sitting that differed; for whoever saves the state to fill in.
+    commits: the code's commits, one for each sitting that differed; filled in by the code that saves the state.
     """
 
     def __init__(self, run: Run, images: Images, processes: Alone = ALONE) -> None:
@@ -84,7 +85,7 @@ class Training:
 
     @property
     def ended(self) -> bool:
-        """True where all iterations are done, or the loss was not finite."""
+        """True if all iterations are done, or the training diverged."""
         return self.diverged_at is not None or self.done == self.run.iterations
 
     def advance(self, iterations: int, between: Report = nothing) -> None:
@@ -149,14 +150,14 @@ class Training:
         self.seconds, self.counted = self.seconds + now - self.counted, now
 
     def set_mode(self, training: bool) -> None:
-        """Net and optimizer into training or evaluation; schedule-free optimizers have other weights in each."""
+        """Set net and optimizer to train or eval mode: schedule-free optimizers swap weights between the two."""
         self.net.train(training)
         switch = getattr(self.optimizer, "train" if training else "eval", None)
         if switch is not None:
             switch()
 
     def take_snapshot(self, kept: Snapshots, scores: Tensor) -> None:
-        """Keep the net, and note what all kept ones say together."""
+        """Keep a snapshot of the net, and record the ensemble's and the average's accuracy."""
         kept.take(self.net, scores)
         labels = self.images.test_labels
         average, _ = self._accuracy_and_loss(self.test_scores(kept.average))
@@ -172,13 +173,13 @@ class Training:
 
     @property
     def kernels(self) -> str:
-        """The kernels that compute it: "winograd", "fused" or "torch". Recorded."""
+        """The kernels in use, "winograd", "fused" or "torch", for the record."""
         if self.compiled is not None:
             return "winograd"
         return "torch" if self.device.type == "cuda" or kernels.name() == "torch" else "fused"
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the rest of the training depends on, and what tells its run from another."""
+        """All that the rest of the training depends on, and the run's identity."""
         return {
             "run": self.run.to_json(),
             "data": self.images.sha256,
@@ -197,9 +198,9 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state, bit for bit on the same CPU: with its threads and kernels.
+        """Resume from a state, with its threads and kernels: bit for bit the same on the same CPU.
 
-        Raises ValueError, or what torch raises, for a state that does not fit; the training is then not to be used.
+        Raises ValueError, or what torch raises, for a state that does not fit; do not use the training after that.
         """
         _check_state(state, self.run)
         self.net.load_state_dict(state["net"])
@@ -222,7 +223,10 @@ class Training:
 
 
 def _checked(run: Run, images: Images) -> Images:
-    """The images that the run trains and is tested on. Raises ValueError for others, or snapshots that miss."""
+    """The images that the run trains and is tested on.
+
+    Raises ValueError for images of another data set, or a snapshot that is not at an evaluation.
+    """
     if run.data != images.name:
         raise ValueError(f"the run is for data {run.data!r}, the images are {images.name!r}; load the run's data")
     if run.test_on not in ("test", "validation"):
@@ -239,7 +243,7 @@ def _checked(run: Run, images: Images) -> Images:
 
 
 def _check_state(state: dict[str, Any], run: Run) -> None:
-    """Refuse a state with something missing, or numbers that no training has."""
+    """Refuse a state with a missing entry or an impossible number."""
     if missing := [key for key in STATE if key not in state]:
         raise ValueError(f"it has no {missing[0]!r}")
     done, threads = state["done"], state["threads"]
@@ -253,7 +257,7 @@ def _check_state(state: dict[str, Any], run: Run) -> None:
 
 
 def predict(net: nn.Module, images: Tensor, batch: int = TEST_BATCH) -> Tensor:
-    """Scores of all images, (N, classes) float32, whatever the net was trained in."""
+    """Scores of all images, (N, classes) float32, whatever the precision of the training."""
     return scores_of(net, torch.split(images, batch))
 
 
@@ -265,7 +269,7 @@ def scores_of(net: nn.Module, batches: Iterable[Tensor]) -> Tensor:
 
 
 def mean_loss(scores: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
-    """Mean cross entropy; of several classifiers (GoogLeNet's) the first counts whole, each other 0.3 times."""
+    """Mean cross entropy. With several classifiers (GoogLeNet) the first has weight 1, each other 0.3."""
     first, *auxiliary = scores if isinstance(scores, tuple) else (scores,)
     loss = F.cross_entropy(first.float(), labels)
     for other in auxiliary:
@@ -274,7 +278,7 @@ def mean_loss(scores: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
 
 
 def accuracy_and_loss(scores: Tensor, labels: Tensor, processes: Alone = ALONE) -> tuple[float, float]:
-    """Accuracy (fraction) and mean cross entropy; of several processes those of all their images."""
+    """Accuracy (fraction) and mean cross entropy, over the images of all processes."""
     correct = int((scores.argmax(1) == labels).sum())
     if processes.size > 1:
         loss = F.cross_entropy(scores, labels, reduction="sum").item()

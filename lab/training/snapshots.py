@@ -1,4 +1,4 @@
-"""Nets kept on the way: their averaged predictions (snapshot ensemble) and their averaged weights (SWA)."""
+"""Snapshots of a training: their averaged predictions (snapshot ensemble) and their averaged weights (SWA)."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch.optim.swa_utils import AveragedModel
 
 
 class Snapshots:
-    """The joint answer of a training's snapshots, from the first to the last one taken.
+    """The ensemble and the average of the snapshots that a training has taken so far.
 
     Ensemble: the class with the largest mean softmax over the snapshots (arXiv 1704.00109). Average: the net whose
     weights are the mean of theirs (arXiv 1803.05407); refused for a net with batch normalisation, whose statistics
@@ -22,7 +22,7 @@ class Snapshots:
         self.probabilities = torch.zeros(())  # summed over the snapshots, (test images, classes) after the first
 
     def take(self, net: nn.Module, scores: Tensor) -> None:
-        """Keep the net as it is now. scores: its scores on the test images, (test images, classes)."""
+        """Keep the present net. scores: its scores on the test images, (test images, classes)."""
         self.average.update_parameters(net)
         self.probabilities = self.probabilities.to(scores.device) + scores.softmax(1)
 

@@ -157,7 +157,7 @@ def root(square: list[Tensor], delta: float) -> Any:
 
 
 def schedule_free_sgd(params: Any, lr: float, momentum: float = 0.9) -> Optimizer:
-    """Schedule-free SGD (arXiv 2405.15682) of its authors' own package. Its rate should rise, then stay."""
+    """Schedule-free SGD (arXiv 2405.15682) by its authors' package. Its rate should rise, then stay constant."""
     from schedulefree import SGDScheduleFree
 
     optimizer: Optimizer = SGDScheduleFree(params, lr=lr, momentum=momentum)

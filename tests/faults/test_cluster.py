@@ -163,7 +163,7 @@ def test_a_run_that_kills_its_workers_is_given_up(dask: Dask, tmp_path: Path) ->
         wait_for(cluster.places)
         before = cluster.client.run_on_scheduler(allow, deaths=0)
         killed = beside.submit(kill_when, worker, lambda: begun(folder))
-        with pytest.raises(RuntimeError, match=rf"{LONG.name} failed on the Dask cluster \(KilledWorker: .*mend that"):
+        with pytest.raises(RuntimeError, match=rf"{LONG.name} failed on the Dask cluster \(KilledWorker: .*fix that"):
             try:
                 sweep.train_missing([LONG], folder, jobs=1, cluster=cluster)
             finally:

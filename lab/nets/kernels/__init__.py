@@ -1,8 +1,8 @@
-"""The CPU's compiled kernels, made at the first training: the whole Caffe net (net.py), and its pooling and LRN.
+"""The CPU's compiled kernels, built at the first training: the whole Caffe net (net.py), and its pooling and LRN.
 
-They take Linux and a C++ compiler. Where either is missing torch's own operations do the same, more slowly, and a line
-says so. CLRLIB_KERNELS=torch keeps to torch's, CLRLIB_KERNELS=fused to torch's convolutions with our pooling and LRN;
-CLRLIB_KERNELS=winograd fails where the kernels cannot be had.
+They need Linux and a C++ compiler. Without either torch's operations compute the same, more slowly, and a line says so.
+CLRLIB_KERNELS=torch uses torch's operations, CLRLIB_KERNELS=fused torch's convolutions with our pooling and LRN;
+CLRLIB_KERNELS=winograd fails where the kernels cannot be built.
 """
 
 import os
@@ -25,7 +25,8 @@ LIBRARIES = (OPERATIONS, net.LIBRARY)
 
 
 def fit(x: Tensor) -> bool:
-    """Whether our pooling and LRN take x: float32 or bfloat16 on the CPU, channels-last, even sides, channels by 16."""
+    """True where our pooling and LRN accept x: on the CPU, float32 or bfloat16, channels-last, even sides, channels
+    a multiple of 16."""
     return (
         x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
@@ -37,10 +38,9 @@ def fit(x: Tensor) -> bool:
 
 
 def name() -> str:
-    """The best that this process trains with on a CPU: "winograd", "fused" or "torch".
+    """The fastest kernels that this process can train with on a CPU: "winograd", "fused" or "torch".
 
-    Raises ValueError for a CLRLIB_KERNELS that is none of them, RuntimeError where it asks for kernels that cannot be
-    had.
+    Raises ValueError for another CLRLIB_KERNELS, RuntimeError where the kernels that it names cannot be built.
     """
     asked = wanted()
     if asked == "torch":
@@ -53,7 +53,7 @@ def name() -> str:
 
 
 def wanted() -> str:
-    """What CLRLIB_KERNELS asks for: one of KINDS, or "" for the best there is."""
+    """The kernels that CLRLIB_KERNELS names, one of KINDS, or "" for the fastest available."""
     asked = os.environ.get("CLRLIB_KERNELS", "")
     if asked not in (*KINDS, ""):
         raise ValueError(f'CLRLIB_KERNELS is {asked!r}; set it to "winograd", "fused" or "torch", or leave it out')
@@ -62,19 +62,19 @@ def wanted() -> str:
 
 @cache
 def load() -> bool:
-    """Load the kernels, compiled first where they were not. False, and a line, where that fails."""
+    """Load the kernels, compiling them if needed. Returns False and prints the reason where that fails."""
     if why := problem():
         print(f"{why}; torch's own layers do the same, more slowly", file=sys.stderr, flush=True)
     return why is None
 
 
 def are_compiled() -> bool:
-    """Whether the first training finds them ready."""
+    """True where all kernels are compiled already."""
     return all(library.is_whole() for library in LIBRARIES)
 
 
 def problem() -> str | None:
-    """Compile what is missing, load it; what went wrong, or None."""
+    """Compile what is missing and load it. Returns the reason where that fails, else None."""
     if missing := obstacle():
         return missing
     try:

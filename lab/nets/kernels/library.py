@@ -1,4 +1,4 @@
-"""A library of compiled code: made at its first use, kept in build/kernels/, loaded whole or not at all."""
+"""A compiled library: built at its first use, kept in build/kernels/, loaded only if intact."""
 
 import hashlib
 import io
@@ -28,16 +28,16 @@ HEADERS = [f"-isystem{TORCH / part}" for part in ("include", "include/torch/csrc
 
 @dataclass(frozen=True)
 class Library:
-    """sources: the file that is compiled, then those that it includes. headers: whether it takes torch's."""
+    """A C++ library. sources: the compiled file, then those that it includes. headers: it includes torch's headers."""
 
     sources: tuple[str, ...]
     load: Callable[[Path], Any]
     headers: bool = False
 
     def file(self) -> Path:
-        """A file for each source, compiler, torch and processor: what was made for another does not run here.
+        """The library's file, one for each source, compiler, torch and processor: a build runs on its own alone.
 
-        It ends with its SHA-256, which who loads a library does not look at.
+        Its last bytes are its SHA-256, which the loader ignores.
         """
         texts = [(HERE / source).read_text() for source in self.sources]
         facts = (texts, OPTIONS, compiler(), torch.__version__, platform.machine(), torch.cpu.get_capabilities())
@@ -45,12 +45,12 @@ class Library:
         return paths.kernel(f"{name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}.so")
 
     def is_whole(self) -> bool:
-        """Whether it is there as it was written. Loading half of one kills the process."""
+        """True where the file is there, as it was written. Loading a damaged library kills the process."""
         file = self.file()
         return file.exists() and unsealed(file.read_bytes()) is not None
 
     def get(self) -> Any:
-        """What `load` gives of it, compiled first where it is not there whole; says so where it is damaged.
+        """The loaded library, compiled first where its file is missing or damaged; a line says so if damaged.
 
         Raises CalledProcessError where it cannot be compiled, OSError where it cannot be written or loaded.
         """
@@ -62,7 +62,7 @@ class Library:
         return self._compile(file)
 
     def _compile(self, file: Path) -> Any:
-        """Compile and load in a folder of its own, then write the whole file: two processes may do it at once."""
+        """Compile and load in a temporary folder, then rename into place: two processes may compile at once."""
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             made, built = Path(folder, "made.o"), Path(folder, file.name)
@@ -77,7 +77,7 @@ class Library:
 
 
 def obstacle() -> str | None:
-    """What is missing here for compiling and using them, or None."""
+    """The reason why kernels cannot be compiled and used here, or None."""
     if sys.platform != "linux":
         return f"the CPU kernels are for Linux, not {sys.platform}"
     if shutil.which(compiler()[0]) is None:

@@ -42,10 +42,10 @@ _library = cache(LIBRARY.get)
 
 
 class CompiledNet:
-    """A Caffe net's parameters, worked on in place. Raises ValueError for what does not fit, and reads none of it.
+    """The compiled form of a Caffe net, which works on its parameters in place. Raises ValueError for another net.
 
     net: with conv1 to conv3 and ip1, at most 16 classes, float32, on the CPU. alpha: of the local response
-    normalisation, 0 where there is none.
+    normalisation, 0 for a net without it.
     """
 
     def __init__(self, net: nn.Module, mean_image: Tensor, scale: float, alpha: float) -> None:
@@ -65,7 +65,7 @@ class CompiledNet:
             noted.strides[:] = [*p.stride(), *(0,) * (4 - p.dim())]
 
     def loss_and_gradients(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross entropy of a batch; each parameter's grad is set.
+        """Mean cross entropy of a batch. Sets each parameter's grad.
 
         images: (N, 3, 32, 32) uint8. labels: (N,) int64, each below the number of classes.
         """
@@ -91,7 +91,7 @@ class CompiledNet:
         return scores
 
     def _prepare(self, images: Tensor, most_threads: int) -> ctypes.c_void_p:
-        """Note the images and the threads; the address of the workspace."""
+        """Set the images and threads of the next call; returns the address of the workspace."""
         if images.dtype != torch.uint8 or images.shape[1:] != (3, 32, 32) or images.device.type != "cpu":
             raise ValueError(f"images are {_of(images)}; give uint8 (N, 3, 32, 32) on the CPU")
         self._images = images.contiguous()  # held until the next

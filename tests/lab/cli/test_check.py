@@ -1,4 +1,4 @@
-"""`make check` where something is missing: the line that says what to mend, and the exit code."""
+"""`make check` where something is missing: the line that says what to fix, and the exit code."""
 
 import io
 import os
@@ -46,26 +46,26 @@ def said(lab: Lab, code: int = 0) -> list[str]:
     assert main(["check"]) == code
     assert lab.files() == before
     out, err = lab.capture.readouterr()
-    assert err == ("error: 1 of the above must be mended before anything can be trained\n" if code else "")
-    assert all(line.startswith(("ok: ", "mend: ", "optional: ")) for line in out.splitlines())
+    assert err == ("error: 1 of the above must be fixed before anything can be trained\n" if code else "")
+    assert all(line.startswith(("ok: ", "fix: ", "optional: ")) for line in out.splitlines())
     return list(out.splitlines())
 
 
 def test_what_is_missing_is_data_and_stops_nothing(here: Lab) -> None:
     lines = said(here)
-    assert [line.split(":")[0] for line in lines] == ["ok"] * 9 + ["mend"] + ["optional"] * 3
+    assert [line.split(":")[0] for line in lines] == ["ok"] * 9 + ["fix"] + ["optional"] * 3
     about = ("python 3.", "clrlib ", "CPU: ", "trainings run on cpu, in float32", "memory: 64.0 GiB free, ")
     about += ("build/ can be written to", "GPU: ", "disk: ", "CPU kernels: torch's own")
     assert all(line.startswith(f"ok: {start}") for line, start in zip(lines, about, strict=False))
     assert lines[4].endswith("enough for trainings at a time: 32")
     assert f"torch {torch.__version__.split('+')[0]}" in lines[1]
-    for line, name, mend in zip(
+    for line, name, fix in zip(
         lines[9:],
         ("CIFAR-10", "Imagenette", "CIFAR-100", "ImageNet"),
         ("`make data` downloads it", "`make data` downloads it", "Put cifar-100-python.tar.gz", "Put it there as a"),
         strict=True,
     ):
-        assert line.partition(": ")[2].startswith(f"{name} is not at data/") and mend in line
+        assert line.partition(": ")[2].startswith(f"{name} is not at data/") and fix in line
 
 
 def test_data_that_is_there_is_named_by_its_place(here: Lab) -> None:
@@ -122,7 +122,7 @@ BROKEN: dict[str, tuple[Callable[[Lab], object], str]] = {
     ),
     "device": (
         lambda lab: lab.patch.setenv("CLRLIB_DEVICE", "cuda"),
-        "CLRLIB_DEVICE is 'cuda', but torch finds no CUDA here; mend the driver, or set it to cpu",
+        "CLRLIB_DEVICE is 'cuda', but torch finds no CUDA here; fix the driver, or set it to cpu",
     ),
     "memory": (
         lambda lab: memory(lab, sweep.BYTES_A_RUN // 4),
@@ -134,16 +134,16 @@ BROKEN: dict[str, tuple[Callable[[Lab], object], str]] = {
     ),
     "data": (lambda lab: lab.data(lab.user), "/user', where there is no CIFAR-10;"),
     "kernels unknown": (lambda lab: lab.patch.setenv("CLRLIB_KERNELS", "foo"), "CLRLIB_KERNELS is 'foo'; set it to "),
-    "kernels not to be had": (no_compiler, "no g++; mend that or unset CLRLIB_KERNELS"),
+    "kernels not to be had": (no_compiler, "no g++; fix that or unset CLRLIB_KERNELS"),
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_what_keeps_all_trainings_from_beginning_is_exit_code_1(here: Lab, what: str) -> None:
-    make_it_so, mend = BROKEN[what]
+    make_it_so, fix = BROKEN[what]
     make_it_so(here)
-    mends = [line for line in said(here, code=1) if mend in line]
-    assert len(mends) == 1 and mends[0].startswith("mend: ")
+    fixes = [line for line in said(here, code=1) if fix in line]
+    assert len(fixes) == 1 and fixes[0].startswith("fix: ")
 
 
 def test_a_gpu_is_shown_with_its_memory(here: Lab) -> None:
@@ -161,14 +161,14 @@ def test_a_gpu_is_shown_with_its_memory(here: Lab) -> None:
 def test_a_driver_that_torch_cannot_use_is_reported(here: Lab) -> None:
     here.patch.setattr(torch.cuda, "is_available", lambda: False)
     here.patch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    driver = "mend: an NVIDIA driver is here, but torch finds no CUDA; update the driver, or go on without"
+    driver = "fix: an NVIDIA driver is here, but torch finds no CUDA; update the driver, or go on without"
     assert driver in said(here)
 
 
 def test_a_full_disk_is_told(here: Lab) -> None:
     here.patch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=GIB))
-    mend = "mend: 1.0 GiB of disk are free at build/, trainings take up to 2.0 GiB; free some space"
-    assert mend in said(here)
+    fix = "fix: 1.0 GiB of disk are free at build/, trainings take up to 2.0 GiB; free some space"
+    assert fix in said(here)
 
 
 def test_kernels_are_not_compiled_by_looking(here: Lab) -> None:
@@ -178,13 +178,11 @@ def test_kernels_are_not_compiled_by_looking(here: Lab) -> None:
     assert "ok: CPU kernels: the first training compiles them (15 s)" in said(here)
     for library in kernels.LIBRARIES:
         files.write_atomically(library.file(), files.sealed(io.BytesIO(b"no library")))
-    assert any(line.startswith("mend: the CPU kernels could not be loaded (") for line in said(here))
+    assert any(line.startswith("fix: the CPU kernels could not be loaded (") for line in said(here))
     here.patch.setattr(Library, "get", lambda self: None)
     assert "ok: CPU kernels: compiled" in said(here)
     here.patch.setattr(kernels, "obstacle", lambda: "no C++ compiler 'g++' for the CPU kernels (install g++)")
-    assert any(
-        line.startswith("mend: no C++ compiler 'g++' for the CPU kernels (install g++); ") for line in said(here)
-    )
+    assert any(line.startswith("fix: no C++ compiler 'g++' for the CPU kernels (install g++); ") for line in said(here))
 
 
 TORCHLESS = "torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`"
@@ -206,5 +204,5 @@ def test_make_check_without_torch_is_one_sentence(missing: str, said: str, tmp_p
         text=True,
     )
     assert done.returncode != 0
-    assert done.stdout == f"mend: {said}\n"
+    assert done.stdout == f"fix: {said}\n"
     assert ("libcudart.so.12 is not there" in done.stderr) == (missing == "torch")

@@ -161,7 +161,7 @@ def round_in_a_circle(lab: Lab) -> None:
 
 
 DO_NOT_TRUST = "do not trust this file"
-CASES: dict[str, tuple[Act, str, str, str]] = {  # what is there; what is said; the mend; what may be made
+CASES: dict[str, tuple[Act, str, str, str]] = {  # what is there; what is said; the fix; what may be made
     "archive cut": (cut, r"images\.tar\.gz is truncated or corrupt", "get it again", ""),
     "archive empty": (lambda lab: archive(lab).write_bytes(b""), r"images\.tar\.gz is truncated", "get it again", ""),
     "archive of another kind": (other_kind, r"CLRLIB_DATA is '.*cifar\.zip', where there is no CIFAR-10", "name", ""),
@@ -220,7 +220,7 @@ CASES: dict[str, tuple[Act, str, str, str]] = {  # what is there; what is said; 
     "folder locked": (
         lambda lab: denied(lab, "is_dir", FOLDER),
         rf"data/{FOLDER} cannot be used \(Permission denied\)",
-        "mend that",
+        "fix that",
         "",
     ),
     "no network": (

@@ -166,8 +166,8 @@ def test_a_missing_class_is_refused(data_folder: Path) -> None:
 def test_a_foreign_class_is_refused(data_folder: Path) -> None:
     foreign = {f"{split}/n02086240/0.png": picture(0) for split in ("train", "val")}
     put_folder(data_folder / "imagenette2-160", tree() | foreign)
-    mend = "delete data/imagenette2-160 and call `make data`"
-    refused(f"imagenette2-160 is not Imagenette: class 'n02086240' is missing or foreign; {mend}")
+    fix = "delete data/imagenette2-160 and call `make data`"
+    refused(f"imagenette2-160 is not Imagenette: class 'n02086240' is missing or foreign; {fix}")
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ AXES = r"give \(N, H, W, 3\) or \(N, 3, H, W\)"
 LONG_HEADER = b"\x93NUMPY\x02\x00" + (2**28).to_bytes(4, "little") + bytes(2**10)
 DEEP_HEADER = b"\x93NUMPY\x01\x00" + (9000).to_bytes(2, "little") + b"(" * 9000
 PYTHON_OBJECTS = np.array([object()] * 20)
-CASES: dict[str, tuple[Act, str, str]] = {  # what is there; what is said; the mend
+CASES: dict[str, tuple[Act, str, str]] = {  # what is there; what is said; the fix
     "empty": (holds(b""), NPZ, AGAIN),
     "text": (holds(b"my notes"), NPZ, AGAIN),
     "cut": (holds(whole()[:-300]), NPZ, AGAIN),

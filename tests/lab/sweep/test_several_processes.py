@@ -380,7 +380,7 @@ def test_what_would_be_another_training_is_refused(two: Two) -> None:
         "sigmoid": batch_norm,
         "snapshots": "snapshots are not taken by 2 processes; train the run in one",
     }
-    other = "1 of 2 processes have another run or other data than the first; mend them"
+    other = "1 of 2 processes have another run or other data than the first; fix them"
     assert two.same("other data") == other
 
 
