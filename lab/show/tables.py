@@ -62,9 +62,11 @@ def answers(records: Sequence[Record], only: str = "") -> pd.DataFrame:
 
 
 def verdicts(records: Sequence[Record]) -> pd.DataFrame:
-    """The number of claims with each verdict, by notebook."""
+    """The number of claims with each verdict, by notebook; the verdicts in their order, then the reasons for none."""
     every = answers(records)
-    return pd.crosstab(every.notebook, every.verdict).reset_index()
+    table = pd.crosstab(every.notebook, every.verdict)
+    order = [*(v for v in claims.VERDICTS if v in table), *(v for v in table if v not in claims.VERDICTS)]
+    return table[order].reset_index()
 
 
 def claims_table(
