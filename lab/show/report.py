@@ -64,8 +64,8 @@ def _sources(published: Sequence[Record], yours: Sequence[Record]) -> str:
             "whose": whose,
             "data (SHA-256)": f"{r.data['label']} ({r.data['sha256'][:12]}…)",
             "profile": r.run.profile,
-            "machine": f"{r.machine['name']} ({r.machine['device']}), threads: {r.machine['threads']}"
-            f"{', kernels: ' + r.machine['kernels'] if 'kernels' in r.machine else ''}",
+            "machine": f"{r.machine['name']} ({r.machine['device']}), threads: {r.machine['threads']}, "
+            f"kernels: {r.machine['kernels']}",
             "precision": r.run.precision,
             "versions": ", ".join(f"{name} {version}" for name, version in r.versions.items()),
             "commits": f"{(commit['commit'] or 'none')[:10]}{' with changes' if commit['dirty'] else ''}",

@@ -8,6 +8,7 @@ import pandas as pd
 from lab import claims
 from lab.claims import Claim, main_group
 from lab.experiments import Experiment
+from lab.records import frame
 from lab.records.record import Record
 
 SPECIAL = re.compile(r"([\\`*_\[\]<~])")  # but for "|", which a table escapes
@@ -102,11 +103,9 @@ def ends(group: Sequence[Record], rows: Sequence[Experiment]) -> pd.DataFrame:
 
 def runs(group: Sequence[Record]) -> pd.DataFrame:
     """A line for each training: row, seed, iterations, accuracy (percent) at the end, where it diverged."""
-    rows = [
-        (r.run.experiment, r.run.seed, r.run.iterations, round(100 * r.accuracy, 2), r.diverged_at or "-")
-        for r in group
-    ]
-    return pd.DataFrame(rows, columns=["experiment", "seed", "iterations", "accuracy", "diverged_at"])
+    table = frame(group)[["experiment", "seed", "iterations", "accuracy", "diverged_at"]].round({"accuracy": 2})
+    diverged_at = table.diverged_at.astype(object).where(table.diverged_at.notna(), "-")
+    return table.assign(diverged_at=diverged_at)
 
 
 def measured_on(records: Sequence[Record]) -> str:

@@ -15,14 +15,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, T
 from clrlib import ScheduleLR, Triangular, lr_range_test
 from clrlib._untouched import untouched
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Nets as small as these only wait for a second one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # The test itself

@@ -1,7 +1,7 @@
 """What the bench's tests share: a small image set that can be learned in seconds, and records made without training."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +18,8 @@ from lab.records.record import Record
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """One CPU thread for each test: quickest for nets this small, and the same sums whoever runs beside us."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def always(one_thread: None) -> None:
+    """What every test of the lab has."""
 
 
 @pytest.fixture(scope="session")
