@@ -42,7 +42,7 @@ def rising_rates(start_lr: float, end_lr: float, iterations: int, spacing: str) 
     ([0.0, 0.005, 0.01, 0.015, 0.02], [0.001, 0.01, 0.1, 1.0])
     """
     n = checks.count("iterations", iterations, least=2)
-    if (start := checks.learning_rate("start_lr", start_lr)) >= (end := checks.learning_rate("end_lr", end_lr)):
+    if (start := checks.rate("start_lr", start_lr)) >= (end := checks.rate("end_lr", end_lr)):
         raise ValueError(f"start_lr {start_lr!r} is not below end_lr {end_lr!r}; the test needs a rising rate")
     if spacing not in ("linear", "exponential"):
         raise ValueError(f'spacing is {spacing!r}; give "linear" or "exponential"')

@@ -272,7 +272,7 @@ def test_a_group_added_later_needs_bounds_of_its_own_where_they_differ() -> None
     [
         ({"base_lr": 0.4}, "base_lr 0.4 is above max_lr 0.3; give the lower bound as base_lr"),
         ({"base_lr": [0.1, 0.2]}, "base_lr has 2 values for 1 parameter groups; give one for each, or one"),
-        ({"step_size_down": 0}, "step_size_down is 0; give a whole number of iterations, 1 or more"),
+        ({"step_size_down": 0}, "step_size_down is 0; give a whole number, 1 or more"),
         ({"mode": "exp_range", "gamma": 2}, "gamma is 2; give a factor above 0 and up to 1"),
         ({"mode": "cats"}, 'mode is \'cats\'; give "triangular" or "triangular2" or "exp_range"'),
         ({"scale_mode": "cats"}, 'scale_mode is \'cats\'; give "cycle" or "iterations"'),

@@ -96,7 +96,7 @@ def test_smiths_form_is_straight_lines_and_its_momentum_rests_at_the_end() -> No
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=-1, end=-0.5), "the turns at [-1.0] do not lie in order"),
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=4, end=9, back=3), "the turns at [4.0, 3.0] do not lie in order"),
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=4, end=9, anneal="cats"), 'anneal is \'cats\'; give "cos" or "linear"'),
-        (lambda: OneCycle.torch(0.1, 0), "iterations is 0; give a whole number of iterations, 1 or more"),
+        (lambda: OneCycle.torch(0.1, 0), "iterations is 0; give a whole number, 1 or more"),
         (lambda: OneCycle.torch(0.1, 10, pct_start=1.1), "pct_start is 1.1; give a share, from 0 to 1"),
         (lambda: OneCycle.torch(0.1, 10, div_factor=0), "div_factor is 0; give a number above 0"),
         (lambda: OneCycle.torch(0.1, 10, final_div_factor=-1), "final_div_factor is -1; give a number above 0"),

@@ -409,7 +409,7 @@ def test_policies_that_are_changed_in_mid_run_hold_from_the_next_step_on() -> No
         ({"momentum": 0.9}, TypeError, "momentum is 0.9; give a clrlib policy"),
         ({"momentum": Fixed(1.0)}, ValueError, "momentum is 1.0; give a policy whose values are 0 or more and below 1"),
         ({"momentum": [Fixed(0.5)]}, ValueError, "momentum gives 1 values for 2 parameter groups"),
-        ({"kind": "Adagrad", "momentum": UP_DOWN}, ValueError, "group 0 of Adagrad has neither momentum nor betas"),
+        ({"kind": "Adagrad", "momentum": UP_DOWN}, ValueError, "a group of Adagrad has neither momentum nor betas"),
         ({"lr_mult": -1.0}, ValueError, "lr_mult of group 1 is -1.0; a learning rate must be 0 or more"),
         ({"lr_mult": float("nan")}, ValueError, "lr_mult of group 1 is nan; give a finite number"),
         ({"lr_mult": "2"}, TypeError, "lr_mult of group 1 must be a number, not '2'"),
