@@ -1,7 +1,6 @@
 """Check arguments: each function returns the clean value, or raises one sentence that says what to do."""
 
 import math
-import sys
 from collections.abc import Callable
 from functools import partial
 from numbers import Real
@@ -18,7 +17,10 @@ def number(name: str, value: Any, fits: Callable[[float], bool] = math.isfinite,
         several = "one, and ScheduleLR a list of policies for several groups"
         advice = several if isinstance(value, (list, tuple)) else "it as a float"
         raise TypeError(f"{name} must be a number, not {value!r}; give {advice}")
-    plain = math.inf if isinstance(value, int) and abs(value) > sys.float_info.max else float(value)
+    try:
+        plain = float(value)
+    except OverflowError:  # an int beyond all floats
+        plain = math.inf
     if not (math.isfinite(plain) and fits(plain)):
         raise ValueError(f"{name} is {value!r}; {advice if math.isfinite(plain) else 'give a finite number'}")
     return plain

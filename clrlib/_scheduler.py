@@ -73,7 +73,7 @@ class ScheduleLR(LRScheduler):
     def _begin(self, optimizer: Any, iteration: int, total: int | None, initial_lrs: Sequence[Any] = ()) -> None:
         groups, t = groups_of(optimizer), checks.iterations(iteration)
         self.optimizer, self.last_epoch = optimizer, t
-        self.get_lr(), self._momenta()  # refuse what is wrong before anything changes
+        self.get_lr(), self.cycle_momentum and self._momenta()  # refuse what is wrong before anything changes
         policies = self.policy if isinstance(self.policy, tuple) else (self.policy,)
         tensors = [id(group["lr"]) for group in groups if isinstance(group["lr"], Tensor)]
         differ = len(policies) > 1 or any("lr_mult" in group for group in groups)
@@ -102,29 +102,29 @@ class ScheduleLR(LRScheduler):
 
         Called by torch's step(). Torch's own copies every rate twice, which is dear where there are many groups.
         """
-        before, steps, groups = self.last_epoch, self._steps, self.optimizer.param_groups
-        self._steps = getattr(self.optimizer, "_clrlib_steps", 0)
+        before, steps, optimizer = self.last_epoch, self._steps, self.optimizer
+        groups, self._steps = optimizer.param_groups, getattr(optimizer, "_clrlib_steps", 0)  # a copy has no count
         self._rare = self._rare + 1 if self._steps - steps >= MANY else 0
         if self._rare == 2:
             came = f"schedule.step() came after {self._steps - steps} optimizer steps, for the second time in a row"
             warnings.warn(f"{came}; call it after each optimizer.step(), not after each epoch", stacklevel=3)
         self.last_epoch = before + 1 if epoch is None else epoch
         try:
-            self._last_lr, momenta = self.get_lr(), self._momenta()
+            lr, momenta = self.get_lr(), self._momenta() if self.cycle_momentum else ()
         except Exception:
             self.last_epoch = before
             raise
-        write(groups, self._last_lr)
-        for group, value in zip(groups, momenta, strict=False):
+        write(groups, lr)
+        self._last_lr = lr
+        for group, value in zip(groups, momenta, strict=True) if momenta else ():
             if "momentum" in group:
                 group["momentum"] = value
             else:
                 group["betas"] = (value, *group["betas"][1:])
 
     def _momenta(self) -> list[float]:
-        """The momentum of each group, none where there is no policy for it."""
-        momenta = self._values("momentum") if self.cycle_momentum else []
-        for value, group in zip(momenta, self.optimizer.param_groups, strict=False):
+        momenta = self._values("momentum")
+        for value, group in zip(momenta, self.optimizer.param_groups, strict=True):
             if not 0 <= value < 1:
                 raise ValueError(f"momentum is {value!r}; give a policy whose values are 0 or more and below 1")
             if "momentum" not in group and "betas" not in group:

@@ -57,16 +57,11 @@ def run(model=None, optimizer=None, loss_fn=F.cross_entropy, train=None, heldout
     return lr_range_test(model, optimizer, loss_fn, train or batches(), heldout or batches(), **options)
 
 
-class Spy(torch.optim.SGD):
-    """Notes the rate of each group at each step."""
-
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        self.used = []
-
-    def step(self, closure=None):
-        self.used.append([float(group["lr"]) for group in self.param_groups])
-        return super().step(closure)
+def spied(*args, **options):
+    """An SGD, and a list that gets the rate of each group at each step. (A list of its own would be put back.)"""
+    optimizer, used = torch.optim.SGD(*args, **options), []
+    optimizer.register_step_pre_hook(lambda o, *_: used.append([float(group["lr"]) for group in o.param_groups]))
+    return optimizer, used
 
 
 def everything(model, optimizer):
@@ -87,9 +82,9 @@ def everything(model, optimizer):
 
 def test_the_sweep_is_linear_from_exactly_0_and_records_the_rate_used():
     model = nn.Linear(4, 2)
-    spy = Spy(model.parameters(), lr=0.05)
-    test = run(model, spy, end_lr=0.02, iterations=41, evaluate_every=1)
-    used = [rate for (rate,) in spy.used]
+    optimizer, used = spied(model.parameters(), lr=0.05)
+    test = run(model, optimizer, end_lr=0.02, iterations=41, evaluate_every=1)
+    used = [rate for (rate,) in used]
     assert used[0] == 0.0
     assert used[-1] == 0.02
     np.testing.assert_allclose(used, np.linspace(0, 0.02, 41), rtol=1e-14)
@@ -340,11 +335,11 @@ def test_a_loss_that_is_not_finite_ends_the_test_and_keeps_what_it_had(at, point
         return F.cross_entropy(scores, targets) * (value if calls > at else 1)
 
     model = nn.Linear(4, 2)
-    spy = Spy(model.parameters())
+    optimizer, used = spied(model.parameters())
     before = model.weight.detach().clone()
-    test = run(model, spy, loss_fn)
+    test = run(model, optimizer, loss_fn)
     assert calls == at + 1
-    assert len(spy.used) == at, "no step with a gradient that is not finite"
+    assert len(used) == at, "no step with a gradient that is not finite"
     assert test.lr.size == test.accuracy.size == points
     assert test.stopped == f"training loss {value} at iteration {at}, learning rate {at / 9:.6g}"
     assert torch.equal(model.weight, before)
@@ -475,11 +470,11 @@ def test_any_function_of_outputs_and_targets_is_a_metric(lower):
 )
 def test_groups_of_different_rates_keep_their_ratios_where_none_has_an_lr_mult(first, second, ratio):
     model = nn.Linear(4, 2)
-    spy = Spy([{"params": [model.weight], **first}, {"params": [model.bias], **second}])
-    before = [{k: v for k, v in group.items() if k != "params"} for group in spy.param_groups]
-    test = run(model, spy, evaluate_every=1)
-    np.testing.assert_allclose(spy.used, np.stack([test.lr * share / 4 for share in ratio], axis=1), rtol=1e-15)
-    assert [{k: v for k, v in group.items() if k != "params"} for group in spy.param_groups] == before
+    optimizer, used = spied([{"params": [model.weight], **first}, {"params": [model.bias], **second}])
+    before = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    test = run(model, optimizer, evaluate_every=1)
+    np.testing.assert_allclose(used, np.stack([test.lr * share / 4 for share in ratio], axis=1), rtol=1e-15)
+    assert [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups] == before
 
 
 # What users have: refused in one sentence, or right
@@ -496,6 +491,13 @@ class Sharp(torch.optim.SGD):
         raise AssertionError
 
 
+class Asserting(torch.optim.SGD):
+    """As SAM is written elsewhere."""
+
+    def step(self, closure=None):
+        assert closure is not None, "it needs two gradients"
+
+
 class Wrapped(nn.Linear):
     def forward(self, inputs):
         return {"logits": super().forward(inputs)}
@@ -507,9 +509,10 @@ REFUSED = {
     "ASGD": ({"make": torch.optim.ASGD}, "ASGD sizes its steps itself"),
     "LBFGS": ({"make": torch.optim.LBFGS}, "LBFGS.step() needs a closure; call lr_sweep(step, "),
     "SAM": ({"make": Sharp}, "Sharp.step() needs a closure; call lr_sweep(step, "),
+    "a closure that is asserted": ({"make": Asserting}, "Asserting.step() needs a closure, it seems; call lr_sweep("),
     "no gradient": ({"model": frozen()}, "the loss has no gradient; let a parameter"),
-    "loss of each": ({"loss_fn": nn.CrossEntropyLoss(reduction="none")}, "gave a tensor of shape (16,); return"),
-    "plain loss": ({"loss_fn": lambda s, t: 0.5}, "loss_fn gave a float; return a tensor of one number"),
+    "loss of each": ({"loss_fn": nn.CrossEntropyLoss(reduction="none")}, "gave a tensor of shape (16,); return the mean"),
+    "plain loss": ({"loss_fn": lambda s, t: 0.5}, "loss_fn gave a float; return the mean loss, a tensor"),
     "no metric": ({"metric": lambda s, t: None}, "metric returned a NoneType; return"),
     "many metrics": ({"metric": lambda s, t: {"f1": 1}}, "metric returned a dict; return"),
     "a function": ({"model": lambda x: x, "make": lambda _: ALIKE([torch.ones(1)])}, "model is a function"),
@@ -544,7 +547,7 @@ def test_what_it_cannot_test_is_refused_in_one_sentence_and_changes_nothing(name
 def test_a_rate_that_is_none_is_refused():
     optimizer = ALIKE(nn.Linear(4, 2).parameters())
     optimizer.param_groups[0]["lr"] = None
-    with pytest.raises(ValueError, match="group 0 of SGD has no lr, so that it sets its own; give it a number"):
+    with pytest.raises(ValueError, match="a group of SGD has no lr, so that it sets its own; give it a number"):
         run(optimizer=optimizer)
 
 
@@ -641,9 +644,9 @@ def test_schedule_free_weights_are_evaluated_in_their_own_mode():
 
 def test_a_group_of_rate_0_stays_where_it_is():
     model = nn.Linear(4, 2)
-    spy = Spy([{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "lr": 0.0}])
-    run(model, spy)
-    assert {still for _, still in spy.used} == {0.0} and max(rate for rate, _ in spy.used) == 1.0
+    optimizer, used = spied([{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "lr": 0.0}])
+    run(model, optimizer)
+    assert {still for _, still in used} == {0.0} and max(rate for rate, _ in used) == 1.0
 
 
 RANKS = """
