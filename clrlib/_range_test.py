@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler
 
 from clrlib import _checks as checks
-from clrlib._curve import RangeTest
-from clrlib._reading import rounded
+from clrlib._reading import RangeTest, rounded
 from clrlib._scheduler import groups_of, scaled, write
 from clrlib._schedules import Triangular
 from clrlib._untouched import GENERATORS, untouched
@@ -179,8 +177,8 @@ class _Sweep:
                         break
                     points.append((lr, value))
         at, values = np.array(points).reshape(-1, 2).T
-        training = None if self.evaluate is None else RangeTest(np.array(rates[: len(losses)]), losses, stopped, "loss")  # type: ignore[arg-type]
-        return RangeTest(at, values, stopped, self.metric, lower, rates[-1], training)
+        curve = RangeTest(np.array(rates[: len(losses)]), np.array(losses), stopped, "loss")
+        return RangeTest(at, values, stopped, self.metric, lower, rates[-1], None if self.evaluate is None else curve)
 
 
 def _keepable(thing: Any) -> Any:
@@ -268,8 +266,6 @@ def lr_range_test(
         raise ValueError(f'metric is {metric!r}; give "accuracy", "loss" or a function of (outputs, targets)')
     if not isinstance(model, nn.Module):
         raise TypeError(f"model is a {type(model).__name__}; give a torch.nn.Module, or {SWEEP}")
-    if any(map(is_lazy, model.parameters())):
-        raise ValueError("the model has lazy layers, whose weights are not there yet; run one batch through it first")
     groups = groups_of(optimizer)
     _refuse_without_a_rate(optimizer)
     scaled(groups, [0.0] * len(groups))  # refuses what is wrong before anything changes
@@ -291,7 +287,7 @@ def lr_range_test(
         inputs, targets = _pair("train_batches", next(batches), device)
         write(groups, scaled(groups, [lr] * len(groups)))
         optimizer.zero_grad()
-        outputs = _outputs(model, inputs)
+        outputs = model(inputs)
         loss = loss_fn(outputs, targets)
         value = _over_ranks(_loss_value(loss))
         if heldout_batches is None:  # before the update
@@ -355,16 +351,6 @@ def _mode(optimizer: Any, mode: str) -> None:
     """Schedule-free optimizers hold other weights in training than in evaluation."""
     if callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None)):
         getattr(optimizer, mode)()
-
-
-def _outputs(model: nn.Module, inputs: Tensor) -> Any:
-    try:
-        return model(inputs)
-    except ValueError as error:
-        if len(inputs) == 1 and "more than 1 value per channel" in str(error):
-            alone = "train_batches gave a batch of one example, on which batch normalisation cannot train"
-            raise ValueError(f"{alone}; give the DataLoader drop_last=True") from error
-        raise
 
 
 def _loss_value(loss: Any) -> float:

@@ -551,20 +551,6 @@ def test_a_rate_that_is_none_is_refused():
         run(optimizer=optimizer)
 
 
-def test_lazy_layers_are_refused_until_they_have_weights():
-    model = nn.LazyLinear(2)
-    optimizer = torch.optim.SGD(model.parameters())
-    with pytest.raises(ValueError, match=r"the model has lazy layers, .*; run one batch through it first"):
-        run(model, optimizer)
-    model(torch.ones(1, 4))
-    assert run(model, optimizer).lr.size
-
-
-def test_a_last_batch_of_one_before_batch_normalisation_names_drop_last():
-    with pytest.raises(ValueError, match=r"a batch of one example, .*; give the DataLoader drop_last=True"):
-        run(net(), train=batches(n=17), heldout=batches())
-
-
 def test_other_errors_of_the_model_stay_what_they_are():
     class Broken(nn.Linear):
         def forward(self, inputs):
