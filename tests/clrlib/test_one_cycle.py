@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from clrlib import Fixed, OneCycle, PiecewiseLinear, ScheduleLR, Stages
+from clrlib import OneCycle, PiecewiseLinear, ScheduleLR
 
 
 def over(policy: OneCycle, iterations: int) -> list[float]:
@@ -52,19 +52,6 @@ def test_t10_it_stays_at_its_end() -> None:
 def test_a_rise_as_long_as_the_training_stays_at_the_top(three_phase: bool) -> None:
     policy = OneCycle.torch(0.1, 10, pct_start=1.0, anneal="linear", three_phase=three_phase)
     assert [policy(t) for t in (0, 9, 10, 10**12)] == [0.1 / 25, 0.1, 0.1, 0.1]
-
-
-def test_a_warm_up_before_a_cycle_keeps_its_rate() -> None:
-    """In torch's SequentialLR the OneCycleLR that waits lowers it to max_lr / 25."""
-    cycle = OneCycle.torch(0.5, 20)
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.05)
-    schedule = ScheduleLR(optimizer, Stages((5, Fixed(0.05)), (20, cycle)))
-    rates = []
-    for _ in range(25):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    assert rates == [0.05] * 5 + over(cycle, 20)
 
 
 def test_fastais_form_is_two_cosines() -> None:

@@ -156,6 +156,7 @@ def seeded():
 
 
 LOADERS = {
+    "loader": lambda: DataLoader(DATA, 4, shuffle=True, generator=seeded()),
     "batch sampler as sampler": lambda: DataLoader(
         DATA, sampler=BatchSampler(RandomSampler(DATA, generator=seeded()), 4, False), batch_size=None
     ),
