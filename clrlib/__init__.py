@@ -14,7 +14,6 @@
 [0.0035]
 """
 
-from clrlib._curve import RangeTest as RangeTest
 from clrlib._cyclic_lr import CyclicLR as CyclicLR
 from clrlib._policy import Function as Function
 from clrlib._policy import Policy as Policy
@@ -23,6 +22,7 @@ from clrlib._policy import Stages as Stages
 from clrlib._range_test import lr_range_test as lr_range_test
 from clrlib._range_test import lr_sweep as lr_sweep
 from clrlib._reading import Bounds as Bounds
+from clrlib._reading import RangeTest as RangeTest
 from clrlib._scheduler import ScheduleLR as ScheduleLR
 from clrlib._schedules import Cyclical as Cyclical
 from clrlib._schedules import Exponential as Exponential

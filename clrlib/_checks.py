@@ -1,51 +1,41 @@
-"""Checks of arguments: each returns the clean value or raises one sentence that says what to do."""
+"""Check arguments: each function returns the clean value, or raises one sentence that says what to do."""
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from itertools import pairwise
 from numbers import Real
 from typing import Annotated, Any
 
 import numpy as np
 
-INT64 = 2**63 - 1
 LARGEST = 2**53  # whole numbers up to here are exact as floats, and their doubles fit 64 bits
 
 
 def number(name: str, value: Any, fits: Callable[[float], bool] = math.isfinite, advice: str = "") -> float:
     """A finite number that fits, as a float."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, not {value!r}; give it as a float")
-    plain = math.inf
-    with suppress(OverflowError):  # of an int beyond all floats
+        several = "one, and ScheduleLR a list of policies for several groups"
+        advice = several if isinstance(value, (list, tuple)) else "it as a float"
+        raise TypeError(f"{name} must be a number, not {value!r}; give {advice}")
+    try:
         plain = float(value)
-    if not math.isfinite(plain):
-        raise ValueError(f"{name} is {value!r}; give a finite number")
-    if not fits(plain):
-        raise ValueError(f"{name} is {value!r}; {advice}")
+    except OverflowError:  # an int beyond all floats
+        plain = math.inf
+    if not (math.isfinite(plain) and fits(plain)):
+        raise ValueError(f"{name} is {value!r}; {advice if math.isfinite(plain) else 'give a finite number'}")
     return plain
 
 
-learning_rate = partial(number, fits=lambda x: x >= 0, advice="a learning rate must be 0 or more")
+rate = partial(number, fits=lambda x: x >= 0, advice="a learning rate must be 0 or more")
 factor = partial(number, fits=lambda x: 0 < x <= 1, advice="give a factor above 0 and up to 1")
 share = partial(number, fits=lambda x: 0 <= x <= 1, advice="give a share, from 0 to 1")
 divisor = partial(number, fits=lambda x: x > 0, advice="give a number above 0")
 
 
-def count(name: str, value: Any, least: int = 1, of: str = " of iterations") -> int:
+def count(name: str, value: Any, least: int = 1) -> int:
     """A whole number, at least `least`; 2000.0 counts as whole."""
-    advice = f"give a whole number{of}, {least} or more"
-    number(name, value, lambda x: x.is_integer() and least <= x < LARGEST, advice)
+    number(name, value, lambda x: x.is_integer() and least <= x < LARGEST, f"give a whole number, {least} or more")
     return int(value)
-
-
-def policy_rate(name: str, value: Any) -> float:
-    """The rate of a policy; several, one for each parameter group, are several policies."""
-    if isinstance(value, (list, tuple)):
-        raise TypeError(f"{name} is {value!r}; give one rate, and ScheduleLR a list of policies, one for each group")
-    return learning_rate(name, value)
 
 
 def ordered(low: float, high: float, kind: str = "lr") -> None:
@@ -62,15 +52,13 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
 
 
 def iterations(t: Any) -> Any:
-    """Iterations, 0 or more: a Python int, or an array as int64."""
+    """Iterations, 0 or more: a Python int, or an array of whole numbers."""
     values = np.asarray(t)
     if values.dtype.kind not in "iu" or isinstance(t, (list, tuple)):
         raise TypeError(f"iteration {t!r} is a {type(t).__name__}; give an int, 0 or more, or an array of them")
     if values.min(initial=0) < 0:
         raise ValueError(f"iteration {values.min()} is negative; the first iteration is 0")
-    if values.max(initial=0) > INT64:
-        raise ValueError(f"iteration {values.max()} does not fit 64 bits; give a smaller one")
-    return values.astype(np.int64) if isinstance(t, np.ndarray) else int(t)
+    return t if isinstance(t, np.ndarray) else int(t)
 
 
 def milestones(name: str, value: Any, least: int = 1) -> tuple[int, ...]:
@@ -78,7 +66,7 @@ def milestones(name: str, value: Any, least: int = 1) -> tuple[int, ...]:
     if not isinstance(value, (tuple, list)):
         raise TypeError(f"{name} is {value!r}; give a tuple of iterations, such as (60_000, 65_000)")
     clean = tuple(count(f"{name}[{i}]", m, least) for i, m in enumerate(value))
-    if any(later <= earlier for earlier, later in pairwise(clean)):
+    if [*clean] != sorted(set(clean)):
         raise ValueError(f"{name} {clean} do not rise; give each iteration once, in rising order")
     return clean
 
@@ -90,18 +78,16 @@ def knots(name: str, value: Any) -> tuple[tuple[int, float], ...]:
     times = milestones(f"iterations of {name}", [t for t, _ in value], least=0)
     if times[:1] != (0,):
         raise ValueError(f"{name} {value!r} must begin at iteration 0; give the first rate there")
-    rates = [learning_rate(f"rate of {name}[{i}]", lr) for i, (_, lr) in enumerate(value)]
-    return tuple(zip(times, rates, strict=True))
+    return tuple((t, rate(f"rate of {name}[{i}]", lr)) for i, (t, (_, lr)) in enumerate(zip(times, value, strict=True)))
 
 
-# What a field of a policy holds, and its check
+# The types of a policy's fields: each holds its check, which `Policy` calls
 Number = Annotated[float, number]
 MaybeNumber = Annotated[float | None, lambda name, value: None if value is None else number(name, value)]
-Rate = Annotated[float, policy_rate]
-Base = Annotated[float, policy_rate]  # not above the policy's max_lr
+Rate = Annotated[float, rate]
+Base = Annotated[float, rate, "not above the policy's max_lr"]
 Factor = Annotated[float, factor]
 Count = Annotated[int, count]
-Times = Annotated[int, partial(count, of="")]
 Milestones = Annotated[tuple[int, ...], milestones]
 Knots = Annotated[tuple[tuple[int, float], ...], knots]
 Decay = Annotated[str, partial(one_of, choices=("bounds", "amplitude"))]

@@ -39,6 +39,7 @@ class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
     """
 
     cycle_momentum = False
+    _at: tuple[int, tuple[float, float]] = (-1, (0.0, 0.0))  # the last iteration asked for, its rise and height
 
     def __init__(
         self,
@@ -66,20 +67,19 @@ class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
             shrinks = checks.one_of("mode", mode, ("triangular", "triangular2", "exp_range")) == "exp_range"
             self._cycle = UpDown(*cycle, 0.5 if mode == "triangular2" else 1.0, gamma if shrinks else 1.0)
             scale_mode = "iterations" if shrinks else "cycle"
-        self._told, self.cycle_momentum, n = (mode, gamma, scale_mode), cycle_momentum, len(groups_of(optimizer))
+        self._given, self.cycle_momentum, n = (mode, gamma, scale_mode), cycle_momentum, len(groups_of(optimizer))
         self.base_lrs, self.max_lrs = _each("base_lr", base_lr, n), _each("max_lr", max_lr, n)
         self.base_momentums = _each("base_momentum", base_momentum, n)
         self.max_momentums = _each("max_momentum", max_momentum, n)
-        for low, high in zip(*self._ends("policy"), strict=True):
-            checks.ordered(low, high)
-        for high, low in zip(*self._ends("momentum"), strict=True):
-            checks.ordered(low, high, "momentum")
+        for kind in ("lr", "momentum"):
+            for low, high in zip(*(getattr(self, f"{end}_{kind}s") for end in ("base", "max")), strict=True):
+                checks.ordered(low, high, kind)
         self._begin(optimizer, last_epoch + 1, total_iterations, self.base_lrs)
 
     # torch's attributes: other base_lrs, max_lrs and momentums hold from the next step on, these cannot be set
-    mode = property(lambda self: self._told[0])
-    gamma = property(lambda self: self._told[1])
-    scale_mode = property(lambda self: self._told[2])
+    mode = property(lambda self: self._given[0])
+    gamma = property(lambda self: self._given[1])
+    scale_mode = property(lambda self: self._given[2])
     total_size = property(lambda self: self._cycle.step_size_up + self._cycle.step_size_down)
     step_ratio = property(lambda self: self._cycle.step_size_up / self.total_size)
     # one policy where all groups are alike (it holds for groups added later), else one for each
@@ -100,15 +100,16 @@ class CyclicLR(ScheduleLR, torch.optim.lr_scheduler.CyclicLR):
         if len(starts) != len(turns):
             raise ValueError(f"{name} cycles from {starts} to {turns}; give one bound of both for each group")
         each = [replace(self._cycle, base_lr=start, max_lr=turn) for start, turn in zip(starts, turns, strict=True)]
-        return each[0] if all(one == each[0] for one in each) else tuple(each)
+        return each[0] if each.count(each[0]) == len(each) else tuple(each)
 
     def _values(self, name: str) -> list[float]:
-        rise, height = self._cycle.rise_and_height(self.last_epoch)
-        try:
-            ends = zip(*self._ends(name), self.optimizer.param_groups, strict=True)
-            return [start + (turn - start) * rise * height for start, turn, _ in ends]
-        except ValueError:  # groups added later, or a list of another length
+        starts, turns = self._ends(name)
+        if not len(starts) == len(turns) == len(self.optimizer.param_groups):  # a group was added, or a list changed
             return super()._values(name)
+        if self._at[0] != self.last_epoch:  # rates and momenta share one rise
+            self._at = self.last_epoch, self._cycle.rise_and_height(self.last_epoch)
+        rise, height = self._at[1]
+        return [start + (turn - start) * rise * height for start, turn in zip(starts, turns, strict=True)]
 
 
 def _each(name: str, given: Numbers, groups: int) -> list[Any]:
@@ -116,7 +117,7 @@ def _each(name: str, given: Numbers, groups: int) -> list[Any]:
     values = given if isinstance(given, (list, tuple)) else [given] * groups
     if len(values) != groups:
         raise ValueError(f"{name} has {len(values)} values for {groups} parameter groups; give one for each, or one")
-    return [checks.learning_rate(name, v.item() if isinstance(v, Tensor) else v) for v in values]
+    return [checks.rate(name, v.item() if isinstance(v, Tensor) else v) for v in values]
 
 
 @dataclass(frozen=True)

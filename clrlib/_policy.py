@@ -1,18 +1,15 @@
 """Policy, the base of every learning-rate schedule; policies put together; any function as a policy."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, overload
+from typing import Annotated, Any, overload
 
 import numpy as np
 import torch
 
 from clrlib import _checks as checks
-from clrlib._checks import Count
 
 
 class Policy(ABC):
@@ -30,12 +27,12 @@ class Policy(ABC):
     """
 
     def __post_init__(self) -> None:
-        """Check each field of a dataclass by its type in _checks, such as Rate, and make it a plain Python value."""
-        types = {one.name: str(one.type) for one in fields(self)}  # type: ignore[arg-type]
+        """Check each field of type Annotated[..., check] by check(name, value), and keep what that returns."""
+        types = {one.name: one.type for one in fields(self)}  # type: ignore[arg-type]
         for name, kind in types.items():
-            for check in getattr(vars(checks).get(kind), "__metadata__", ()):
+            for check in filter(callable, getattr(kind, "__metadata__", ())):
                 object.__setattr__(self, name, check(name, getattr(self, name)))
-        if "Base" in types.values():
+        if checks.Base in types.values():
             checks.ordered(vars(self)["base_lr"], vars(self)["max_lr"])
 
     @abstractmethod
@@ -50,7 +47,10 @@ class Policy(ABC):
     def __call__(self, t: torch.Tensor) -> torch.Tensor: ...
     def __call__(self, t: int | np.ndarray | torch.Tensor) -> float | np.ndarray | torch.Tensor:
         if isinstance(t, torch.Tensor):
-            rates = torch.from_numpy(self(t.detach().cpu().numpy()))
+            here = (
+                torch.zeros_like(t, device="cpu") if t.is_meta else t.detach().cpu()
+            )  # meta tensors have a shape alone
+            rates = torch.from_numpy(self(here.numpy()))
             return rates.to(t.device, torch.float32 if t.device.type == "mps" else torch.float64)
         checked = checks.iterations(t)
         if isinstance(checked, np.ndarray):
@@ -62,13 +62,26 @@ class Policy(ABC):
         """The first iteration at or after t where no cycle is under way: where to stop. Without cycles t itself."""
         return int(checks.iterations(t))
 
-    def then(self, policy: Policy, after: int) -> Stages:
+    def then(self, policy: "Policy", after: int) -> "Stages":
         """This policy for `after` iterations, then another from its own start: Stages((after, self), (1, policy))."""
         return Stages((after, self), (1, policy))
 
-    def repeat(self, every: int) -> Repeat:
+    def repeat(self, every: int) -> "Repeat":
         """The first `every` iterations of this policy, again and again: Repeat(self, every)."""
         return Repeat(self, every)
+
+
+def _function(name: str, value: Any) -> Any:
+    """A function of the iteration, or a policy: anything that can be called, but for a class."""
+    if not callable(value) or isinstance(value, type):
+        needed = "give a clrlib policy, such as Triangular(0.001, 0.006, 2000), or a function of the iteration"
+        raise TypeError(f"{name} is {value!r}; {needed}")
+    return value
+
+
+def as_policy(name: str, value: Any) -> Policy:
+    """A policy as it is, any other callable as a `Function`."""
+    return value if isinstance(value, Policy) else Function(_function(name, value))
 
 
 @dataclass(frozen=True)
@@ -139,12 +152,8 @@ class Repeat(Policy):
     [0.2, 0.2, 0.1, 0.0, 0.2, 0.2, 0.1, 0.0]
     """
 
-    policy: Policy
-    every: Count
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "policy", as_policy("policy", self.policy))
+    policy: Annotated[Policy, as_policy]
+    every: checks.Count
 
     def rate(self, t: int) -> float:
         return self.policy.rate(t % self.every)
@@ -168,27 +177,16 @@ class Function(Policy):
     (Function(name='one over t'), 0.025)
     """
 
-    function: Callable[[int], float] = field(repr=False)
+    function: Annotated[Callable[[int], float], _function] = field(repr=False)
     name: str = ""
 
     def __post_init__(self) -> None:
-        if not callable(self.function) or isinstance(self.function, type):
-            raise TypeError(f"function is {self.function!r}; give a function of the iteration")
+        super().__post_init__()
         name = self.name or getattr(self.function, "__qualname__", f"<{type(self.function).__name__} object>")
         object.__setattr__(self, "name", name)
 
     def rate(self, t: int) -> float:
-        return checks.learning_rate(f"{self.name} at iteration {t}", self.function(t))
-
-
-def as_policy(name: str, value: Any) -> Policy:
-    """A policy as it is, another callable as a `Function`; a check like those of _checks."""
-    if isinstance(value, Policy):
-        return value
-    if not callable(value) or isinstance(value, type):
-        needed = "give a clrlib policy, such as Triangular(0.001, 0.006, 2000), or a function of the iteration"
-        raise TypeError(f"{name} is {value!r}; {needed}")
-    return Function(value)
+        return checks.rate(f"{self.name} at iteration {t}", self.function(t))
 
 
 def next_multiple(t: int, length: int) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any
@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler
 
 from clrlib import _checks as checks
-from clrlib._curve import RangeTest
-from clrlib._reading import rounded
+from clrlib._reading import RangeTest, rounded
 from clrlib._scheduler import groups_of, scaled, write
 from clrlib._schedules import Triangular
 from clrlib._untouched import GENERATORS, untouched
@@ -42,10 +40,9 @@ def rising_rates(start_lr: float, end_lr: float, iterations: int, spacing: str) 
     ([0.0, 0.005, 0.01, 0.015, 0.02], [0.001, 0.01, 0.1, 1.0])
     """
     n = checks.count("iterations", iterations, least=2)
-    if (start := checks.learning_rate("start_lr", start_lr)) >= (end := checks.learning_rate("end_lr", end_lr)):
+    if (start := checks.rate("start_lr", start_lr)) >= (end := checks.rate("end_lr", end_lr)):
         raise ValueError(f"start_lr {start_lr!r} is not below end_lr {end_lr!r}; the test needs a rising rate")
-    if spacing not in ("linear", "exponential"):
-        raise ValueError(f'spacing is {spacing!r}; give "linear" or "exponential"')
+    checks.one_of("spacing", spacing, ("linear", "exponential"))
     if spacing == "exponential" and start == 0:
         raise ValueError("start_lr is 0; an exponential sweep needs one above 0, such as end_lr / 1e6")
     rates = Triangular(start, end, n - 1)(np.arange(n)) if spacing == "linear" else np.geomspace(start, end, n)
@@ -100,97 +97,88 @@ def lr_sweep(
     def agreed(name: str, function: Callable[..., Any]) -> Callable[..., float]:
         return lambda *lr: _over_ranks(_number(name, function(*lr)))
 
-    measure = None if evaluate is None else agreed("evaluate", evaluate)
-    sweep = start_lr, end_lr, iterations, spacing
-    return _passes(agreed("step", step), sweep, measure, evaluate_every, metric, lower_is_better, retest, things)
-
-
-def _passes(
-    step: Callable[[float], float],
-    sweep: tuple[float, float | None, int, str],
-    evaluate: Callable[[], float] | None,
-    evaluate_every: int | None,
-    metric: str,
-    lower_is_better: bool | None,
-    retest: bool,
-    things: tuple[Any, ...],
-    begin: Callable[[], None] = lambda: None,
-) -> RangeTest:
-    """The pass up to end_lr; without one, or where its bounds ask for another, after a search for the break."""
-    start_lr, end_lr, iterations, spacing = sweep
-    n = checks.count("iterations", iterations, least=2)
-    if evaluate_every is None:
-        evaluate_every = 1 if evaluate is None else max(1, n // 20)
-    every = checks.count("evaluate_every", evaluate_every)
-    rising_rates(start_lr, SEARCH[1] if end_lr is None else end_lr, n, spacing)  # refuses before anything is trained
-    down = metric == "loss" if lower_is_better is None else lower_is_better
-
-    def one_pass(rates: list[float], *measured: Any) -> RangeTest:
-        with untouched(*things):
-            begin()
-            return _curve(step, rates, *measured)
-
-    def linear(end: float) -> RangeTest:
-        return one_pass(rising_rates(start_lr, end, n, spacing), evaluate, every, metric, down)
-
-    passes = [] if end_lr is None else [linear(end_lr)]
-    if passes and not retest:
-        return passes[0]
-    watched = (metric, down) if evaluate is None else ("loss", True)
-    passes.append(search := one_pass(rising_rates(*SEARCH, "exponential"), None, 1, *watched))
-    if not search.lr.size:
-        raise ValueError(f"{search.stopped}: no rate can be tested; look at the data, the model and the loss first")
-    end = rounded(search.broke or SEARCH[1])
-    if end <= start_lr:
-        raise ValueError(f"training breaks at {end:g}, no higher than start_lr {start_lr!r}; give a lower start_lr")
-    if end_lr is not None and end / NEAR <= end_lr <= end * NEAR and passes[0].bounds().base_lr:
-        return replace(passes[0], earlier=(search,))
-    for _ in range(MOST_TESTS):
-        passes.append(replace(linear(end), earlier=tuple(passes)))
-        end = passes[-1].bounds().end_lr or 0.0
-        if end <= start_lr:  # no other test is asked for, or none is possible
-            break
-    return passes[-1]
-
-
-def _curve(
-    step: Callable[[float], float],
-    rates: list[float],
-    evaluate: Callable[[], float] | None,
-    every: int,
-    metric: str,
-    lower_is_better: bool,
-) -> RangeTest:
-    """One pass over the rates."""
-    watched = metric if evaluate is None else "loss"
-    can_diverge = lower_is_better or evaluate is not None
-    losses: list[float] = []
-    lr: list[float] = []
-    values: list[float] = []
-    stopped = None
-    best, size, high = math.inf, 0.0, 0
-    for t, rate in enumerate(rates):
-        loss = step(rate)
-        torch.clear_autocast_cache()  # else the weights as they were before this step are used for ever
-        best = min(best, loss)
-        size = max(size, abs(loss)) if t < FIRST or size == 0 else size
-        high = high + 1 if can_diverge and loss - best > DIVERGES * max(size, abs(best)) else 0
-        if not math.isfinite(loss) or high == RUNNING:
-            stopped = f"training {watched} {loss:.6g} at iteration {t}, learning rate {rate:.6g}"
-            break
-        losses.append(loss)
-        if t == 0 or (t + 1) % every == 0 or t == len(rates) - 1:
-            value = loss if evaluate is None else evaluate()
-            torch.clear_autocast_cache()
-            if not math.isfinite(value):  # the step just made broke the net
-                stopped = f"{metric} {value} after iteration {t}, learning rate {rate:.6g}"
-                break
-            lr.append(rate)
-            values.append(value)
-    training = (
-        None if evaluate is None else RangeTest(np.array(rates[: len(losses)]), np.array(losses), stopped, "loss")
+    sweep = _Sweep(
+        step=agreed("step", step),
+        evaluate=None if evaluate is None else agreed("evaluate", evaluate),
+        rates=partial(rising_rates, start_lr, iterations=iterations, spacing=spacing),
+        every=_every(evaluate_every, iterations, often=evaluate is None),
+        metric=metric,
+        lower_is_better=lower_is_better,
+        things=things,
     )
-    return RangeTest(np.array(lr), np.array(values), stopped, metric, lower_is_better, rates[-1], training)
+    return sweep.passes(start_lr, end_lr, retest)
+
+
+def _every(given: int | None, iterations: int, often: bool) -> int:
+    """Iterations between evaluations."""
+    twentieth = max(1, checks.count("iterations", iterations, least=2) // 20)
+    return checks.count("evaluate_every", (1 if often else twentieth) if given is None else given)
+
+
+@dataclass
+class _Sweep:
+    """What trains and what is measured in each pass of a range test, at which rates, and what is put back after it."""
+
+    step: Callable[[float], float]
+    evaluate: Callable[[], float] | None
+    rates: Callable[..., list[float]]  # rates(end_lr=...): those of one pass
+    every: int
+    metric: str
+    lower_is_better: bool | None
+    things: tuple[Any, ...]
+    begin: Callable[[], None] = lambda: None
+
+    def passes(self, start_lr: float, end_lr: float | None, retest: bool) -> RangeTest:
+        """The pass up to end_lr; without one, or where its bounds ask for another, after a search for the break."""
+        self.rates(end_lr=SEARCH[1] if end_lr is None else end_lr)  # refuses before anything is trained
+        passes = [] if end_lr is None else [self.one(self.rates(end_lr=end_lr))]
+        if passes and not retest:
+            return passes[0]
+        loss = self if self.evaluate is None else replace(self, evaluate=None, metric="loss", lower_is_better=True)
+        passes.append(search := replace(loss, every=1).one(rising_rates(*SEARCH, "exponential")))
+        if not search.lr.size:
+            raise ValueError(f"{search.stopped}: no rate can be tested; look at the data, the model and the loss first")
+        end = rounded(search.broke or SEARCH[1])
+        if end <= start_lr:
+            raise ValueError(f"training breaks at {end:g}, no higher than start_lr {start_lr!r}; give a lower start_lr")
+        if end_lr is not None and end / NEAR <= end_lr <= end * NEAR and passes[0].bounds().base_lr:
+            return replace(passes[0], earlier=(search,))
+        for _ in range(MOST_TESTS):
+            passes.append(replace(self.one(self.rates(end_lr=end)), earlier=tuple(passes)))
+            end = passes[-1].bounds().end_lr or 0.0
+            if end <= start_lr:  # no other test is asked for, or none is possible
+                break
+        return passes[-1]
+
+    def one(self, rates: list[float]) -> RangeTest:
+        """One pass over the rates, after which everything is as it was."""
+        watched = self.metric if self.evaluate is None else "loss"
+        lower = self.metric == "loss" if self.lower_is_better is None else self.lower_is_better
+        losses, points, stopped = [], [], None
+        best, size, high = math.inf, 0.0, 0
+        with untouched(*self.things):
+            self.begin()
+            for t, lr in enumerate(rates):
+                loss = self.step(lr)
+                torch.clear_autocast_cache()  # else the weights as they were before this step are used for ever
+                best = min(best, loss)
+                size = max(size, abs(loss)) if t < FIRST or size == 0 else size
+                up = loss - best > DIVERGES * max(size, abs(best))
+                high = high + 1 if up and (lower or self.evaluate is not None) else 0
+                if not math.isfinite(loss) or high == RUNNING:
+                    stopped = f"training {watched} {loss:.6g} at iteration {t}, learning rate {lr:.6g}"
+                    break
+                losses.append(loss)
+                if t == 0 or (t + 1) % self.every == 0 or t == len(rates) - 1:
+                    value = loss if self.evaluate is None else self.evaluate()
+                    torch.clear_autocast_cache()
+                    if not math.isfinite(value):  # the step just made broke the net
+                        stopped = f"{self.metric} {value} after iteration {t}, learning rate {lr:.6g}"
+                        break
+                    points.append((lr, value))
+        at, values = np.array(points).reshape(-1, 2).T
+        curve = RangeTest(np.array(rates[: len(losses)]), np.array(losses), stopped, "loss")
+        return RangeTest(at, values, stopped, self.metric, lower, rates[-1], None if self.evaluate is None else curve)
 
 
 def _keepable(thing: Any) -> Any:
@@ -278,8 +266,6 @@ def lr_range_test(
         raise ValueError(f'metric is {metric!r}; give "accuracy", "loss" or a function of (outputs, targets)')
     if not isinstance(model, nn.Module):
         raise TypeError(f"model is a {type(model).__name__}; give a torch.nn.Module, or {SWEEP}")
-    if any(map(is_lazy, model.parameters())):
-        raise ValueError("the model has lazy layers, whose weights are not there yet; run one batch through it first")
     groups = groups_of(optimizer)
     _refuse_without_a_rate(optimizer)
     scaled(groups, [0.0] * len(groups))  # refuses what is wrong before anything changes
@@ -301,7 +287,7 @@ def lr_range_test(
         inputs, targets = _pair("train_batches", next(batches), device)
         write(groups, scaled(groups, [lr] * len(groups)))
         optimizer.zero_grad()
-        outputs = _outputs(model, inputs)
+        outputs = model(inputs)
         loss = loss_fn(outputs, targets)
         value = _over_ranks(_loss_value(loss))
         if heldout_batches is None:  # before the update
@@ -309,7 +295,7 @@ def lr_range_test(
                 trained = value if metric == "loss" else _number("metric", measure(outputs, targets))
         if math.isfinite(value):
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            _update(optimizer)
         return value
 
     def evaluate() -> float:
@@ -329,32 +315,36 @@ def lr_range_test(
 
     functions = [part for f in (loss_fn, measure) for part in (f, getattr(f, "__self__", None))]
     stateful = [part for part in functions if hasattr(part, "state_dict")]
-    return _passes(
-        step,
-        (start_lr, end_lr, iterations, spacing),
-        evaluate,
-        1 if heldout_batches is None and evaluate_every is None else evaluate_every,
-        metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__),
-        lower_is_better,
-        retest,
-        (model, optimizer, train_batches, heldout_batches, *stateful, *map(_keepable, keep)),
-        begin,
+    sweep = _Sweep(
+        step=step,
+        evaluate=evaluate,
+        rates=partial(rising_rates, start_lr, iterations=iterations, spacing=spacing),
+        every=_every(evaluate_every, iterations, often=heldout_batches is None),
+        metric=metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__),
+        lower_is_better=lower_is_better,
+        things=(model, optimizer, train_batches, heldout_batches, *stateful, *map(_keepable, keep)),
+        begin=begin,
     )
+    return sweep.passes(start_lr, end_lr, retest)
 
 
 def _refuse_without_a_rate(optimizer: Optimizer) -> None:
     """Raise where a step needs more than a rate, or makes its own."""
     name = type(optimizer).__name__
-    for i, group in enumerate(optimizer.param_groups):
-        if group.get("lr") is None:
-            raise ValueError(
-                f"group {i} of {name} has no lr, so that it sets its own; give it a number, such as lr=0.001"
-            )
+    if any(group.get("lr") is None for group in optimizer.param_groups):
+        raise ValueError(f"a group of {name} has no lr, so that it sets its own; give it a number, such as lr=0.001")
     if name in ("Rprop", "ASGD"):
         raise ValueError(f"{name} sizes its steps itself, a rising rate does not show in them; test another optimizer")
     closure = signature(optimizer.step).parameters.get("closure")
     if (closure is not None and closure.default is Parameter.empty) or hasattr(optimizer, "first_step"):
         raise TypeError(f"{name}.step() needs a closure; {SWEEP}")
+
+
+def _update(optimizer: Optimizer) -> None:
+    try:
+        optimizer.step()
+    except AssertionError as error:
+        raise TypeError(f"{type(optimizer).__name__}.step() needs a closure, it seems; {SWEEP}") from error
 
 
 def _mode(optimizer: Any, mode: str) -> None:
@@ -363,25 +353,12 @@ def _mode(optimizer: Any, mode: str) -> None:
         getattr(optimizer, mode)()
 
 
-def _outputs(model: nn.Module, inputs: Tensor) -> Any:
-    try:
-        return model(inputs)
-    except ValueError as error:
-        if len(inputs) == 1 and "more than 1 value per channel" in str(error):
-            alone = "train_batches gave a batch of one example, on which batch normalisation cannot train"
-            raise ValueError(f"{alone}; give the DataLoader drop_last=True") from error
-        raise
-
-
 def _loss_value(loss: Any) -> float:
-    if not isinstance(loss, Tensor):
-        raise TypeError(f"loss_fn gave a {type(loss).__name__}; return a tensor of one number, with its gradient")
-    if loss.numel() != 1:
-        raise ValueError(f"loss_fn gave a tensor of shape {tuple(loss.shape)}; return its mean, one number")
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        kind = f"tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise TypeError(f"loss_fn gave a {kind}; return the mean loss, a tensor of one number")
     if not loss.requires_grad:
-        raise ValueError(
-            "the loss has no gradient; let a parameter of the model require one, and do not detach the loss"
-        )
+        raise ValueError("the loss has no gradient; let a parameter require one, and do not detach the loss")
     return loss.item()
 
 

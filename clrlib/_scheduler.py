@@ -75,15 +75,21 @@ class ScheduleLR(LRScheduler):
         self.optimizer, self.last_epoch = optimizer, t
         self.get_lr(), self.cycle_momentum and self._momenta()  # refuse what is wrong before anything changes
         policies = self.policy if isinstance(self.policy, tuple) else (self.policy,)
-        if _share_a_tensor(groups) and (len(policies) > 1 or any("lr_mult" in group for group in groups)):
+        tensors = [id(group["lr"]) for group in groups if isinstance(group["lr"], Tensor)]
+        differ = len(policies) > 1 or any("lr_mult" in group for group in groups)
+        if differ and len({*tensors}) < len(tensors) and any(p.grad is not None for g in groups for p in g["params"]):
             shared = "groups that have trained share one tensor as their rate, and a compiled step goes on with it"
             raise ValueError(f'{shared}; first give each its own, group["lr"] = group["lr"].clone(), then compile')
         for end in {one.cycle_end_at_or_after(total) for one in policies} - {total} if total is not None else ():
             stops = f"a training of {total} iterations stops in mid-cycle"
             warnings.warn(f"{stops}; stop at {end}, where the cycle ends", stacklevel=3)
+        if not hasattr(optimizer, "_clrlib_steps"):  # nor has a copy
+            optimizer._clrlib_steps = 0
+            with suppress(AttributeError):  # a wrapper that is not a full optimizer stays at 0
+                # torch 2.11's compiler stumbles over the hook; imported here, since each optimizer imports it anyway
+                optimizer.register_step_post_hook(torch.compiler.disable(_count))  # type: ignore[no-untyped-call]
         for group, lr in zip(groups, initial_lrs, strict=False):
             group.setdefault("initial_lr", lr)  # where schedulers that are built later begin
-        self._counted = _steps_of(optimizer)
         LRScheduler.__init__(self, optimizer)
         self.base_lrs = [*initial_lrs] or self.base_lrs
         self._update_lr(t)
@@ -96,8 +102,8 @@ class ScheduleLR(LRScheduler):
 
         Called by torch's step(). Torch's own copies every rate twice, which is dear where there are many groups.
         """
-        before, steps, groups = self.last_epoch, self._steps, self.optimizer.param_groups
-        (self._steps,) = self._counted
+        before, steps, optimizer = self.last_epoch, self._steps, self.optimizer
+        groups, self._steps = optimizer.param_groups, getattr(optimizer, "_clrlib_steps", 0)  # a copy has no count
         self._rare = self._rare + 1 if self._steps - steps >= MANY else 0
         if self._rare == 2:
             came = f"schedule.step() came after {self._steps - steps} optimizer steps, for the second time in a row"
@@ -118,23 +124,23 @@ class ScheduleLR(LRScheduler):
 
     def _momenta(self) -> list[float]:
         momenta = self._values("momentum")
-        for i, (group, value) in enumerate(zip(self.optimizer.param_groups, momenta, strict=True)):
+        for value, group in zip(momenta, self.optimizer.param_groups, strict=True):
             if not 0 <= value < 1:
                 raise ValueError(f"momentum is {value!r}; give a policy whose values are 0 or more and below 1")
             if "momentum" not in group and "betas" not in group:
                 kind = type(self.optimizer).__name__
-                raise ValueError(f"group {i} of {kind} has neither momentum nor betas; leave the momentum policy out")
+                raise ValueError(f"a group of {kind} has neither momentum nor betas; leave the momentum policy out")
         return momenta
 
     def _values(self, name: str) -> list[float]:
         """The value of "policy" or "momentum" for each parameter group."""
         policy, groups, t = getattr(self, name), self.optimizer.param_groups, self.last_epoch
-        if isinstance(policy, (tuple, list)):
-            if len(policy) != len(groups):
-                given = f"{name} gives {len(policy)} values for {len(groups)} parameter groups"
-                raise ValueError(f"{given}; give one for each, or one")
-            return [*map(float, [one.rate(t) for one in policy])]
-        return [float(policy.rate(t))] * len(groups)
+        if not isinstance(policy, (tuple, list)):
+            return [float(policy.rate(t))] * len(groups)
+        if len(policy) != len(groups):
+            given = f"{name} gives {len(policy)} values for {len(groups)} parameter groups"
+            raise ValueError(f"{given}; give one for each, or one")
+        return [float(one.rate(t)) for one in policy]
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rates as they are in the optimizer now, whoever set them; tensors are copies."""
@@ -196,7 +202,7 @@ def scaled(groups: list[dict[str, Any]], rates: list[float]) -> list[float]:
         if "lr_mult" in group:
             multiplier = group["lr_mult"]
             if not (type(multiplier) is float and 0 <= multiplier < math.inf):  # a plain one needs no closer look
-                multiplier = checks.learning_rate(f"lr_mult of group {i}", multiplier)
+                multiplier = checks.rate(f"lr_mult of group {i}", multiplier)
             rates[i] *= multiplier
     return rates
 
@@ -216,13 +222,6 @@ def write(groups: list[dict[str, Any]], rates: Sequence[float | Tensor]) -> None
             group["lr"] = rate
 
 
-def _share_a_tensor(groups: list[dict[str, Any]]) -> bool:
-    """True where groups that have gradients hold the same tensor as their rate."""
-    trained = any(parameter.grad is not None for group in groups for parameter in group["params"])
-    tensors = [id(group["lr"]) for group in groups if isinstance(group["lr"], Tensor)]
-    return trained and len({*tensors}) < len(tensors)
-
-
 def _policies(name: str, given: Any) -> Policy | tuple[Policy, ...]:
     if isinstance(given, (list, tuple)) and given:
         return tuple(as_policy(f"{name}[{i}]", one) for i, one in enumerate(given))
@@ -236,15 +235,5 @@ def _words(policy: Policy | Sequence[Policy]) -> str | list[str]:
     return [str(_words(one)) for one in policy]
 
 
-def _steps_of(optimizer: Any) -> list[int]:
-    """The number of steps that an optimizer has made since the first call, in a list that goes on counting."""
-    if not hasattr(optimizer, "_clrlib_steps"):  # nor has a copy
-        optimizer._clrlib_steps = [0]
-        with suppress(AttributeError):  # a wrapper that is not a full optimizer stays at 0
-            optimizer.register_step_post_hook(_count)
-    return optimizer._clrlib_steps  # type: ignore[no-any-return]
-
-
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # torch 2.11's compiler stumbles over it
 def _count(optimizer: Any, *_: Any) -> None:
-    optimizer._clrlib_steps[0] += 1
+    optimizer._clrlib_steps += 1

@@ -5,15 +5,13 @@ iteration t (0 is the first), so any iteration can be asked for, in any order, a
 Section, table and figure numbers are those of arXiv 1506.01186v6.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from clrlib import _checks as checks
-from clrlib._checks import Anneal, Base, Count, Decay, Factor, Knots, MaybeNumber, Milestones, Number, Rate, Times
+from clrlib._checks import Anneal, Base, Count, Decay, Factor, Knots, MaybeNumber, Milestones, Number, Rate
 from clrlib._policy import Policy, next_multiple
 
 
@@ -199,7 +197,7 @@ class WarmRestarts(Policy):
     base_lr: Base
     max_lr: Rate
     cycle: Count
-    growth: Times = 1
+    growth: Count = 1
 
     def rate(self, t: int) -> float:
         start, length = self._cycle(t)
@@ -271,7 +269,7 @@ class OneCycle(Policy):
     def cycle_end_at_or_after(self, t: int) -> int:
         return max(super().cycle_end_at_or_after(t), math.ceil(self.end))
 
-    def momentum(self, base_momentum: float = 0.85, max_momentum: float = 0.95) -> OneCycle:
+    def momentum(self, base_momentum: float = 0.85, max_momentum: float = 0.95) -> "OneCycle":
         """The momentum that goes with these rates: from max_momentum to base_momentum at the peak, and back.
 
         >>> policy = OneCycle.torch(max_lr=0.1, iterations=100)
@@ -290,7 +288,7 @@ class OneCycle(Policy):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
         three_phase: bool = False,
-    ) -> OneCycle:
+    ) -> "OneCycle":
         """The form, the names and the defaults of torch's OneCycleLR: it ends at the last iteration, iterations - 1.
 
         initial_lr = max_lr / div_factor, final_lr = initial_lr / final_div_factor, peak = pct_start * iterations - 1
@@ -300,7 +298,7 @@ class OneCycle(Policy):
         [0.004, 0.1, 0.05, 0.0]
         """
         peak = checks.share("pct_start", pct_start) * checks.count("iterations", iterations) - 1
-        first = checks.policy_rate("max_lr", max_lr) / checks.divisor("div_factor", div_factor)
+        first = checks.rate("max_lr", max_lr) / checks.divisor("div_factor", div_factor)
         last = first / checks.divisor("final_div_factor", final_div_factor)
         return cls(first, max_lr, last, peak, iterations - 1, 2 * peak if three_phase else None, anneal)
 

@@ -1,14 +1,13 @@
 """Try something on a model and its optimizer, and have everything back as it was."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler
 
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
@@ -33,13 +32,14 @@ def untouched(*things: Any) -> Iterator[None]:
     >>> model.weight.item() == before
     True
     """
+    seen: set[int] = set()
     with ExitStack() as undo:
         torch.clear_autocast_cache()  # it holds weights as they were before, and after the test as they were in it
         undo.callback(torch.clear_autocast_cache)
-        for put_back, state in _random_states():
-            undo.callback(put_back, state)
-        seen: set[int] = set()
-        for thing in things:
+        if torch.backends.mps.is_available():
+            undo.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
+        everywhere = random.getstate.__self__, np.random.get_state.__self__, torch.default_generator  # type: ignore[attr-defined]
+        for thing in (*everywhere, *torch.cuda.default_generators, *things):
             if isinstance(thing, DataLoader):  # persistent workers carry their own random states on; inside, use others
                 undo.callback(setattr, thing, "_iterator", thing._iterator)
                 thing._iterator = None
@@ -64,10 +64,8 @@ def _save(value: Any, undo: ExitStack, seen: set[int], holder: bool = False) -> 
         grad = value.grad if value.is_leaf else None
         undo.callback(_put_back, value, value.detach().clone(), grad)
         if grad is not None:
-            if (
-                grad.layout == torch.strided and grad.untyped_storage().nbytes() > grad.nbytes
-            ):  # a view into a bucket, which others write to
-                _save(grad, undo, seen)
+            if grad.layout == torch.strided and grad.untyped_storage().nbytes() > grad.nbytes:
+                parts = [grad]  # a view into a bucket, which others write to
             value.grad = None  # nothing inside writes to it: a copy is not needed
     elif isinstance(value, (dict, list, set)):
         parts = [*(value.values() if isinstance(value, dict) else value)]
@@ -76,12 +74,10 @@ def _save(value: Any, undo: ExitStack, seen: set[int], holder: bool = False) -> 
         parts = [*value]
     elif isinstance(value, np.ndarray):
         undo.callback(np.copyto, value, value.copy())
-    elif isinstance(value, torch.Generator):
-        undo.callback(value.set_state, value.get_state())
+    elif isinstance(value, (torch.Generator, np.random.RandomState)):
+        undo.callback(value.set_state, value.get_state())  # type: ignore[arg-type]
     elif isinstance(value, np.random.Generator):
         undo.callback(setattr, value.bit_generator, "state", value.bit_generator.state)
-    elif isinstance(value, np.random.RandomState):
-        undo.callback(value.set_state, value.get_state())
     elif isinstance(value, random.Random):
         undo.callback(value.setstate, value.getstate())
     elif isinstance(value, nn.Module):
@@ -90,22 +86,13 @@ def _save(value: Any, undo: ExitStack, seen: set[int], holder: bool = False) -> 
             if not isinstance(module, torch.jit.ScriptModule):  # whose tables are views
                 parts += [module._parameters, module._buffers, module._non_persistent_buffers_set]
         parts += [*value.parameters(), *value.buffers()]
-    elif (
-        hasattr(value, "__dict__")
-        and not isinstance(value, type)
-        and (holder or isinstance(value, Sampler) or hasattr(value, "state_dict"))
-    ):
+    elif (holder or isinstance(value, Sampler) or hasattr(value, "state_dict")) and hasattr(value, "__dict__"):
         undo.callback(_put_back, vars(value), dict(vars(value)))
         for name, part in vars(value).items():
-            noted = isinstance(value, Optimizer) and isinstance(part, list) and _plain(part) and name != "_clrlib_steps"
-            if name not in DATA and not noted:  # a list of numbers in an optimizer is somebody's log
+            if name not in DATA and not isinstance(part, type):
                 _save(part, undo, seen, holder="sampler" in name)
     for part in parts:
         _save(part, undo, seen)
-
-
-def _plain(value: Any) -> bool:
-    return isinstance(value, PLAIN) or (isinstance(value, list) and all(map(_plain, value)))
 
 
 @torch.no_grad()
@@ -117,14 +104,3 @@ def _put_back(value: Any, content: Any, grad: Tensor | None = None) -> None:
     else:
         value.clear()
         value.extend(content) if isinstance(value, list) else value.update(content)
-
-
-def _random_states() -> Iterator[tuple[Callable[[Any], Any], Any]]:
-    """The global random states as they are now, each with the function that puts it back."""
-    yield random.setstate, random.getstate()
-    yield np.random.set_state, np.random.get_state()
-    yield torch.set_rng_state, torch.get_rng_state()
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        yield torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()
-    if torch.backends.mps.is_available():
-        yield torch.mps.set_rng_state, torch.mps.get_rng_state()

@@ -8,14 +8,13 @@ import pytest
 
 from clrlib import _checks as checks
 
-RATE, FACTOR = "a learning rate must be 0 or more", "give a factor above 0 and up to 1"
-WHOLE = "give a whole number of iterations, 1 or more"
+NUMBERS = (checks.number, checks.rate, checks.factor, checks.share, checks.divisor)
 REFUSED = [
-    (checks.learning_rate, -0.1, RATE),
-    *((checks.factor, value, FACTOR) for value in (0, -0.5, 1.0001)),
+    (checks.rate, -0.1, "a learning rate must be 0 or more"),
+    *((checks.factor, value, "give a factor above 0 and up to 1") for value in (0, -0.5, 1.0001)),
     *((checks.divisor, value, "give a number above 0") for value in (0, -1)),
     *((checks.share, value, "give a share, from 0 to 1") for value in (-0.1, 1.1)),
-    *((checks.count, value, WHOLE) for value in (2.5, 0, -3, 2**53)),
+    *((checks.count, value, "give a whole number, 1 or more") for value in (2.5, 0, -3, 2**53)),
     *((check, v, "give a finite number") for check in (checks.number, checks.count) for v in (math.nan, math.inf)),
     (checks.number, 10**400, "give a finite number"),
 ]
@@ -23,7 +22,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("value", [1, np.float32(1), np.int64(1), 1.0])
 def test_numbers_of_any_type_become_plain_ones(value):
-    for check in (checks.number, checks.learning_rate, checks.factor, checks.share, checks.divisor):
+    for check in NUMBERS:
         assert (type(check("x", value)), check("x", value)) == (float, 1.0)
     assert (type(checks.count("x", value)), checks.count("x", value)) == (int, 1)
 
@@ -36,13 +35,13 @@ def test_other_numbers_are_refused_in_one_sentence(check, value, advice):
 
 @pytest.mark.parametrize("value", [True, np.True_, "0.1", None, 1j])
 def test_what_is_not_a_number_is_refused(value):
-    for check in (checks.number, checks.learning_rate, checks.factor, checks.count):
+    for check in (*NUMBERS, checks.count):
         with pytest.raises(TypeError, match=re.escape(f"x must be a number, not {value!r}; give it as a float")):
             check("x", value)
 
 
 def test_a_count_may_have_another_least_and_bounds_may_be_equal():
-    with pytest.raises(ValueError, match="x is 1; give a whole number of iterations, 2 or more"):
+    with pytest.raises(ValueError, match="x is 1; give a whole number, 2 or more"):
         checks.count("x", 1, least=2)
     checks.ordered(0.1, 0.1)
     with pytest.raises(ValueError, match=r"base_lr 0\.006 is above max_lr 0\.001; give the lower bound as base_lr"):
@@ -50,10 +49,9 @@ def test_a_count_may_have_another_least_and_bounds_may_be_equal():
 
 
 @pytest.mark.parametrize("kind", [int, np.uint8, np.int32, np.uint64])
-def test_iterations_are_an_int_or_an_array_of_int64(kind):
+def test_iterations_are_an_int_or_an_array_of_whole_numbers(kind):
     assert type(checks.iterations(kind(7))) is int
-    assert checks.iterations(2**63 - 1) == 2**63 - 1
-    assert checks.iterations(np.array([0, 200], dtype=kind)).dtype == np.int64
+    assert checks.iterations(np.array([0, 200], dtype=kind)).tolist() == [0, 200]
     assert checks.iterations(np.empty((2, 0), dtype=kind)).shape == (2, 0)
 
 
@@ -63,8 +61,7 @@ def test_what_is_no_iteration_is_refused(t):
         checks.iterations(t)
 
 
-@pytest.mark.parametrize(("t", "why"), [(-1, "is negative; the first iteration is 0"), (2**63, "does not fit 64 bits")])
-def test_an_iteration_and_an_array_of_them_are_refused_in_the_same_words(t, why):
-    for given in (t, np.array([3, t])[1:] if t < 0 else np.array([t], dtype=np.uint64)):
-        with pytest.raises(ValueError, match=f"iteration {t} {why}"):
-            checks.iterations(given)
+@pytest.mark.parametrize("t", [-1, np.array([3, -1])], ids=repr)
+def test_an_iteration_and_an_array_of_them_are_refused_in_the_same_words(t):
+    with pytest.raises(ValueError, match="iteration -1 is negative; the first iteration is 0"):
+        checks.iterations(t)

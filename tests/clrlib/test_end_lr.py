@@ -84,22 +84,6 @@ def test_two_passes_need_something_to_keep():
             lr_sweep(lambda lr: 1.0, iterations=10, **options)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"spacing": "exponential"}, "start_lr is 0; an exponential sweep needs one above 0"),
-        ({"spacing": "log"}, 'spacing is \'log\'; give "linear" or "exponential"'),
-        ({"start_lr": -1.0}, "start_lr is -1.0; a learning rate must be 0 or more"),
-        ({"start_lr": 200.0}, "start_lr 200.0 is not below end_lr 100.0"),
-    ],
-)
-def test_bad_rates_are_refused_before_the_search(options, message):
-    trained = []
-    with pytest.raises(ValueError, match=re.escape(message)):
-        lr_sweep(trained.append, iterations=10, keep=[nn.Linear(1, 1)], **options)
-    assert not trained
-
-
 def test_a_break_below_start_lr_is_told_of():
     with pytest.raises(ValueError, match=r"training breaks at .*, no higher than start_lr 50.0; give a lower start_lr"):
         run(start_lr=50.0, iterations=20)
@@ -128,13 +112,8 @@ def test_seeds_share_the_rates_of_the_first():
     assert (together.values.shape[0], together.training.values.shape[0], together.earlier) == (2, 2, ())
 
 
-@pytest.mark.parametrize("axes", [False, True])
-def test_the_plot_shows_every_pass_and_where_the_search_saw_a_break(axes):
+def test_the_plot_shows_every_pass_and_where_the_search_saw_a_break():
     test = run()
-    if axes:
-        given = pytest.importorskip("matplotlib.figure").Figure().add_subplot()
-        assert test.plot(given).axes == [given]
-        return
     search, *_, last = test.plot().axes
     assert len(test.plot().axes) == len(test.earlier) + 1
     assert (search.get_xscale(), last.get_xscale()) == ("log", "linear")

@@ -132,17 +132,18 @@ def test_a_loss_of_zero_diverges_from_the_first_size_it_shows():
     ("options", "error", "message"),
     [
         ({"step": lambda lr: None}, TypeError, "step returned a NoneType; return the loss or metric, one number"),
-        (
-            {"step": lambda lr: torch.ones(2)},
-            TypeError,
-            "step returned a Tensor; return the loss or metric",
-        ),
+        ({"step": lambda lr: torch.ones(2)}, TypeError, "step returned a Tensor; return the loss or metric"),
         ({"evaluate": lambda: {}}, TypeError, "evaluate returned a dict; return the loss or metric, one number"),
         ({"start_lr": 2.0}, ValueError, "start_lr 2.0 is not below end_lr 1.0"),
-        ({"iterations": 1}, ValueError, "iterations is 1; give a whole number of iterations, 2 or more"),
-        ({"evaluate_every": 0}, ValueError, "evaluate_every is 0; give a whole number of iterations, 1 or more"),
+        ({"iterations": 1}, ValueError, "iterations is 1; give a whole number, 2 or more"),
+        ({"evaluate_every": 0}, ValueError, "evaluate_every is 0; give a whole number, 1 or more"),
         ({"spacing": "cosine"}, ValueError, 'spacing is \'cosine\'; give "linear" or "exponential"'),
         ({"spacing": "exponential"}, ValueError, "start_lr is 0; an exponential sweep needs one above 0"),
+        (
+            {"start_lr": 200.0, "end_lr": None, "keep": [nn.Linear(1, 1)]},
+            ValueError,
+            "start_lr 200.0 is not below end_lr",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(options, error, message):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from clrlib import Fixed, OneCycle, PiecewiseLinear, ScheduleLR, Stages
+from clrlib import OneCycle, PiecewiseLinear, ScheduleLR
 
 
 def over(policy: OneCycle, iterations: int) -> list[float]:
@@ -54,19 +54,6 @@ def test_a_rise_as_long_as_the_training_stays_at_the_top(three_phase: bool) -> N
     assert [policy(t) for t in (0, 9, 10, 10**12)] == [0.1 / 25, 0.1, 0.1, 0.1]
 
 
-def test_a_warm_up_before_a_cycle_keeps_its_rate() -> None:
-    """In torch's SequentialLR the OneCycleLR that waits lowers it to max_lr / 25."""
-    cycle = OneCycle.torch(0.5, 20)
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.05)
-    schedule = ScheduleLR(optimizer, Stages((5, Fixed(0.05)), (20, cycle)))
-    rates = []
-    for _ in range(25):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    assert rates == [0.05] * 5 + over(cycle, 20)
-
-
 def test_fastais_form_is_two_cosines() -> None:
     """fit_one_cycle: at the share s = t / n of the training, up to a quarter and down from there."""
     n, top = 200, 0.3
@@ -96,7 +83,7 @@ def test_smiths_form_is_straight_lines_and_its_momentum_rests_at_the_end() -> No
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=-1, end=-0.5), "the turns at [-1.0] do not lie in order"),
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=4, end=9, back=3), "the turns at [4.0, 3.0] do not lie in order"),
         (lambda: OneCycle(0.1, 0.2, 0.0, peak=4, end=9, anneal="cats"), 'anneal is \'cats\'; give "cos" or "linear"'),
-        (lambda: OneCycle.torch(0.1, 0), "iterations is 0; give a whole number of iterations, 1 or more"),
+        (lambda: OneCycle.torch(0.1, 0), "iterations is 0; give a whole number, 1 or more"),
         (lambda: OneCycle.torch(0.1, 10, pct_start=1.1), "pct_start is 1.1; give a share, from 0 to 1"),
         (lambda: OneCycle.torch(0.1, 10, div_factor=0), "div_factor is 0; give a number above 0"),
         (lambda: OneCycle.torch(0.1, 10, final_div_factor=-1), "final_div_factor is -1; give a number above 0"),

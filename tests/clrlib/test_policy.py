@@ -60,14 +60,10 @@ def test_repeat_begins_again() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: UP.repeat(every=0), ValueError, "every is 0; give a whole number of iterations, 1 or more"),
+        (lambda: UP.repeat(every=0), ValueError, "every is 0; give a whole number, 1 or more"),
         (lambda: Repeat(0.1, 3), TypeError, "policy is 0.1; give a clrlib policy, such as Triangular"),
-        (lambda: Function(0.1), TypeError, "function is 0.1; give a function of the iteration"),
-        (
-            lambda: Function(Triangular),
-            TypeError,
-            "function is <class 'clrlib._schedules.Triangular'>; give a function",
-        ),
+        (lambda: Function(0.1), TypeError, "function is 0.1; give a clrlib policy"),
+        (lambda: Function(Triangular), TypeError, "function is <class 'clrlib._schedules.Triangular'>; give a clrlib"),
     ],
 )
 def test_what_cannot_be_put_together_is_refused_in_one_sentence(make, error, message) -> None:
@@ -86,6 +82,11 @@ def test_a_function_is_a_policy_for_numbers_arrays_and_tensors() -> None:
     Function(lambda t: seen.append(t) or 0.1, name="seen")(np.arange(3, dtype=np.uint8))
     assert {type(t) for t in seen} == {int}
     assert Function(math.sqrt)(4) == 2.0
+
+
+def test_a_tensor_without_values_gives_the_shape_of_the_rates() -> None:
+    rates = UP(torch.empty((2, 3), dtype=torch.int64, device="meta"))
+    assert (rates.shape, rates.dtype, rates.device.type) == ((2, 3), torch.float64, "meta")
 
 
 def test_a_tensor_on_mps_gets_float32_for_there_is_no_float64(monkeypatch) -> None:

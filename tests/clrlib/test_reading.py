@@ -1,18 +1,14 @@
 """The curve of a range test, how it is read, several seeds together, and its picture."""
 
-import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clrlib import Bounds, RangeTest
 from clrlib._reading import CLEAR_KNEE, CLEAR_RISE, KNEE_NOISE, LEAST_POINTS, LEAST_RISE, STEP, by_factors
-
-RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 X = np.linspace(0, 1, 21)
 SLOWS, FALLS, DIVERGES = "slows or becomes ragged", "starts to fall", "training diverges"
@@ -118,12 +114,9 @@ TWO_DECADES = np.clip(DECADE + 3, 0, 2)  # from 0.001, point 20, to 0.1, point 4
 LOSS = 2.3 - 0.65 * TWO_DECADES
 RAGGED = 0.1 * (np.arange(21) % 2)
 SHAPES = {  # rates, values; the points of base_lr and max_lr, the reason; the point where the rise truly ends
-    "rise then plateau": (X, 0.1 + np.minimum(X, 0.4), 1, 8, UP.format(SLOWS), 8),
-    "rise then fall": (X, 0.1 + np.minimum(X, 0.8 - X), 1, 6, UP.format(FALLS), 8),  # smoothing rounds the top off
     "flat": (X, np.full(21, 0.1), None, None, UNCLEAR, None),
     "flat noise": (X, 0.3 + 0.05 * np.random.default_rng(0).standard_normal(21), None, None, UNCLEAR, None),
     "immediate rise": (X, 0.1 + 0.5 * np.minimum(4 * X, 1), 1, 6, UP.format(SLOWS), 5),
-    "late rise": (X, 0.1 + 2 * np.clip(X - 0.4, 0, 0.3), 9, 14, UP.format(SLOWS), 14),
     "ragged top": (X, 0.1 + np.minimum(X, 0.4) - RAGGED * (X > 0.4), 1, 8, UP.format(SLOWS), 8),
     "loss that dips and explodes": (
         L,
@@ -263,53 +256,6 @@ def test_what_to_change_is_said_with_its_value(test, says, end_lr):
     bounds = test.bounds()
     assert says in bounds.reason
     assert bounds.end_lr == pytest.approx(end_lr)
-
-
-# The published curves
-
-BASE, QUICK_BASE = 0.0009952488122030511, 0.001981981981981982
-RECORDED = {  # as the first reading of them said
-    "range-test-triangular-seed0-7e828cf4": (BASE, 0.003995998999749937),
-    "range-test-triangular-seed1-b3b52aa9": (BASE, 0.005996499124781196),
-    "range-test-triangular-seed2-9fc864c1": (BASE, 0.00549637409352338),
-    "sigmoid-range-test-triangular-seed0-6517dc81": (None, None),
-    "quick/range-test-triangular-seed0-5c5c8ca8": (QUICK_BASE, 0.004984984984984985),
-    "quick/range-test-triangular-seed1-ed9209d7": (QUICK_BASE, 0.0059859859859859865),
-    "quick/range-test-triangular-seed2-1cb1f51f": (QUICK_BASE, 0.0069869869869869875),
-    "quick/sigmoid-range-test-triangular-seed0-d708f64d": (None, None),
-}
-
-
-def recorded(name):
-    path = RESULTS / f"{name}.json"
-    if not path.exists():
-        pytest.skip(f"{path.name} is no longer published")
-    curves = json.loads(path.read_text())["curves"]
-    return RangeTest(curves["lr"], curves["test_accuracy"])
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_recorded_curves_are_read_as_ever(name):
-    base_lr, max_lr = RECORDED[name]
-    bounds = recorded(name).bounds()
-    assert (bounds.base_lr, bounds.max_lr, bounds.at_first_rate) == (base_lr, max_lr, base_lr is not None)
-    assert bounds.reason == (UNCLEAR if base_lr is None else UP.format(SLOWS))
-
-
-@pytest.mark.parametrize(
-    ("folder", "base_lr", "max_lr", "seeds"),
-    [
-        ("", BASE, 0.00549637409352338, (0.003995998999749937, 0.005996499124781196)),
-        ("quick/", QUICK_BASE, 0.0059859859859859865, (0.004984984984984985, 0.0069869869869869875)),
-    ],
-)
-def test_recorded_seeds_together_are_read_as_ever_and_have_an_interval(folder, base_lr, max_lr, seeds):
-    names = [name for name in RECORDED if name.startswith(f"{folder}range-test")]
-    bounds = RangeTest.over_seeds(map(recorded, names)).bounds()
-    assert (bounds.base_lr, bounds.max_lr, bounds.at_first_rate) == (base_lr, max_lr, True)
-    assert bounds.intervals == {"base_lr": (base_lr, base_lr), "max_lr": seeds}
-    assert [(seed.base_lr, seed.max_lr) for seed in bounds.by_seed] == [RECORDED[name] for name in names]
-    assert str(bounds) == f"base_lr at or below {base_lr:.3g}, max_lr {max_lr:.3g}: {UP.format(SLOWS)}"
 
 
 # Several seeds

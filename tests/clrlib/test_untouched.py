@@ -156,6 +156,7 @@ def seeded():
 
 
 LOADERS = {
+    "loader": lambda: DataLoader(DATA, 4, shuffle=True, generator=seeded()),
     "batch sampler as sampler": lambda: DataLoader(
         DATA, sampler=BatchSampler(RandomSampler(DATA, generator=seeded()), 4, False), batch_size=None
     ),
@@ -293,3 +294,12 @@ def test_arrays_and_containers_come_back(thing):
         else:
             thing.clear()
     assert repr(thing) == before
+
+
+def test_lists_of_numbers_in_an_optimizer_come_back():
+    optimizer = sgd(nn.Linear(4, 2).parameters())
+    optimizer.log, optimizer.state["all"] = [1.0], {"rates": [[0.1], 0.2]}
+    with untouched(optimizer):
+        optimizer.log.append(2.0)
+        optimizer.state["all"]["rates"][0].clear()
+    assert (optimizer.log, optimizer.state["all"]) == ([1.0], {"rates": [[0.1], 0.2]})
