@@ -176,7 +176,7 @@ def test_the_download_is_fast_ais_160_pixels_into_data(
 def test_a_failing_download_is_one_line_and_nothing_else(
     data_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception | None
 ) -> None:
-    """Where nothing is raised, val is missing."""
+    """Without an error the download lacks val."""
 
     def fetch(url: str, root: Path, md5: str) -> None:
         if error:

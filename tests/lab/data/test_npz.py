@@ -218,7 +218,6 @@ def test_bytes_that_are_no_npz_are_refused(tmp_path: Path, content: bytes, says:
         (header((20, 32, 32, 3), 99), r"shape \(20, 32, 32, 3\), but 99 bytes; it is damaged, save it again"),
         (header((2, 32, 32, 3), 6145), r"shape \(2, .*, but 6145 bytes; it is damaged, save it again"),
         (header((2**50, 32, 32, 3)), "but 0 bytes; it is damaged, save it again"),
-        (header((2**63, 2, 2, 3)), "but 0 bytes; it is damaged, save it again"),
         (header((-1, 32, 32, 3)), r"shape \(-1, .*, so it is empty; give at least one image"),
     ],
 )
@@ -241,7 +240,6 @@ def test_a_missing_array_is_refused(tmp_path: Path, name: str) -> None:
     [
         ({"x_train": np.array([object()] * 20)}, "object"),
         ({"x_train": X / 255}, "float64"),
-        ({"x_test": np.full((6, 32, 32, 3), math.nan, "f4")}, "float32"),
         ({"x_train": X.astype("u2")}, "uint16"),
         ({"x_train": X.view("i1")}, "int8"),
         ({"y_train": np.array([object()] * 20)}, "object"),

@@ -32,7 +32,7 @@ def checkpoint_of(run: Run, folder: Path) -> Path:
 
 
 def test_a_run_is_trained_once_and_then_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert store.load(RUN, folder) is None
+    assert store.load(RUN, folder) is None and store.load_all(folder) == []
     record = store.load_or_train(RUN, folder)
     assert record.run == RUN and len(record.curves["lr"]) == 2
     assert [path.name for path in folder.iterdir()] == [f"{RUN.name}.json"]
@@ -134,15 +134,3 @@ def test_all_records_come_by_experiment_and_seed(folder: Path, record_of: Callab
     (folder / "notes.txt").write_text("not a record")
     order = [(record.run.experiment, record.run.seed) for record in store.load_all(folder)]
     assert order == [("a", 0), ("a", 2), ("a", 10), ("b", 0), ("b", 2), ("b", 10)]
-
-
-def test_a_folder_that_is_not_there_holds_no_records(folder: Path) -> None:
-    assert store.load_all(folder) == []
-    assert store.load(RUN, folder) is None
-
-
-def test_images_are_loaded_once_a_process(capsys: pytest.CaptureFixture[str]) -> None:
-    store._images.cache_clear()
-    assert store._images("digits") is store._images("digits")
-    assert store._images("digits").name == "digits"
-    assert capsys.readouterr().out.count("data: ") == 1
