@@ -159,6 +159,16 @@ def test_a_special_file_is_refused_by_name(tmp_path: Path, make: Callable[[Path]
     refused(tmp_path, rf"train/bee/3\.png {says}")
 
 
+def test_a_class_that_is_a_broken_link_is_refused_by_name(tmp_path: Path) -> None:
+    for link, name in ((".#notes", "hidden"), ("cat", "bees")):
+        (tmp_path / "train").mkdir(exist_ok=True)
+        (tmp_path / "train" / link).symlink_to(tmp_path / name)
+    with pytest.raises(DataError, match="train/cat is a link that leads nowhere; remove it or put its file there"):
+        folders.listed(tmp_path, ["train"])
+    (tmp_path / "bees").mkdir()
+    assert folders.listed(tmp_path, ["train"]) == {}
+
+
 @BOTH
 @pytest.mark.parametrize(
     ("without", "more", "says"),
