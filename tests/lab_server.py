@@ -17,8 +17,8 @@ from lab import paths
 @contextmanager
 def lab_server(home: Path) -> Iterator[dict[str, Any]]:
     """A server on home/notebooks/, and what it says about itself: "url", "token", "pid" ..."""
-    told = subprocess.run(["make", "-n", "lab"], cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
-    (command,) = [line.split() for line in told.splitlines() if "jupyterlab" in line]
+    commands = subprocess.run(["make", "-n", "lab"], cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
+    (command,) = [line.split() for line in commands.splitlines() if "jupyterlab" in line]
     quiet = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
     python, script, *command = command
     assert (python, script) == ("python3", "scripts/settings.py")  # which hands the rest on
@@ -40,8 +40,8 @@ def lab_server(home: Path) -> Iterator[dict[str, Any]]:
 
 def _wait_for_it(server: "subprocess.Popen[bytes]", home: Path) -> dict[str, Any]:
     for _ in range(600):
-        if found := _about(home / "RUNTIME"):
-            return found
+        if about := _about(home / "RUNTIME"):
+            return about
         assert server.poll() is None, (home / "log.txt").read_text()
         time.sleep(0.2)
     raise AssertionError((home / "log.txt").read_text())

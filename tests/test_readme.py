@@ -94,10 +94,10 @@ def test_the_first_screen_has_headline_controls_and_rivals() -> None:
 def test_the_best_rival_stands_first_and_a_diverged_one_last() -> None:
     first, second, third = (like([], row)[0] for row in experiments.EQUAL[:3])
     better = replace(third, curves={**third.curves, "test_accuracy": [0.99] * len(third.curves["test_accuracy"])})
-    told = pages.rivals([replace(first, diverged_at=10), second, better])
+    text = pages.rivals([replace(first, diverged_at=10), second, better])
     titles = [row.title.split(",")[0] for row in (experiments.EQUAL[2], experiments.EQUAL[1], experiments.EQUAL[0])]
-    assert re.findall("|".join(titles), told) == titles
-    assert told.endswith(f"Not run yet: {len(experiments.EQUAL) - 3} of {len(experiments.EQUAL)}.")
+    assert re.findall("|".join(titles), text) == titles
+    assert text.endswith(f"Not run yet: {len(experiments.EQUAL) - 3} of {len(experiments.EQUAL)}.")
 
 
 def test_it_is_short_and_stays_so_when_all_is_run() -> None:
@@ -113,12 +113,9 @@ PAGES = [*(paths.ROOT / f"{name}.md" for name in ("README", "REPRODUCTION", "CON
 PAGES += sorted((paths.ROOT / "docs").glob("*.md"))
 
 
-def test_every_picture_has_an_alt_text() -> None:
+def test_every_figure_is_there_and_no_other() -> None:
     pictures = re.findall(r"!\[(.*?)\]\((.*?)\)", README)
     assert pictures and all(len(alt.split()) >= 5 for alt, _ in pictures)
-
-
-def test_every_figure_is_there_and_no_other() -> None:
     wanted = {f"{name}.{end}" for name in figures.FIGURES for end in ("png", "svg", "txt")}
     assert {path.name for path in paths.FIGURES.iterdir()} == wanted
     assert all((paths.FIGURES / name).stat().st_size > 0 for name in wanted)
@@ -184,7 +181,7 @@ WRONG = {
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
-    """What a fresh clone has of what make needs; its name has a space."""
+    """A fresh clone with the files that make needs; its name has a space."""
     clone = tmp_path / "a clone"
     for name in ("Makefile", "requirements.lock", "pyproject.toml", "docs/rows.md", "scripts/settings.py"):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +205,7 @@ printf '%s\\n' "$CLRLIB_DATA" "$CLRLIB_DEVICE" "$OMP_NUM_THREADS" "$OMP_WAIT_POL
 
 
 def seen(fresh: Path, *arguments: str, **variables: str) -> list[list[str]]:
-    """What python is called with: data, device, threads, waiting, arguments; make setup left out."""
+    """Each call of python: data, device, threads, waiting, arguments; make setup left out."""
     python = fresh / "python"
     python.write_text(SHOWS)
     python.chmod(0o755)
@@ -235,18 +232,14 @@ def test_a_folder_of_any_name_is_handed_on(given: str, handed_on: str, fresh: Pa
 
 
 @pytest.mark.parametrize("target", ["data", "reproduce", "publish"])
-def test_rows_and_budget_reach_the_lab_as_typed_already_for_the_data(target: str, fresh: Path) -> None:
+def test_rows_and_budget_reach_the_lab_as_typed(target: str, fresh: Path) -> None:
     *_, last = seen(fresh, target, "ROWS=fixed, clr-table2", "BUDGET=25m")
     profile = "paper" if target == "publish" else "auto"
     given = ["--profile", profile, "--jobs", "auto", "--budget", "25m", "--rows", "fixed, clr-table2"]
     assert last == ["lab.cli", target, *given]
-
-
-def test_jupyterlab_gets_the_threads_that_the_tests_get(fresh: Path) -> None:
-    before, _ = seen(fresh, "lab")
-    assert before[2:] == ["1", "passive"]
-    before, _ = seen(fresh, "lab", OMP_NUM_THREADS="4")
-    assert before[2:] == ["4", "passive"]
+    for threads, variables in (("1", {}), ("4", {"OMP_NUM_THREADS": "4"})):
+        before, _ = seen(fresh, "lab", **variables)
+        assert before[2:] == [threads, "passive"]
 
 
 @pytest.mark.parametrize(("script", "what"), [("soak", "kills"), ("flakes", "rounds")])

@@ -1,4 +1,4 @@
-"""In namespaces of its own: the small sweep on a disk that is full, then read-only, then as it should be; no network.
+"""In separate namespaces: the small sweep on a disk that is full, then read-only, then as it should be; no network.
 
     unshare --map-root-user --mount --net python on_small_disk.py FOLDER
 

@@ -1,6 +1,6 @@
 """Loaded by each Dask worker of the tests (dask worker --preload): a checkpoint after every iteration.
 
-With ELSEWHERE set the worker is one that does not see the client's folder, and keeps its own there. With HELD_UNTIL
+With ELSEWHERE set the worker is one that does not see the client's folder, and keeps its files there. With HELD_UNTIL
 set a long training stops after its first checkpoint until that file is there.
 """
 

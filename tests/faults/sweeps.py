@@ -1,4 +1,4 @@
-"""`make reproduce` in small, in a process of its own: four runs on the digits, a notebook, a figure.
+"""`make reproduce` in small, in a separate process: four runs on the digits, a notebook, a figure.
 
 With a stage, the process and all that it started are killed so many seconds after that stage was entered for the
 so-manieth time: by SIGKILL, wherever it is then.
@@ -52,12 +52,12 @@ STAGES: dict[str, tuple[object, str]] = {
 
 
 def apart_from_timings(record: Record) -> Record:
-    """What two trainings of one run have in common, bit for bit."""
+    """The record without its timings: equal bit for bit in two trainings of one run."""
     return replace(record, seconds=0.0, iterations_per_second=None, peak_memory={})
 
 
 def run(folder: Path, *death: object) -> tuple[int, str]:
-    """Run it to its end in a process of its own; exit code and what it printed. death: stage, call and seconds."""
+    """Run it to its end in a separate process; exit code and what it printed. death: stage, call and seconds."""
     log = folder / "log.txt"
     process = start(folder, log, *death)
     process.join()
@@ -133,7 +133,7 @@ def reproduce_once(jobs: int = 1) -> int:
 
 
 def records(folder: Path) -> list[Record]:
-    """What it left, apart from timings."""
+    """The records of a sweep, apart from timings."""
     return [apart_from_timings(record) for record in store.load_all(folder / "build" / "smoke" / "results")]
 
 

@@ -77,7 +77,7 @@ def address_in(log: Path) -> str:
 
 
 def wait_for(look: Callable[[], Any], seconds: float = 120) -> Any:
-    """What look gives, as soon as that is something."""
+    """Call look until it returns a true value, and return that."""
     end = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < end, "waited in vain"
@@ -107,7 +107,7 @@ def begun(results: Path) -> set[str]:
 def test_a_dead_workers_run_is_taken_up_by_the_other(
     shared: bool, dask: Dask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the storage is shared from the checkpoint, else from the start; the records come to the client."""
+    """From its checkpoint on shared storage, else from the start; the records come to the client."""
     client = tmp_path / "client" / "smoke" / "results"
     theirs = [client if shared else tmp_path / f"worker{k}" / "smoke" / "results" for k in (1, 2)]
     go_on = tmp_path / "go on"
@@ -209,7 +209,7 @@ def test_an_engine_that_cannot_be_is_one_sentence(
 def test_a_machine_that_stands_still_gets_new_tries_and_then_one_sentence(
     stands_still: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dask's own word for it is a bare assert."""
+    """Dask itself raises a bare AssertionError."""
     tries: list[str] = []
 
     def client(address: str, **_: object) -> str:

@@ -44,5 +44,5 @@ def test_full_then_read_only_then_as_if_nothing_had_been(undisturbed: Path, fold
         "make it a folder that you may write to and call again"
     )
     assert "fixed seed 0 goes on from iteration 1\n" in done.stdout, "the checkpoint that fitted was kept"
-    found = [apart_from_timings(record) for record in store.load_all(folder / "results")]
-    assert found == records(undisturbed)
+    left = [apart_from_timings(record) for record in store.load_all(folder / "results")]
+    assert left == records(undisturbed)

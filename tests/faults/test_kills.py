@@ -1,6 +1,6 @@
 """A sweep is killed anywhere, its newest file cut off as by a power cut, and goes on as if nothing had been.
 
-scripts/soak.sh kills 20 times; docs/faults.md has what it found.
+scripts/soak.sh kills 20 times; docs/faults.md has the results.
 """
 
 import os
@@ -46,7 +46,7 @@ def finished(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def cut_the_newest_file(folder: Path, share: float) -> str:
-    """What a power cut leaves of it: a part."""
+    """Leave only a part of it, as a power cut does."""
     files = [path for kind in ("*.pt", "*.json", "*.png", "*.ipynb") for path in (folder / "build").rglob(kind)]
     newest = max(files, key=lambda path: path.stat().st_mtime_ns)
     newest.write_bytes(newest.read_bytes()[: int(share * newest.stat().st_size)])

@@ -1,4 +1,4 @@
-"""What the bench's tests share: a small image set that can be learned in seconds, and records made without training."""
+"""Fixtures of the lab: a small image set that can be learned in seconds, and records made without training."""
 
 import hashlib
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from lab.records.record import Record
 
 @pytest.fixture(autouse=True)
 def always(one_thread: None) -> None:
-    """What every test of the lab has."""
+    """Run every test of the lab on one thread."""
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,7 @@ def record_of() -> Callable[[Run], Record]:
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lab:
-    """A project of its own, on the CPU, without a network and with nothing set in the environment."""
+    """An empty project, on the CPU, without a network and with nothing set in the environment."""
     for name in ("MAKELEVEL", "CLRLIB_DATA", "CLRLIB_PRECISION", "CLRLIB_TRACEBACK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLRLIB_DEVICE", "cpu")

@@ -7,7 +7,7 @@ import pytest
 
 
 class Answer(io.BytesIO):
-    """What urlopen gives, as far as a download reads it."""
+    """An answer of urlopen, as far as a download reads it."""
 
     status = 200
 

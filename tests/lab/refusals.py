@@ -29,12 +29,12 @@ class Lab:
 
     @property
     def user(self) -> Path:
-        """Where the user keeps data."""
+        """The user's folder of data."""
         return self.root / "user"
 
     @property
     def records(self) -> Path:
-        """Where smoke's records go."""
+        """The folder of smoke's records."""
         return self.root / "build" / "smoke" / "results"
 
     def checkpoint(self, run: Run = RUN) -> Path:
@@ -71,7 +71,7 @@ class Lab:
 
 
 def content(path: Path) -> bytes | str | None:
-    """What is in a file, where a link leads, None for a folder; not by Path's methods, which tests make fail."""
+    """The bytes of a file, the target of a link, None for a folder; not by Path's methods, which tests make fail."""
     if path.is_symlink():
         return str(path.readlink())
     if stat.S_ISDIR(path.lstat().st_mode):

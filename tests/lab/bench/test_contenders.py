@@ -11,7 +11,7 @@ from lab.nets.caffe_cifar10 import CaffeCifar10Full
 
 @pytest.fixture(autouse=True)
 def few_images(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What is counted is an iteration, whatever the images are."""
+    """Use few images: only iterations are counted."""
     monkeypatch.setattr(contenders, "TRAIN", 1000)
     monkeypatch.setattr(contenders, "TEST", 200)
     contenders.images.cache_clear()

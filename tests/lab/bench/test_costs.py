@@ -1,4 +1,4 @@
-"""What the nets cost: operations against a count by hand, and the arithmetic of the whole paper."""
+"""The cost of the nets: operations against a count by hand, and the arithmetic of the whole paper."""
 
 import pytest
 import torch

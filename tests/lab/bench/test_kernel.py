@@ -1,4 +1,4 @@
-"""What the compiled net does by layer is counted right, and drawn."""
+"""The operations of the compiled net, layer by layer, are counted right and drawn."""
 
 import re
 

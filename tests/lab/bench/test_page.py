@@ -55,10 +55,10 @@ ALONE = {**{key: COSTS[key] for key in ("machine", "versions", "commit", "precis
 
 def test_the_readme_says_what_the_whole_paper_costs() -> None:
     nets = {name: {"milliseconds": 1000.0, "memory": 1.0, "operations": 1.0} for name in costs.NETS}
-    told = page.speed_block([{**BENCH, "costs": {"nets": nets}}])
+    block = page.speed_block([{**BENCH, "costs": {"nets": nets}}])
     caffe, *others = (seconds / 3600 for seconds in costs.seconds_of_parts(nets).values())
-    assert f"{caffe:,.0f} hours for the Caffe net and {sum(others):,.0f} for all the others on one Abacus" in told
-    assert told.endswith("On one GPU and on eight: not measured.")
+    assert f"{caffe:,.0f} hours for the Caffe net and {sum(others):,.0f} for all the others on one Abacus" in block
+    assert block.endswith("On one GPU and on eight: not measured.")
 
 
 COMPILED: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Timing in processes of their own: what comes back, side by side too, and what a failure looks like."""
+"""Timing in separate processes: the timings that come back, side by side too, and a failure."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ def idler() -> Callable[[int], None]:
 
 
 def broken() -> Callable[[int], None]:
-    raise OSError("the bench's own test")
+    raise OSError("a test of the bench")
 
 
 def test_two_sleepers_make_twice_the_iterations_of_one(capsys: pytest.CaptureFixture[str]) -> None:

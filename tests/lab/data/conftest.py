@@ -1,4 +1,4 @@
-"""What the tests of the data share: an empty project, and a network that is not there."""
+"""An empty project and a missing network, for the tests of the data."""
 
 from pathlib import Path
 from urllib.error import URLError

@@ -69,17 +69,14 @@ class Servers:
 
     slow, slow_other = ranged, lambda self, to: self.good(to, OTHER)
 
-    def cut(self, to: BaseHTTPRequestHandler) -> None:
-        self.good(to, sent=100_000)
+    def cut(self, to: BaseHTTPRequestHandler, body: bytes = BODY) -> None:
+        self.good(to, body, sent=100_000)
 
-    def cut_other(self, to: BaseHTTPRequestHandler) -> None:
-        self.good(to, OTHER, sent=100_000)
-
-    def other(self, to: BaseHTTPRequestHandler) -> None:
-        self.good(to, OTHER)
-
-    def page(self, to: BaseHTTPRequestHandler) -> None:
-        self.good(to, b"<html>Please log in</html>")
+    cut_other, other, page = (
+        lambda self, to: self.cut(to, OTHER),
+        lambda self, to: self.good(to, OTHER),
+        lambda self, to: self.good(to, b"<html>Please log in</html>"),
+    )
 
     def endless(self, to: BaseHTTPRequestHandler) -> None:
         """Says no length, and sends more than there is."""
@@ -127,11 +124,6 @@ def get(servers: Servers, tmp_path: Path) -> Callable[..., bytes]:
     return run
 
 
-def test_the_first_place_is_taken_where_it_sends(servers: Servers, get: Callable[..., bytes]) -> None:
-    assert get("good", "good2") == BODY
-    assert servers.asked == [("good", None)]
-
-
 @pytest.mark.parametrize("bad", ["slow", "cut", "cut_other", "other", "slow_other", "page", "endless", "gone"])
 @pytest.mark.parametrize("next_one", ["good", "ranged"])
 def test_a_place_that_fails_leads_to_the_next_and_one_line_says_so(
@@ -160,24 +152,21 @@ def test_a_trickle_is_slow_before_it_fills_a_chunk(
     assert "is given up (it sends 0.00 MB/s); going on at" in capsys.readouterr().out
 
 
-def test_what_came_is_not_asked_for_again(get: Callable[..., bytes], servers: Servers) -> None:
-    assert get("cut", "ranged") == BODY
-    assert servers.asked == [("cut", None), ("ranged", "bytes=100000-")]
-
-
-def test_a_server_without_ranges_begins_anew(get: Callable[..., bytes], servers: Servers) -> None:
-    assert get("cut", "good") == BODY
-    assert servers.asked == [("cut", None), ("good", "bytes=100000-")]
-
-
-def test_a_beginning_from_another_file_is_thrown_away(get: Callable[..., bytes], servers: Servers) -> None:
-    assert get("cut_other", "ranged") == BODY
-    assert servers.asked == [("cut_other", None), ("ranged", "bytes=100000-"), ("ranged", None)]
-
-
-def test_a_login_page_costs_nothing_that_came_before(get: Callable[..., bytes], servers: Servers) -> None:
-    assert get("cut", "page", "ranged") == BODY
-    assert servers.asked[-1] == ("ranged", "bytes=100000-")
+@pytest.mark.parametrize(
+    ("names", "ranges"),
+    [
+        (("good", "good2"), [None]),
+        (("cut", "ranged"), [None, "bytes=100000-"]),
+        (("cut", "good"), [None, "bytes=100000-"]),
+        (("cut_other", "ranged"), [None, "bytes=100000-", None]),  # the beginning was another file's
+        (("cut", "page", "ranged"), [None, "bytes=100000-", "bytes=100000-"]),
+    ],
+)
+def test_only_the_missing_rest_is_requested(
+    get: Callable[..., bytes], servers: Servers, names: tuple[str, ...], ranges: list[str | None]
+) -> None:
+    assert get(*names) == BODY
+    assert [each for _, each in servers.asked] == ranges
 
 
 @pytest.mark.parametrize("kept", [len(BODY), len(BODY) + 5])

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from lab.nets.inputs import mean_colour, per_pixel
 from lab.records import checkpoints, store, trainer
 from lab.records.trainer import OutOfTime, train
 from lab.show import notebook
-from lab.sweep import progress
 from lab.sweep.progress import Progress
 from lab.training.loop import Training
 
@@ -42,7 +40,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def three_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ImageNet has three classes here, and data/ is a folder of the test's own."""
+    """ImageNet has three classes here, and data/ is the test's."""
     monkeypatch.setattr(imagenet, "CLASSES", 3)
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")
     monkeypatch.delenv("CLRLIB_DATA", raising=False)
@@ -55,7 +53,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def made(folder: Path, size: Callable[[np.random.Generator], Any], suffix: str = "JPEG") -> Path:
-    """A tree of images of noise, each class of a colour of its own."""
+    """A tree of images of noise, a colour for each class."""
     random = np.random.default_rng(0)
     for split, count in (("train", TRAIN), ("val", VAL)):
         for k, label in enumerate(CLASSES):
@@ -91,11 +89,13 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 @pytest.mark.parametrize("order", ["file", "once", "epoch"])
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_batches_are_the_orders_whoever_decodes(tree: Path, workers: int, order: str) -> None:
+def test_the_batches_are_in_order_with_any_number_of_workers(tree: Path, workers: int, order: str) -> None:
     images = images_of(tree, workers)
     batch_order = BatchOrder(15, 4, seed=1, order=order)
     indices = torch.cat([batch_order(t) for t in range(2, 9)])
+    before = torch.get_rng_state()
     pixels, labels = both(images.batches(batch_order, 2, 9))
+    assert torch.equal(torch.get_rng_state(), before), "which dropout draws from"
     assert pixels.dtype == torch.uint8 and labels.dtype == torch.int64 and pixels.is_contiguous()
     assert torch.equal(labels, images.train_labels[indices])
     for image, name in zip(pixels, images.train_files[indices], strict=True):
@@ -126,7 +126,7 @@ def test_no_more_processes_decode_than_there_are_batches(tree: Path, monkeypatch
     assert asked == [2, 2, 3, 1]
 
 
-def test_images_are_scaled_on_both_sides_whatever_they_are(tmp_path: Path) -> None:
+def test_images_are_scaled_on_both_sides_whatever_their_mode(tmp_path: Path) -> None:
     pixels = np.zeros((30, 60, 3), np.uint8)
     pixels[:, 30:] = 200
     for mode, name in (("RGB", "a.JPEG"), ("L", "b.JPEG"), ("CMYK", "c.JPEG"), ("RGBA", "d.png")):
@@ -138,14 +138,16 @@ def test_images_are_scaled_on_both_sides_whatever_they_are(tmp_path: Path) -> No
         assert image[:, :, :100].max() < 20 and abs(image[:, :, 156:].astype(int) - 200).max() < 20
 
 
-def test_what_is_read(tree: Path) -> None:
+def test_names_and_labels_are_read(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / "train" / "n01" / "._n01_0.JPEG").write_text("left by a file manager")
     (tree / "train" / "notes.txt").write_text("not a class")
-    images = imagenet.read()
+    images = image_sets.load("imagenet")
+    assert isinstance(images, StreamedImages)
     assert (images.name, images.label, images.side, images.classes) == ("imagenet", "ImageNet", 256, CLASSES)
     assert images.train_labels.tolist() == [0] * 5 + [1] * 5 + [2] * 5 and images.train_labels.dtype == torch.int64
     assert images.train_files[5] == "train/n02/n02_0.JPEG"
     assert images.workers >= 1 and images.device == torch.device("cpu")
+    assert capsys.readouterr().out.splitlines()[-1] == "data: ImageNet: 15 train and 6 test images, from imagenet"
 
 
 def test_the_hash_is_of_names_and_sizes(tree: Path) -> None:
@@ -184,23 +186,18 @@ def test_an_incomplete_copy_is_refused(tree: Path, monkeypatch: pytest.MonkeyPat
         imagenet.read()
 
 
-def test_where_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clrlib_data_comes_first_then_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"^ImageNet is not at data/. Put it there as a folder named imagenet, with "):
         image_sets.load("imagenet")
     here = made(tmp_path / "data" / "imagenet", lambda _: (8, 8))
     elsewhere = made(tmp_path / "disk" / "ILSVRC2012", lambda _: (8, 8))
     other_name = made(tmp_path / "mine", lambda _: (8, 8))
     assert imagenet.find() == here
-    for named, found in ((tmp_path / "disk", elsewhere), (elsewhere, elsewhere), (other_name, other_name)):
+    for named, place in ((tmp_path / "disk", elsewhere), (elsewhere, elsewhere), (other_name, other_name)):
         monkeypatch.setenv("CLRLIB_DATA", str(named))
-        assert imagenet.find() == found
+        assert imagenet.find() == place
     monkeypatch.setattr(imagenet, "CLASSES", 1000)
     assert imagenet.find() == here, "three classes are another data set, but for the name"
-
-
-def test_it_is_loaded_as_any_other(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert isinstance(image_sets.load("imagenet"), StreamedImages)
-    assert capsys.readouterr().out == "data: ImageNet: 15 train and 6 test images, from imagenet\n"
 
 
 def test_a_folder_that_is_imagenet_is_not_taken_for_cifar_10(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,22 +238,13 @@ def test_the_mean_is_of_a_fixed_sample_and_kept(
         assert "is damaged; made again" in capsys.readouterr().out and kept.read_bytes() == whole
 
 
-def test_what_it_cannot_do_is_refused(tree: Path) -> None:
+def test_settings_that_need_it_in_memory_are_refused(tree: Path) -> None:
     images = images_of(tree)
     for changes in ({"test_on": "validation"}, {"hold_out": True}):
         with pytest.raises(ValueError, match="ImageNet has no training images held out; leave test_on and hold_out"):
             Training(replace(RUN, **changes), images)
-    with pytest.raises(
-        ValueError, match="ImageNet is not held in memory; train a net that needs no more than the mean"
-    ):
+    with pytest.raises(ValueError, match="ImageNet is not held in memory; train a net that needs no more than the m"):
         Training(replace(RUN, net="resnet8"), images)
-
-
-def test_decoding_draws_nothing_from_the_trainings_randomness(tree: Path) -> None:
-    images, before = images_of(tree), torch.get_rng_state()
-    both(images.test_batches(4))
-    images.mean_image()
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -311,20 +299,6 @@ def test_a_training_end_to_end_says_both_rates(
     rate = 4 * record.iterations_per_second
     assert line.endswith(" images/s (the loader alone: 2,950)")
     assert float(line.split(" images/s")[0].split()[-1].replace(",", "")) == pytest.approx(rate, rel=0.01, abs=1)
-
-
-def test_the_line_on_the_way_has_both_rates(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(progress, "time", clock)
-    report = Progress(loader_rate=2950.4)
-    for done in (2, 6):
-        clock.now += 20
-        report(SimpleNamespace(run=RUN, done=done, curves={"test_accuracy": [0.5]}, seconds=0.5, diverged_at=None))
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.endswith("  4.0 it/s  16 images/s (the loader alone: 2,950)"), "of the past: nothing else yet"
-    assert second.endswith("  0.2 it/s  5 s left  1 images/s (the loader alone: 2,950)")
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 5])

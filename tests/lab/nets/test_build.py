@@ -1,4 +1,4 @@
-"""What a Run makes of a net's name."""
+"""Nets built by the name in a Run."""
 
 from dataclasses import replace
 
@@ -155,10 +155,9 @@ def test_caffes_nets_refuse_augmentation(augmented: dict[str, int], some: ImageS
         build(run("caffe_cifar10_full", **augmented), some)
 
 
-@pytest.mark.parametrize("name", ["resnet21", "ResNet20", ""])
-def test_a_net_that_is_not_known_is_refused_with_those_that_are(name: str, some: ImageSet) -> None:
+def test_a_net_that_is_not_known_is_refused_with_those_that_are(some: ImageSet) -> None:
     with pytest.raises(ValueError) as caught:
-        build(run(name), some)
+        build(run("resnet21"), some)
     start, known = str(caught.value).split("; give one of ")
-    assert start == f"net is {name!r}"
+    assert start == "net is 'resnet21'"
     assert set(known.split(", ")) == {*CAFFE, *OTHERS}

@@ -85,6 +85,17 @@ def test_each_block_survives_as_often_as_it_should_and_by_a_draw_of_its_own() ->
         assert patterns.count(pattern) == pytest.approx(draws * chance, abs=4 * deviation)
 
 
+def test_the_draws_come_from_torchs_seed_in_training_alone() -> None:
+    net, x, patterns = ResNet(20, seeded(0), survival=0.5), pictures(2, side=8).float(), []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        patterns.append([kept(net, x) for _ in range(3)])
+    assert patterns[0] == patterns[1] != patterns[2]
+    for still in (ResNet(20, seeded(0)), net.eval()):
+        before = torch.get_rng_state()
+        assert all(kept(still, x)) and torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize(("channels", "width"), [(8, 8), (8, 16)])
 def test_a_dropped_block_is_its_shortcut_and_touches_nothing(channels: int, width: int) -> None:
     block = Block(channels, width, survival=0.0).double()
@@ -103,20 +114,3 @@ def test_a_kept_block_is_not_scaled_in_training() -> None:
     unsure.load_state_dict(sure.state_dict())
     x = torch.randn(3, 4, 6, 6, generator=seeded(2))
     assert torch.equal(sure(x), unsure(x))
-
-
-def test_the_draw_comes_from_torchs_seed() -> None:
-    net, x = ResNet(20, seeded(0), survival=0.5), pictures(2, side=8).float()
-    patterns = []
-    for seed in (0, 0, 1):
-        torch.manual_seed(seed)
-        patterns.append([kept(net, x) for _ in range(3)])
-    assert patterns[0] == patterns[1] != patterns[2]
-
-
-def test_nothing_is_drawn_without_stochastic_depth_or_in_evaluation() -> None:
-    x = pictures(2, side=8).float()
-    for net in (ResNet(8, seeded(0)), ResNet(8, seeded(0), survival=0.5).eval()):
-        before = torch.get_rng_state()
-        assert kept(net, x) == (True, True, True)
-        assert torch.equal(torch.get_rng_state(), before)

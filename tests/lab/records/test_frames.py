@@ -55,14 +55,10 @@ def test_records_are_the_published_ones_unless_others_are_given() -> None:
     assert set(records.curves()["name"]) == {one.run.name for one in published}
 
 
-def test_no_records_are_a_table_without_rows() -> None:
+def test_unknown_values_are_missing_and_no_records_are_no_rows() -> None:
     one = record(FIXED)
     for table in (records.frame, records.curves):
         assert len(table([])) == 0 and [*table([]).columns] == [*table([one]).columns]
-
-
-def test_what_is_not_known_is_missing() -> None:
-    one = record(FIXED)
     one.peak_memory["process"] = None
     one.commits.clear()
     row = records.frame([one]).iloc[0]

@@ -73,10 +73,6 @@ def test_accuracy_is_the_last_one_and_nan_where_the_run_diverged(record_of: Call
     made = record_of(Run("fixed", FIXED.policy, iterations=70_000))
     assert made.accuracy == 1 / 3
     assert math.isnan(replace(made, diverged_at=1).accuracy)
-
-
-def test_accuracy_is_given_where_it_was_measured(record_of: Callable[[Run], Record]) -> None:
-    made = record_of(Run("fixed", FIXED.policy, iterations=70_000))
     assert made.accuracy_at(69_999) == 0.25
     with pytest.raises(ValueError, match=r"was not evaluated after 5 iterations; take one of \[69999, 70000\]"):
         made.accuracy_at(5)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from clrlib import Fixed, Triangular
-from lab import paths
 from lab.data.image_sets import ImageSet
 from lab.experiments.run import Run
 from lab.records import store
@@ -33,7 +32,7 @@ def checkpoint_of(run: Run, folder: Path) -> Path:
 
 
 def test_a_run_is_trained_once_and_then_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert store.load(RUN, folder) is None
+    assert store.load(RUN, folder) is None and store.load_all(folder) == []
     record = store.load_or_train(RUN, folder)
     assert record.run == RUN and len(record.curves["lr"]) == 2
     assert [path.name for path in folder.iterdir()] == [f"{RUN.name}.json"]
@@ -94,18 +93,6 @@ def test_a_checkpoint_that_a_kill_left_beside_its_record_is_cleared_away(folder:
     assert [*left.parent.iterdir()] == [begun], "that of a run in work stays"
 
 
-def test_a_training_without_a_checkpoint_needs_none(folder: Path) -> None:
-    store.load_or_train(RUN, folder)
-    assert not checkpoint_of(RUN, folder).parent.exists() or not any(checkpoint_of(RUN, folder).parent.iterdir())
-
-
-def test_what_is_saved_is_read_back_the_same(folder: Path, record_of: Callable[[Run], Record]) -> None:
-    record = record_of(RUN)
-    path = store.save(record, folder)
-    assert path == folder / f"{RUN.name}.json"
-    assert store.read(path) == record == store.load(RUN, folder)
-
-
 @pytest.fixture
 def saved(folder: Path, record_of: Callable[[Run], Record]) -> Path:
     return store.save(record_of(RUN), folder)
@@ -147,20 +134,3 @@ def test_all_records_come_by_experiment_and_seed(folder: Path, record_of: Callab
     (folder / "notes.txt").write_text("not a record")
     order = [(record.run.experiment, record.run.seed) for record in store.load_all(folder)]
     assert order == [("a", 0), ("a", 2), ("a", 10), ("b", 0), ("b", 2), ("b", 10)]
-
-
-def test_a_folder_that_is_not_there_holds_no_records(folder: Path) -> None:
-    assert store.load_all(folder) == []
-    assert store.load(RUN, folder) is None
-
-
-def test_each_profile_has_its_folder() -> None:
-    assert paths.records("published") == paths.ROOT / "results"
-    assert paths.records("quick") == paths.ROOT / "build" / "quick" / "results"
-
-
-def test_images_are_loaded_once_a_process(capsys: pytest.CaptureFixture[str]) -> None:
-    store._images.cache_clear()
-    assert store._images("digits") is store._images("digits")
-    assert store._images("digits").name == "digits"
-    assert capsys.readouterr().out.count("data: ") == 1

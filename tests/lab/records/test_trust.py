@@ -92,17 +92,6 @@ def test_no_command_but_data_reaches_for_the_network(
     assert ("run `make data` to download it" in said) == (command != "data")
 
 
-def test_downloads_are_called_by_that_command_alone() -> None:
-    asks = [
-        (path.stem, ast.unparse(call.func))
-        for name in ("data_for", "images_for", "load", "_cifar10")
-        for path, call in calls(name)
-        for keyword in call.keywords
-        if keyword.arg == "download" and ast.unparse(keyword.value) == "True"
-    ]
-    assert asks == [("__main__", "notebook.data_for")]
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[dict[str, Any]]:
     with lab_server(tmp_path) as about:

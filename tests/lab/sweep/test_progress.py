@@ -1,4 +1,4 @@
-"""What is printed while a training runs, with a clock that we turn."""
+"""The lines printed while a training runs, with a clock set by hand."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -84,7 +84,7 @@ def test_beside_a_bar_the_end_alone_is_printed(clock: Clock, capsys: pytest.Capt
 
 
 def test_what_was_done_before_is_counted_apart() -> None:
-    """By whole evaluations: the first that it is told of is the first after the checkpoint."""
+    """By whole evaluations: the first report is of the first evaluation after the checkpoint."""
     count = np.zeros(2, np.int64)
     report = Progress(count=count)
     for done in (20_000, 20_500):

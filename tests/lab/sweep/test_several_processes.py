@@ -1,7 +1,7 @@
 """One training over two processes is that of one process, to rounding.
 
-What must be seen in two processes is done by two that talk through gloo and a file, all of it at once, for it takes
-seconds to start them; the tests then look at what they found. The last thing they do is to lose one of them.
+Two processes that talk through gloo and a file do everything at once, for it takes seconds to start them; the tests
+look at their results. The last thing they do is to lose one of them.
 """
 
 import hashlib
@@ -99,31 +99,31 @@ def trained(run: Run, *arguments: Any, **named: Any) -> Trained:
     return Trained(record.curves, record.diverged_at, biases.detach(), hashlib.sha256(content).hexdigest())
 
 
-# ---- what the two processes do ----
+# ---- the two processes ----
 
 
 def work(rank: int, folder: Path) -> None:
-    """One process of two. Each keeps its files in a folder of its own, as on two machines."""
+    """One process of two. Each keeps its files in a separate folder, as on two machines."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-    own = folder / str(rank)
-    own.mkdir()
-    found = {
+    home = folder / str(rank)
+    home.mkdir()
+    results = {
         "trained": {name: trained(run) for name, run in RUNS.items()},
         "one diverges": with_a_loss_that_is_not_finite(rank),
-        "stopped": stopped_twice(rank, own),
-        "interrupted": interrupted(rank, own),
+        "stopped": stopped_twice(rank, home),
+        "interrupted": interrupted(rank, home),
         "others' time": trained(SMALL, until=None if rank == 0 else 0.0).curves["iteration"],
-        "taken up": trained(STOPPED, folder / "of_one.pt" if rank == 0 else own / "none.pt"),
-        "stored": stored(rank, own),
+        "taken up": trained(STOPPED, folder / "of_one.pt" if rank == 0 else home / "none.pt"),
+        "stored": stored(rank, home),
         "streamed": decoded(folder),
         "dropout": [dropped(*kind) for kind in DROPOUTS],
         "refused": {name: refusal(run) for name, run in REFUSED.items()},
         "other data": refusal(SMALL, replace(images_of(32), sha256=f"{rank}" * 64)),
-        "swept": swept(own),
+        "swept": swept(home),
         "the first's is there": after_the_first(rank, folder / "marker"),
     }
-    (folder / f"{rank}.pickle").write_bytes(pickle.dumps(found))
+    (folder / f"{rank}.pickle").write_bytes(pickle.dumps(results))
     step = Training.step
 
     def killed(self: Training, *batch: Tensor) -> Tensor:
@@ -145,24 +145,24 @@ def with_a_loss_that_is_not_finite(rank: int) -> Trained:
         return trained(SMALL)
 
 
-def stopped_twice(rank: int, own: Path) -> tuple[Trained, Trained, list[str]]:
+def stopped_twice(rank: int, home: Path) -> tuple[Trained, Trained, list[str]]:
     """Uninterrupted; stopped by the first process's time and taken up again; what it said, and the files."""
     whole, said = trained(STOPPED), []
     for _ in range(2):
         try:
             until = 0.0 if rank == 0 else None
-            train(STOPPED, images_for(STOPPED), own / "run.pt", until=until, processes=processes.here())
+            train(STOPPED, images_for(STOPPED), home / "run.pt", until=until, processes=processes.here())
         except OutOfTime as stop:
             said.append(str(stop))
         if rank == 0:
-            shutil.copy(own / "run.pt", own / f"after_{len(said)}.pt")
-    resumed = trained(STOPPED, own / "run.pt")
-    return whole, resumed, said + sorted(path.name for path in own.iterdir())
+            shutil.copy(home / "run.pt", home / f"after_{len(said)}.pt")
+    resumed = trained(STOPPED, home / "run.pt")
+    return whole, resumed, said + sorted(path.name for path in home.iterdir())
 
 
-def interrupted(rank: int, own: Path) -> tuple[Trained, int]:
+def interrupted(rank: int, home: Path) -> tuple[Trained, int]:
     """Ctrl-C in the first process alone, in its second iteration; then taken up. The iterations that were saved."""
-    step, path = Training.step, own / "interrupted.pt"
+    step, path = Training.step, home / "interrupted.pt"
 
     def pressed(self: Training, *batch: Tensor) -> Tensor:
         if rank == 0 and self.done == 1:
@@ -178,14 +178,14 @@ def interrupted(rank: int, own: Path) -> tuple[Trained, int]:
     return trained(STOPPED, path), done
 
 
-def stored(rank: int, own: Path) -> tuple[list[Record], list[str]]:
+def stored(rank: int, home: Path) -> tuple[list[Record], list[str]]:
     """The same run asked for twice, the second time by processes that cannot train; the files."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "_images", lambda _: images_of(32))
-        records = [store.load_or_train(SMALL, own / "results", processes=processes.here())]
+        records = [store.load_or_train(SMALL, home / "results", processes=processes.here())]
         patch.setattr(store, "train", None)
-        records.append(store.load_or_train(SMALL, own / "results", processes=processes.here()))
-    return records, [path.name for path in own.rglob("*.json")]
+        records.append(store.load_or_train(SMALL, home / "results", processes=processes.here()))
+    return records, [path.name for path in home.rglob("*.json")]
 
 
 def streamed_images(folder: Path) -> StreamedImages:
@@ -206,7 +206,7 @@ def decoded(folder: Path) -> tuple[list[Any], list[Any], list[str]]:
 
 
 def dropped(shape: tuple[int, ...], layout: torch.memory_format, dtype: torch.dtype, p: float) -> bool:
-    """Whether output, gradient and generator are those of nn.Dropout on the whole batch."""
+    """True if output, gradient and generator are those of nn.Dropout on the whole batch."""
     whole = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype).to(memory_format=layout)
     share = processes.here().share
     mine = share(whole).clone(memory_format=torch.preserve_format)
@@ -217,9 +217,9 @@ def dropped(shape: tuple[int, ...], layout: torch.memory_format, dtype: torch.dt
         y = layer(x)
         y.square().sum().backward()
         results.append((y, x.grad, torch.rand(1)))
-    (y, gradient, after), (own, own_gradient, own_after) = results
+    (y, gradient, after), (shared, shared_gradient, shared_after) = results
     assert 0.2 < (y == 0).float().mean() < 0.85, "something was dropped"
-    return own.equal(share(y)) and own_gradient.equal(share(gradient)) and after.equal(own_after)
+    return shared.equal(share(y)) and shared_gradient.equal(share(gradient)) and after.equal(shared_after)
 
 
 def refusal(run: Run, images: ImageSet | None = None) -> str:
@@ -228,40 +228,40 @@ def refusal(run: Run, images: ImageSet | None = None) -> str:
     return str(refused.value)
 
 
-def swept(own: Path) -> list[str]:
-    """What a sweep of two runs says, with no time and with enough."""
+def swept(home: Path) -> list[str]:
+    """The lines of a sweep of two runs, with no time and with enough."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as said:
         patch.setattr(store, "_images", lambda _: images_of(32))
         patch.setattr(device, "pick_device", lambda: torch.device("cpu"))
         for budget in (0.0, 600.0):
-            sweep.train_missing([SMALL, replace(SMALL, seed=1)], own / "sweep" / "results", jobs=1, budget=budget)
+            sweep.train_missing([SMALL, replace(SMALL, seed=1)], home / "sweep" / "results", jobs=1, budget=budget)
     return [line for line in said.getvalue().splitlines() if " it " not in line]
 
 
 def after_the_first(rank: int, marker: Path) -> bool:
-    """Whether the process finds what the first one makes, which takes its time."""
+    """True if the file that the first process makes slowly is there."""
     with processes.here().first_on_each_machine():
-        found = marker.exists()
+        results = marker.exists()
         if rank == 0:
             time.sleep(1)
             marker.touch()
-    return found
+    return results
 
 
-# ---- what they found ----
+# ---- their results ----
 
 
 @dataclass
 class Two:
-    """What each process found, and how it ended."""
+    """Results and exit code of each process."""
 
     folder: Path
-    found: list[dict[str, Any]]
+    results: list[dict[str, Any]]
     exit_codes: list[int | None]
 
     def same(self, name: str) -> Any:
-        """What both found alike."""
-        first, second = (found[name] for found in self.found)
+        """A result that is the same in both."""
+        first, second = (results[name] for results in self.results)
         assert repr(first) == repr(second)
         return first
 
@@ -285,8 +285,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     for worker in workers:
         worker.kill()
         worker.join()
-    found = [pickle.loads((folder / f"{rank}.pickle").read_bytes()) for rank in (0, 1)]  # noqa: S301  # our own
-    yield Two(folder, found, codes)
+    results = [pickle.loads((folder / f"{rank}.pickle").read_bytes()) for rank in (0, 1)]  # noqa: S301  # written above
+    yield Two(folder, results, codes)
     shutil.rmtree(folder)  # hundreds of megabytes
 
 
@@ -320,19 +320,19 @@ def test_a_loss_that_is_not_finite_in_one_ends_both(two: Two) -> None:
 
 def test_stopped_by_the_firsts_time_and_taken_up_from_its_file_to_the_last_bit(two: Two) -> None:
     for rank, files in ((0, ["after_1.pt", "after_2.pt", "run.before.pt", "run.pt"]), (1, [])):
-        whole, resumed, said = two.found[rank]["stopped"]
+        whole, resumed, said = two.results[rank]["stopped"]
         assert said == [f"{STOPPED.name} stopped after {n} of 6 iterations" for n in (1, 2)] + files
         assert resumed.curves == whole.curves and resumed.digest == whole.digest
-    assert two.found[0]["stopped"][1].digest == two.found[1]["stopped"][1].digest
+    assert two.results[0]["stopped"][1].digest == two.results[1]["stopped"][1].digest
     assert two.same("others' time") == [2, 4, 5], "the second process's time was up"
 
 
 def test_an_interrupt_of_the_first_saves_and_stops_both(two: Two) -> None:
-    whole = two.found[0]["stopped"][0]
-    for found in two.found:
-        resumed, _ = found["interrupted"]
+    whole = two.results[0]["stopped"][0]
+    for results in two.results:
+        resumed, _ = results["interrupted"]
         assert resumed.curves == whole.curves and resumed.digest == whole.digest
-    assert 2 <= two.found[0]["interrupted"][1] < 6
+    assert 2 <= two.results[0]["interrupted"][1] < 6
 
 
 def test_one_goes_on_where_two_stopped_and_two_where_one_did(two: Two) -> None:
@@ -343,9 +343,9 @@ def test_one_goes_on_where_two_stopped_and_two_where_one_did(two: Two) -> None:
 
 
 def test_the_first_writes_the_record_and_a_finished_run_is_trained_by_none(two: Two) -> None:
-    (first, again), files = two.found[0]["stored"]
-    assert files == [f"{SMALL.name}.json"] and two.found[1]["stored"][1] == [], "the second wrote nothing"
-    assert again == two.found[1]["stored"][0][1], "and was told what the first one read"
+    (first, again), files = two.results[0]["stored"]
+    assert files == [f"{SMALL.name}.json"] and two.results[1]["stored"][1] == [], "the second wrote nothing"
+    assert again == two.results[1]["stored"][0][1], "and got the record that the first one read"
     assert first.machine["processes"] == 2 and first.run == SMALL
     assert "processes" not in train(SMALL, images_of(32)).machine
     assert again.to_json() == json.loads(json.dumps(first.to_json()))
@@ -354,7 +354,7 @@ def test_the_first_writes_the_record_and_a_finished_run_is_trained_by_none(two: 
 
 def test_each_decodes_its_share_alone(two: Two) -> None:
     whole = streamed_images(two.folder / "pictures")
-    (train, test, opened), (other_train, other_test, other_opened) = (found["streamed"] for found in two.found)
+    (train, test, opened), (other_train, other_test, other_opened) = (results["streamed"] for results in two.results)
     joined = [[torch.cat(parts) for parts in zip(*pair, strict=True)] for pair in zip(train, other_train, strict=True)]
     for ours, batch in zip(joined, whole.batches(BatchOrder(6, 4, 0, "once"), 0, 3), strict=True):
         assert all(map(torch.equal, ours, batch))
@@ -387,18 +387,18 @@ def test_what_would_be_another_training_is_refused(two: Two) -> None:
 def test_a_sweep_is_of_what_the_first_has_not(two: Two) -> None:
     said = ["0 of 2 runs are done, 2 to train, 1 at a time"]
     late = "time is up: 2 runs are not finished; the same command goes on from here"
-    assert two.found[0]["swept"][:3] == [*said, late, *said]
-    assert two.found[0]["swept"][-1] == "total: 10/10 iterations, 0 s left"
+    assert two.results[0]["swept"][:3] == [*said, late, *said]
+    assert two.results[0]["swept"][-1] == "total: 10/10 iterations, 0 s left"
     assert len([*(two.folder / "0" / "sweep" / "results").iterdir()]) == 2
     assert not (two.folder / "1" / "sweep").exists()
 
 
 def test_one_of_a_machine_goes_first(two: Two) -> None:
-    assert [found["the first's is there"] for found in two.found] == [False, True]
+    assert [results["the first's is there"] for results in two.results] == [False, True]
 
 
 def test_when_one_is_killed_the_other_fails(two: Two) -> None:
-    """By an error, as a rule; where gloo meets the lost connection in its own thread, it aborts the process."""
+    """By an error, as a rule; where gloo's thread meets the lost connection, it aborts the process."""
     assert two.exit_codes[0] in (1, -signal.SIGABRT) and two.exit_codes[1] == -signal.SIGKILL
 
 

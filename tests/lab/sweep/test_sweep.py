@@ -149,7 +149,7 @@ def test_taken_up_again_the_last_run_has_the_threads_that_it_would_have_had(
     parallel = sweep.joblib.Parallel
     one = SimpleNamespace(Parallel=lambda n_jobs, **more: parallel(n_jobs=1, **more), delayed=sweep.joblib.delayed)
     one.cpu_count = sweep.joblib.cpu_count
-    monkeypatch.setattr(sweep, "joblib", one)  # not joblib's own: scikit-learn makes a subclass of that
+    monkeypatch.setattr(sweep, "joblib", one)  # not joblib itself: scikit-learn makes a subclass of its Parallel
     train_missing(RUNS, tmp_path / "undisturbed", jobs=2)
     for record in store.load_all(tmp_path / "undisturbed"):
         if record.run != RUNS[2]:
