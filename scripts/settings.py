@@ -16,7 +16,7 @@ from pathlib import Path
 
 COUNT = (r"[1-9]\d*", "a whole number, 1 or more")
 ALLOWED = {  # setting: what it may be, and that in words
-    "PROFILE": ("auto|smoke|quick|paper", "auto, smoke, quick or paper"),
+    "PROFILE": ("auto|smoke|quick|laptop|paper", "auto, smoke, quick, laptop or paper"),
     "SEEDS": COUNT,
     "JOBS": (rf"auto|{COUNT[0]}", f"auto or {COUNT[1]}"),
     "BUDGET": (r"(?=.*[1-9])(\d+|\d*\.\d+)[smh]", "a time such as 90s, 25m or 3h"),

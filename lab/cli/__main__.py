@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         if name in ("check", "choose"):
             continue
-        profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
+        profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "laptop", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
         command.add_argument("--seeds", type=_seeds, default=None, help="seeds 0 .. N-1 of every row")
         if name in ("data", "train", "reproduce", "publish"):

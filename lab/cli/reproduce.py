@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KERNEL = "python3"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LAST_OF_FORMAT_1 = "d3b365e"
+PUBLISHED = {"paper": "published", "quick": "published quick", "laptop": "published laptop"}  # by profile
 DEVIATION_MARKS = ("<!-- deviations: written by `make publish` -->", "<!-- end of deviations -->")
 
 
@@ -86,7 +87,7 @@ def reproduce(
         figures.draw_all(yours, paths.figures(profile))
         if profile != "smoke":  # tests leave the published figures alone
             draw_published()
-        published = store.load_all(paths.records("published quick" if profile == "quick" else "published"))
+        published = store.load_all(paths.records(PUBLISHED.get(profile, "published")))
         written = report.write(profile, published, yours)
     print(f"\n{tables.of(tables.comparison(published, yours))}\n")
     print(report.NOT_RUN)
@@ -185,14 +186,15 @@ def publish(
 ) -> None:
     """Train what is missing, as far as the budget goes (seconds), then publish what is finished.
 
-    The headline comes first, then the short runs of the quick profile, then the rest. Publishes the records, table,
+    The headline comes first, then the profiles quick and laptop, then the rest. Publishes the records, table,
     figures, README and executed notebooks. cluster: as for train.
     """
     _refuse_unclean()
     _say_if_apart(device.pick_precision())
     until = None if budget is None else time.monotonic() + budget
     headline = [row for row in rows if row in experiments.HEADLINE_FIRST]
-    for profile, some, part in (("paper", seeds, headline), ("quick", 1, rows), ("paper", seeds, rows)):
+    parts = (("paper", seeds, headline), ("quick", 1, rows), ("laptop", 1, rows), ("paper", seeds, rows))
+    for profile, some, part in parts:
         train(profile, some, jobs, until and max(1.0, until - time.monotonic()), part, cluster)
     publish_finished()
 
@@ -213,7 +215,7 @@ def _say_if_apart(precision: str) -> None:
 
 
 def publish_finished() -> None:
-    """Publish the records now in build/paper/ and build/quick/, except those on digits or the user's own images.
+    """Publish the records now in build/paper/, quick/ and laptop/, except those on digits or the user's own images.
 
     Raises ValueError, and writes nothing, if one was made by code that is not in this branch's history.
     """
@@ -224,7 +226,7 @@ def publish_finished() -> None:
 def _to_publish() -> list[tuple[str, Record]]:
     """The finished records, each with its place in results/. Raises ValueError for one of another branch's commit."""
     finished = []
-    for profile, place in (("paper", "published"), ("quick", "published quick")):
+    for profile, place in PUBLISHED.items():
         records = (r for r in store.load_all(paths.records(profile)) if not r.run.data.startswith(("digits", "own")))
         finished += [(place, record) for record in records]
     for _, record in finished:
@@ -237,7 +239,7 @@ def _to_publish() -> list[tuple[str, Record]]:
 
 def _publish_finished() -> None:
     finished = _to_publish()  # first: nothing is written where one of them is refused
-    for folder in (paths.records("published"), paths.records("published quick"), paths.NOTEBOOKS):
+    for folder in (*map(paths.records, PUBLISHED.values()), paths.NOTEBOOKS):
         files.clear_remains(folder)
     for page in map(paths.page, ("README.md", "REPRODUCTION.md", "docs/rows.md")):
         files.clear_remains(page.parent, page.name)
@@ -277,7 +279,8 @@ def results_page(records: list[Record], quick: list[Record]) -> str:
     parts = (
         "# Published records",
         "Written by `make publish`; do not edit. Here are the runs of the paper's size, in `quick/` the short ones, in "
-        "`jpeg/` those of the headline on the JPEG copy, which the deviation of that name alone reads.",
+        "`laptop/` the large nets' at the size of two cores, in `jpeg/` those of the headline on the JPEG copy, which "
+        "the deviation of that name alone reads.",
         "Records of the format before (on that copy, in bfloat16) are in the history: the last commit with them is "
         f"`{LAST_OF_FORMAT_1}`.",
         claims.DEFINED,

@@ -24,7 +24,7 @@ from lab.sweep import sweep
 from lab.training import device
 
 LINES = {  # the command, what was wrong, what to do
-    "train --profile huge": ("--profile: invalid choice: 'huge'", r"choose from .*auto.*smoke.*quick.*paper"),
+    "train --profile huge": ("--profile: invalid choice: 'huge'", r"choose from .*auto.*smoke.*quick.*laptop.*paper"),
     "": ("the following arguments are required: command", "see `python -m lab.cli --help`"),
     "check --sedes 3": ("unrecognized arguments: --sedes 3", "see `python -m lab.cli --help`"),
     "train --seeds": ("--seeds: expected one argument", "see `python -m lab.cli train --help`"),
@@ -137,7 +137,9 @@ def test_a_bad_notebook(parameters: str | None, says: str, lab: Lab, capsys: pyt
 
 @pytest.mark.parametrize("profile", ["papr", "", None, 3])
 def test_a_notebook_with_another_profile(profile: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^profile is {profile!r}; give one of published, smoke, quick, paper$"):
+    with pytest.raises(
+        ValueError, match=rf"^profile is {profile!r}; give one of published, smoke, quick, laptop, paper$"
+    ):
         notebook.collect(profile)
 
 

@@ -286,7 +286,10 @@ def test_what_killed_ones_left_is_cleared(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(reproduce, "write_tables", lambda: None)
     built = tmp_path / "build" / "published"
     folders = [built / "notebooks", built / "figures", *(tmp_path / name for name in ("figures", "notebooks"))]
-    left = [folder / ".a.b.tmp" for folder in (*folders, tmp_path / "results", tmp_path / "results" / "quick")]
+    left = [
+        folder / ".a.b.tmp"
+        for folder in (*folders, tmp_path / "results", tmp_path / "results" / "quick", tmp_path / "results" / "laptop")
+    ]
     left += [
         built / ".report.html.b.tmp",
         *(tmp_path / name for name in (".README.md.b.tmp", ".REPRODUCTION.md.b.tmp", "docs/.rows.md.b.tmp")),
