@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 COUNT = (r"[1-9]\d*", "a whole number, 1 or more")
@@ -37,9 +38,7 @@ def fault(settings: Mapping[str, str], rows: set[str]) -> str:
     >>> fault({"BUDGET": "soon"}, set())
     "BUDGET is 'soon'; give a time such as 90s, 25m or 3h"
     >>> fault({"ROWS": "fixd"}, {"fixed"})
-    "ROWS names 'fixd', which is no row; docs/rows.md lists them"
-    >>> fault({"DATA": "~no user/x"}, set())
-    "DATA is '~no user/x', but there is no such user; name a folder or a file that is there"
+    "ROWS names 'fixd', which is no row; did you mean fixed? docs/rows.md lists every row"
     """
     for name, (pattern, words) in ALLOWED.items():
         value = settings.get(name, "")
@@ -50,14 +49,13 @@ def fault(settings: Mapping[str, str], rows: set[str]) -> str:
             return "ENGINE is 'dask' without a scheduler; give its address too, as SCHEDULER=tcp://host:8786"
         if settings.get("BUDGET") or settings.get("JOBS", "auto") != "auto":
             return "BUDGET and JOBS are for this machine alone; leave them out with ENGINE=dask"
-    if settings.get("DATA", "").startswith("~"):
-        try:
-            Path(settings["DATA"]).expanduser()
-        except RuntimeError:
-            return f"DATA is {settings['DATA']!r}, but there is no such user; name a folder or a file that is there"
     named = settings.get("ROWS", "")
     unknown = [row.strip() for row in named.split(",") if named and rows and row.strip() not in rows]
-    return f"ROWS names {unknown[0]!r}, which is no row; docs/rows.md lists them" if unknown else ""
+    if not unknown:
+        return ""
+    near = get_close_matches(unknown[0], sorted(rows))
+    fix = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"ROWS names {unknown[0]!r}, which is no row; {fix}docs/rows.md lists every row"
 
 
 def misspelt(flags: str) -> str:
@@ -86,14 +84,14 @@ def arguments(command: str, settings: Mapping[str, str]) -> list[str]:
 
 
 def variables(settings: Mapping[str, str]) -> dict[str, str]:
-    """Give the lab's environment: each of VARIABLES that is set, a folder made absolute.
+    """Give the lab's environment: each of VARIABLES that is set, a folder made absolute. The lab expands ~ itself.
 
     >>> variables({"DATA": "digits", "DEVICE": "cpu", "PRECISION": ""})
     {'CLRLIB_DATA': 'digits', 'CLRLIB_DEVICE': 'cpu'}
     """
     given = {f"CLRLIB_{name}": settings[name] for name in VARIABLES if settings.get(name)}
-    if given.get("CLRLIB_DATA", "digits") != "digits":
-        given["CLRLIB_DATA"] = str(Path(given["CLRLIB_DATA"]).expanduser().absolute())
+    if (data := given.get("CLRLIB_DATA", "digits")) != "digits" and not data.startswith("~"):
+        given["CLRLIB_DATA"] = str(Path(data).absolute())
     return given
 
 
@@ -109,8 +107,6 @@ def main(*words: str) -> None:
         if wrong := misspelt(os.environ.get("MAKEFLAGS", "")) or fault(os.environ, listed_rows()):
             sys.exit(f"error: {wrong}")
         return
-    if wrong := fault({"DATA": os.environ.get("DATA", "")}, set()):  # `make check` calls this alone
-        sys.exit(f"error: {wrong}")
     python = os.environ.get("PY") or ".venv/bin/python"
     called = words if words[0] == "-m" else ("-m", "lab.cli", *arguments(words[0], os.environ))
     os.execve(python, [python, *called], {**os.environ, **variables(os.environ)})

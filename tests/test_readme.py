@@ -176,7 +176,9 @@ WRONG = {
     "BUDGET=25 m": "BUDGET is '25 m'; give a time such as 90s, 25m or 3h",
     "DEVICE=gpu": "DEVICE is 'gpu'; give cpu or cuda",
     "ENGINE=dask": "ENGINE is 'dask' without a scheduler; give its address too, as SCHEDULER=tcp://host:8786",
-    "ROWS=fixed, clr-tabel2": "ROWS names 'clr-tabel2', which is no row; docs/rows.md lists them",
+    "ROWS=fixed, clr-tabel2": (
+        "ROWS names 'clr-tabel2', which is no row; did you mean clr-table2 or clr-triangular2? docs/rows.md lists every row"
+    ),
     "BUGDET=2m": "BUGDET is not a setting; `make help` lists them",
     "DEVICES=/my data/x": "DEVICES is not a setting; `make help` lists them",
 }
@@ -221,7 +223,7 @@ def seen(fresh: Path, *arguments: str, **variables: str) -> list[list[str]]:
     ("given", "handed_on"),
     [
         ("/my data/x", "/my data/x"),
-        ("~/x  y", "/users/me/x  y"),
+        ("~/x  y", "~/x  y"),
         ("here/my data", "{clone}/here/my data"),
         ('it\'s "x"', '{clone}/it\'s "x"'),
         ("digits", "digits"),

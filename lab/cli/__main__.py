@@ -4,12 +4,12 @@ import argparse
 import math
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 try:
     from lab import experiments
     from lab.cli import check, choose, reproduce
+    from lab.data.folders import expanded
     from lab.data.image_sets import DataError
     from lab.errors import sentence
     from lab.experiments import Experiment
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = _options(sys.argv[1:] if arguments is None else arguments)
         if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
-            os.environ["CLRLIB_DATA"] = _absolute(named)  # notebooks run in another folder
+            os.environ["CLRLIB_DATA"] = str(expanded(named).absolute())  # notebooks run in another folder
         with processes.joined():
             _run(options)
     except (DataError, ValueError, RuntimeError, OSError, MemoryError) as error:
@@ -60,13 +60,6 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"{twice[0]} is given twice; give it once")
     return _parser().parse_args(arguments)
-
-
-def _absolute(named: str) -> str:
-    try:
-        return str(Path(named).expanduser().resolve())
-    except RuntimeError as error:  # a user that is not there, links that go round in a circle
-        raise DataError(f"CLRLIB_DATA is {named!r}, which leads nowhere ({error}); name a folder or archive") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,12 +128,16 @@ def _command(options: argparse.Namespace, cluster: "Cluster | None") -> None:
         case "data":
             notebook.data_for(profile, download=True)
         case "train":
-            reproduce.train(profile, seeds, options.jobs, options.budget, rows=rows, cluster=cluster)
+            reproduce.train(
+                reproduce.for_the_data(profile), seeds, options.jobs, options.budget, rows=rows, cluster=cluster
+            )
         case "notebooks":
             with reproduce.showing(profile):
                 reproduce.execute_all(profile)
         case "reproduce":
-            reproduce.reproduce(profile, seeds, options.jobs, options.budget, rows=rows, cluster=cluster)
+            reproduce.reproduce(
+                reproduce.for_the_data(profile), seeds, options.jobs, options.budget, rows=rows, cluster=cluster
+            )
         case "figures":
             reproduce.draw_published()
             reproduce.write_tables()

@@ -39,8 +39,11 @@ LINES = {  # the command, what was wrong, what to do
         f"publish --budget={time}": (f"--budget: '{time}' is not a time", "give one such as 90s, 25m or 3h")
         for time in ("25", "m", "0s", "-1h", "1d", "nanm", "infh", "")
     },
-    "data --rows fixd": ("row 'fixd' is not in the catalogue", "give some of fixed"),
-    "train --rows fixed,": ("row '' is not in the catalogue", "give some of fixed"),
+    "data --rows fixd": (
+        "row 'fixd' is not in the catalogue",
+        r"did you mean .*\bfixed\b.*\? docs/rows.md lists every row",
+    ),
+    "train --rows fixed,": ("row '' is not in the catalogue", "docs/rows.md lists every row"),
     "publish --rows fixed,exp,fixed": ("row 'fixed' is given twice", "give each row once"),
 }
 

@@ -203,7 +203,12 @@ CASES: dict[str, tuple[Act, str, str, str]] = {  # what is there; what is said; 
     "huge archive": (small_limit, "holds more than 50 bytes of images", DO_NOT_TRUST, ""),
     "folder missing": (lambda lab: lab.data(lab.user / "none"), "CLRLIB_DATA is '.*none', where there", "unset", ""),
     "folder empty": (lambda lab: lab.data(lab.user), "CLRLIB_DATA is '.*user', where there is no", "name its", ""),
-    "link in a circle": (round_in_a_circle, "CLRLIB_DATA is '.*circle', which leads nowhere", "name a folder", ""),
+    "link in a circle": (
+        round_in_a_circle,
+        "CLRLIB_DATA is '.*circle', where there is no CIFAR-10",
+        "name its folder",
+        "",
+    ),
     "nobody's folder": (lambda lab: lab.data("~nobody-at-all/x"), "'~nobody-at-all/x', which leads", "name a f", ""),
     "archive locked": (
         lambda lab: denied(lab, "open", archive(lab).name),

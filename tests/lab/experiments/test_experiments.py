@@ -352,7 +352,7 @@ def test_each_deviation_changes_one_setting() -> None:
 
 def test_rows_can_be_named() -> None:
     assert [row.name for row in experiments.named(["exp", "fixed"])] == ["fixed", "exp"]
-    with pytest.raises(ValueError, match="row 'fixd' is not in the catalogue; give some of fixed, clr-table2, "):
+    with pytest.raises(ValueError, match=r"row 'fixd' is not in the catalogue; did you mean .*\bfixed\b.*\? docs/rows"):
         experiments.named(["fixed", "fixd"])
 
 
