@@ -1,4 +1,4 @@
-"""Progress of a whole sweep: a bar at the bottom of a terminal, a line after each run in a log."""
+"""Progress of a whole sweep: a bar at the bottom of a terminal, a line after each run in a log or a notebook."""
 
 import shutil
 import sys
@@ -14,12 +14,14 @@ import numpy as np
 from tqdm import tqdm
 
 from lab.experiments.run import Run
-from lab.lines import duration
+from lab.lines import duration, say
 from lab.records.record import Record
 from lab.records.trainer import NewReport
+from lab.sweep.costs import Costs
 from lab.sweep.progress import Progress
 
 SECONDS_BETWEEN_REFRESHES = 1.0
+SECONDS_OF_TRUST = 60.0  # the measured costs count as much as so long a sitting
 FORM = "total: {percentage:3.0f} %|{bar}| {n:,}/{total:,} iterations, {desc}"
 
 
@@ -27,12 +29,16 @@ class Counts:
     """Iterations done, and the time left by the speed of this sitting.
 
     counts: (runs, 2), the iterations done and those of them done before this sitting, in a memory-mapped file that the
-    training processes write and this one reads.
+    training processes write and this one reads. costs: the measured seconds of each run, which weigh its iterations and
+    are trusted until the sitting has shown its own speed. at_a_time: number of runs that were beside each other then.
     """
 
-    def __init__(self, runs: Sequence[Run], counts: np.ndarray) -> None:
+    def __init__(self, runs: Sequence[Run], counts: np.ndarray, costs: Costs | None = None, at_a_time: int = 1) -> None:
         self.place, self.counts, self.started = {run: k for k, run in enumerate(runs)}, counts, time.monotonic()
         self.iterations = np.array([run.iterations for run in runs])
+        self.weights = np.array([costs[run] / run.iterations if costs else 1.0 for run in runs])
+        self.trust = SECONDS_OF_TRUST if costs else 0.0
+        self.at_a_time = at_a_time
 
     def of(self, run: Run) -> np.ndarray:
         """Both counts of a run."""
@@ -51,10 +57,12 @@ class Counts:
 
     def left(self) -> str:
         """The time left at the mean speed of this sitting, in words."""
-        done, before = self.counts.sum(0)
-        if done <= before:
+        done, before = self.weights @ self.counts
+        work = done - before + self.trust * self.at_a_time
+        if work <= 0:
             return "?"
-        return duration((time.monotonic() - self.started) * (self.iterations.sum() - done) / (done - before))
+        elapsed = time.monotonic() - self.started + self.trust
+        return duration(elapsed * (self.weights @ self.iterations - done) / work)
 
 
 class Lines:
@@ -66,6 +74,10 @@ class Lines:
     def progress(self, run: Run) -> NewReport:
         """A report of how far a run is, for its own process."""
         return partial(Progress, count=self.counts.of(run))
+
+    def say(self, line: str) -> None:
+        """Print a line of somebody else's."""
+        say(line)
 
     def ended(self, record: Record) -> None:
         """Count a run that has its record."""
@@ -84,6 +96,10 @@ class Bar:
     def progress(self, run: Run) -> NewReport:
         """A report of how far a run is, for its own process."""
         return partial(Progress, say=_say_above_the_bar, often=False, count=self.counts.of(run))
+
+    def say(self, line: str) -> None:
+        """Print a line of somebody else's above the bar."""
+        _say_above_the_bar(line)
 
     def ended(self, record: Record) -> None:
         """Count a run that has its record."""
@@ -111,10 +127,11 @@ class Bar:
 
 
 @contextmanager
-def total(runs: Sequence[Run]) -> Iterator[Lines | Bar]:
+def total(runs: Sequence[Run], costs: Costs | None = None, at_a_time: int = 1) -> Iterator[Lines | Bar]:
     """A Bar if stdout and stderr are a terminal, else Lines, so that a log has every line and no bar."""
     with TemporaryDirectory() as folder:
-        counts = Counts(runs, np.memmap(Path(folder, "counts"), np.int64, "w+", shape=(len(runs), 2)))
+        shared = np.memmap(Path(folder, "counts"), np.int64, "w+", shape=(len(runs), 2))
+        counts = Counts(runs, shared, costs, at_a_time)
         if not (sys.stdout.isatty() and sys.stderr.isatty()):
             yield Lines(counts)
             return

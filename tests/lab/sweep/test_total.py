@@ -104,6 +104,24 @@ def test_the_time_left_is_by_what_this_sitting_did(monkeypatch: pytest.MonkeyPat
     assert (counts.done(), counts.left()) == (10, "0 s")
 
 
+def test_measured_costs_weigh_the_iterations_and_are_trusted_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """6 iterations of 10 s and 4 of 60 s, two at a time: 150 s. What this sitting takes corrects that."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(total, "time", clock)
+    counts = Counts(RUNS, np.zeros((2, 2), np.int64), dict(zip(RUNS, (60.0, 240.0), strict=True)), at_a_time=2)
+    assert counts.left() == duration(150)
+    clock.now = 90.0  # a half more than the 60 s of work that were to take 30 s
+    counts.of(RUNS[0])[0] = 6
+    assert counts.left() == duration(240 * (90 + 60) / (60 + 2 * 60))
+
+
+def test_a_line_of_somebody_elses_stands_above_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with tqdm(total=10, bar_format=total.FORM, file=io.StringIO()) as inner:
+        Bar(Counts(RUNS, np.zeros((2, 2), np.int64)), inner).say("here")
+    Lines(Counts(RUNS, np.zeros((2, 2), np.int64))).say("there")
+    assert capsys.readouterr().out == f"{CLEARED}here\nthere\n"
+
+
 def test_two_threads_do_not_count_the_same_iterations_twice() -> None:
     """The bar's own thread and the one whose run has ended; of more than the total tqdm could draw nothing."""
     with tqdm(total=100, bar_format=total.FORM, file=io.StringIO()) as inner:
