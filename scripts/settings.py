@@ -24,10 +24,11 @@ ALLOWED = {  # setting: what it may be, and that in words
     "DEVICE": ("cpu|cuda", "cpu or cuda"),
     "PRECISION": ("float32|bfloat16", "float32 or bfloat16"),
     "ENGINE": ("local|dask", "local or dask"),
+    "TORCH": ("cpu|cuda", "cpu or cuda"),
 }
 OPTIONS = ("PROFILE", "JOBS", "SEEDS", "BUDGET", "ROWS", "ENGINE", "SCHEDULER")  # of the lab's command line
 VARIABLES = ("DATA", "DEVICE", "PRECISION")  # which the lab reads as CLRLIB_DATA and so on
-KNOWN = (*OPTIONS, *VARIABLES, "PYTHON", "LAB_OPTIONS", "TESTS", "PY", "SHELL")
+KNOWN = (*OPTIONS, *VARIABLES, "PYTHON", "TORCH", "LAB_OPTIONS", "TESTS", "PY", "SHELL")
 
 
 def fault(settings: Mapping[str, str], rows: set[str]) -> str:
