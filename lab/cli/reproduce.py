@@ -101,7 +101,8 @@ def reproduce(
     count = len([*paths.NOTEBOOKS.glob("*.ipynb")])
     then = duration(count * SECONDS_A_NOTEBOOK / beside)
     print(f"profile {profile}: first the runs, then {count} notebooks, figures and the report ({then})", flush=True)
-    data = train(profile, seeds, jobs, budget, rows, cluster, partial(show_headline, profile))
+    ended = sweep.nothing if profile == "smoke" else partial(show_headline, profile)  # of smoke it says nothing
+    data = train(profile, seeds, jobs, budget, rows, cluster, ended)
     yours = [r for r in store.load_all(paths.records(profile)) if r.run.data in data]
     with showing(profile):
         execute_all(profile, train_missing=False, jobs=beside)  # the notebooks train nothing that was left out
@@ -153,7 +154,8 @@ def execute_all(profile: str, train_missing: bool = True, jobs: int = 1) -> None
     its own: papermill changes the folder that its process is in.
     """
     sources, failed, started = sorted(paths.NOTEBOOKS.glob("*.ipynb")), [], time.monotonic()
-    print(f"executing {len(sources)} notebooks, {min(jobs, len(sources))} at a time", flush=True)
+    jobs = max(1, min(jobs, len(sources)))
+    print(f"executing {len(sources)} notebooks, {jobs} at a time", flush=True)
     work = (joblib.delayed(_execute)(s, paths.notebooks(profile) / s.name, profile, train_missing) for s in sources)
     ended = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work)
     for k, (source, error) in enumerate(ended, start=1):

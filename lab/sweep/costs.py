@@ -1,7 +1,9 @@
 """The time that runs will take on this machine, measured for some seconds before they start."""
 
+import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +18,6 @@ from lab.training.loop import Training
 
 SECONDS, LEAST = 0.5, 2  # of a measurement, and the steps that it takes at least
 FEW = 100  # test images that are evaluated in a measurement
-Kind = tuple[Any, ...]  # what decides the time of a step, but for the solver
 Costs = Mapping[Run, float]  # seconds of each run, with others beside it
 Steps = tuple[float, float]  # seconds of an iteration, and of the evaluation of one image
 
@@ -24,14 +25,27 @@ Steps = tuple[float, float]  # seconds of an iteration, and of the evaluation of
 def measured(runs: Sequence[Run], jobs: int) -> Costs:
     """The seconds of each run with `jobs` runs side by side, from a few steps of each kind of net and batch.
 
-    Measured in the processes that train afterwards, all of them at once.
+    Measured in the processes that train afterwards, all of them at once; the mean of them.
     """
-    kinds = {_kind(run): run for run in runs}
     threads = max(1, joblib.cpu_count(only_physical_cores=True) // jobs)
-    work = (joblib.delayed(_steps_of_all)([*kinds.values()], threads) for _ in range(jobs))
-    tables = joblib.Parallel(n_jobs=jobs, batch_size=1)(work)
-    steps = {kind: _mean([table[k] for table in tables]) for k, kind in enumerate(kinds)}
-    return {run: seconds(run, *steps[_kind(run)], store.images_of(run.data)) for run in runs}
+    work = (joblib.delayed(_seconds_of_all)(runs, threads) for _ in range(jobs))
+    in_each = joblib.Parallel(n_jobs=jobs, batch_size=1)(work)
+    return {run: sum(ours) / jobs for run, *ours in zip(runs, *in_each, strict=True)}
+
+
+def _seconds_of_all(runs: Sequence[Run], threads: int) -> list[float]:
+    keep_freed_memory()
+    known: dict[tuple[Any, ...], Steps] = {}  # by what decides the time of a step, but for the solver
+    with threads_put_back(), torch.random.fork_rng([]), redirect_stdout(io.StringIO()):  # the images say what they are
+        torch.set_num_threads(threads)
+        for run in runs:
+            if (kind := _kind(run)) not in known:
+                known[kind] = steps(run, store.images_of(run.data))
+        return [seconds(run, *known[_kind(run)], store.images_of(run.data)) for run in runs]
+
+
+def _kind(run: Run) -> tuple[Any, ...]:
+    return run.data, run.net, run.batch, run.crop, run.precision
 
 
 def seconds(run: Run, of_iteration: float, of_image: float, images: Images) -> float:
@@ -41,20 +55,13 @@ def seconds(run: Run, of_iteration: float, of_image: float, images: Images) -> f
     return run.iterations * of_iteration + evaluations * tested * of_image
 
 
-def _kind(run: Run) -> Kind:
-    return run.data, run.net, run.batch, run.crop, run.precision
+def needed(costs: Collection[float], jobs: int) -> float:
+    """The seconds until all runs are done, `jobs` at a time: all of them shared out, but no less than the longest.
 
-
-def _mean(steps: Sequence[Steps]) -> Steps:
-    iteration, image = (sum(each) / len(steps) for each in zip(*steps, strict=True))
-    return iteration, image
-
-
-def _steps_of_all(runs: Sequence[Run], threads: int) -> list[Steps]:
-    keep_freed_memory()
-    with threads_put_back(), torch.random.fork_rng([]):
-        torch.set_num_threads(threads)
-        return [steps(run, store.images_of(run.data)) for run in runs]
+    >>> needed([30.0, 10.0, 40.0], jobs=2), needed([50.0, 10.0], jobs=2)
+    (40.0, 50.0)
+    """
+    return max(sum(costs) / jobs, max(costs))
 
 
 def steps(run: Run, images: Images) -> Steps:

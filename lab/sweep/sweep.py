@@ -83,7 +83,7 @@ def train_missing(
     at_once = max(beside[run] for run in missing)
     measured = costs.measured(missing, at_once) if forecast else None
     if measured:
-        needed = sum(measured.values()) / at_once
+        needed = costs.needed(measured.values(), at_once)
         say(f"training takes about {duration(needed if budget is None else min(needed, budget))}")
     with total(missing, measured, at_once) as shown:
 

@@ -57,8 +57,8 @@ def test_a_sweep_says_first_how_long_it_takes(
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")
     ended = []
     sweep.train_missing([RUN], tmp_path, 1, forecast=True, ended=lambda record, say: ended.append(record))
-    first, second, *_ = capsys.readouterr().out.split("data: ")[0].splitlines() or ["", ""]
-    assert first == "0 of 1 runs are done, 1 to train, 1 at a time" and second
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "0 of 1 runs are done, 1 to train, 1 at a time" and second.startswith("training takes about ")
     assert ended == store.load_all(tmp_path)
     took = costs.measured([RUN], jobs=1)[RUN]
     assert 0 < took < 60

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,6 +72,7 @@ def test_a_terminal_shows_one_line_a_run_and_a_bar_below(tmp_path: Path, monkeyp
     for name, value in {"CUDA_VISIBLE_DEVICES": "", "CLRLIB_DEVICE": "cpu", "CLRLIB_KERNELS": "torch"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sweep.joblib, "cpu_count", lambda only_physical_cores: 1)
     with a_terminal() as received:
         sweep.train_missing(RUNS, tmp_path / "results", jobs=2)
@@ -80,10 +82,11 @@ def test_a_terminal_shows_one_line_a_run_and_a_bar_below(tmp_path: Path, monkeyp
     assert first == "0 of 2 runs are done, 2 to train, 2 at a time"
     ended = [line.rpartition(CLEARED)[2] for line in lines if " it  " in line]
     assert len(ended) == 2 and all(re.fullmatch(r"fixed +seed \d +\d/\d it .* done in .*", line) for line in ended)
-    bars = [part for part in sent.split("\r") if part.startswith("total:")]
-    assert bars[0].startswith("total:   0 %|") and "| 0/10 iterations, 0 of 2 runs, ? left" in bars[0]
-    assert bars[-1].startswith("total: 100 %|") and "| 10/10 iterations, 2 of 2 runs, 0 s left" in bars[-1]
-    assert sent.endswith("left\r\n"), "what comes next begins a line"
+    bars = [part for part in sent.split("\r") if " iterations" in part]
+    assert bars[0].startswith("  0 %, 0 of 2 runs, ? left |") and "| 0/10 iterations" in bars[0]
+    assert bars[-1].startswith("100 %, 2 of 2 runs, 0 s left |") and "| 10/10 iterations" in bars[-1]
+    assert sent.endswith("iterations\r\n"), "what comes next begins a line"
+    assert re.findall(r"\x1b\[[^K]*", sent) == ["\x1b["] * sent.count(CLEARED), "a line is cleared; no colours"
 
 
 def record(run: Run, diverged_at: int | None = None) -> Record:
@@ -105,14 +108,18 @@ def test_the_time_left_is_by_what_this_sitting_did(monkeypatch: pytest.MonkeyPat
 
 
 def test_measured_costs_weigh_the_iterations_and_are_trusted_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """6 iterations of 10 s and 4 of 60 s, two at a time: 150 s. What this sitting takes corrects that."""
+    """6 iterations of 10 s and 4 of 60 s, two at a time: the longer one, corrected by what this sitting takes."""
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
     monkeypatch.setattr(total, "time", clock)
     counts = Counts(RUNS, np.zeros((2, 2), np.int64), dict(zip(RUNS, (60.0, 240.0), strict=True)), at_a_time=2)
-    assert counts.left() == duration(150)
-    clock.now = 90.0  # a half more than the 60 s of work that were to take 30 s
-    counts.of(RUNS[0])[0] = 6
-    assert counts.left() == duration(240 * (90 + 60) / (60 + 2 * 60))
+    assert counts.left() == duration(240)
+    clock.now = 90.0  # twice 90 s for 60 s and one of 60 s
+    counts.of(RUNS[1])[0] = 1
+    counts.ended(record(RUNS[0]))
+    assert counts.left() == duration(180 * (2 * 90 + 120) / (60 + 60 + 120))
+    clock.now = 180.0  # alone
+    counts.of(RUNS[1])[0] = 2
+    assert counts.left() == duration(120 * (3 * 90 + 120) / (60 + 2 * 60 + 120))
 
 
 def test_a_line_of_somebody_elses_stands_above_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,11 +150,30 @@ def test_two_threads_do_not_count_the_same_iterations_twice() -> None:
         assert inner.n == 10
 
 
-@pytest.mark.parametrize(("out", "err"), [(True, True), (True, False), (False, True)])
-def test_only_where_all_goes_to_a_terminal(monkeypatch: pytest.MonkeyPatch, out: bool, err: bool) -> None:
+def test_forty_columns_show_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    drawn = io.StringIO()
+    many = [replace(RUNS[0], seed=seed, iterations=10**6) for seed in range(120)]
+    with tqdm(total=1, bar_format=total.FORM, file=drawn) as inner:
+        bar = Bar(Counts(many, np.ones((120, 2), np.int64)), inner)
+        bar.finished = 110
+        monkeypatch.setattr(bar.counts, "left", lambda: "21 h 17 min")
+        bar.show()
+    *_, last = drawn.getvalue().rstrip().split("\r")
+    assert len(last.rstrip()) <= 40 and "110 of 120 runs, 21 h 17 min" in last
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "term", "drawn"),
+    [(True, True, "xterm", True), (True, True, "dumb", False), (True, False, "xterm", False), (False, True, "", False)],
+)
+def test_only_where_all_goes_to_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, out: bool, err: bool, term: str, drawn: bool
+) -> None:
+    monkeypatch.setenv("TERM", term)
     for name, is_terminal in (("stdout", out), ("stderr", err)):
         stream = io.StringIO()
         monkeypatch.setattr(stream, "isatty", lambda is_terminal=is_terminal: is_terminal)
         monkeypatch.setattr(sys, name, stream)
     with total.total(RUNS) as shown:
-        assert isinstance(shown, Bar if out and err else Lines)
+        assert isinstance(shown, Bar if drawn else Lines)
