@@ -13,6 +13,7 @@ import joblib
 import psutil
 import torch
 
+from lab import paths
 from lab.experiments.run import Run
 from lab.files import Busy
 from lab.lines import Say, duration, say
@@ -84,7 +85,9 @@ def train_missing(
     measured = costs.measured(missing, at_once) if forecast else None
     if measured:
         needed = costs.needed(measured.values(), at_once)
-        say(f"training takes about {duration(needed if budget is None else min(needed, budget))}")
+        begun = any(paths.checkpoint(run.name, folder).exists() for run in missing)
+        less = ", less what its checkpoints have done" if begun else ""
+        say(f"training takes about {duration(needed if budget is None else min(needed, budget))}{less}")
     with total(missing, measured, at_once) as shown:
 
         def outcomes(some: Sequence[Run], wait: bool) -> Iterator[Outcome]:

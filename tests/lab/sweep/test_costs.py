@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from clrlib import Fixed
+from lab import paths
 from lab.data import image_sets
 from lab.experiments.run import Run
 from lab.records import store
@@ -55,13 +56,16 @@ def test_a_sweep_says_first_how_long_it_takes(
 ) -> None:
     """By real steps of a real net: a number of seconds, and the budget where that is less."""
     monkeypatch.setenv("CLRLIB_KERNELS", "torch")
-    ended = []
-    sweep.train_missing([RUN], tmp_path, 1, forecast=True, ended=lambda record, say: ended.append(record))
+    ended, folder = [], tmp_path / "results"
+    sweep.train_missing([RUN], folder, 1, forecast=True, ended=lambda record, say: ended.append(record))
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first == "0 of 1 runs are done, 1 to train, 1 at a time" and second.startswith("training takes about ")
-    assert ended == store.load_all(tmp_path)
+    assert ended == store.load_all(folder)
     took = costs.measured([RUN], jobs=1)[RUN]
     assert 0 < took < 60
     monkeypatch.setattr(costs, "measured", lambda runs, jobs: dict.fromkeys(runs, 3600.0))
-    sweep.train_missing([replace(RUN, seed=1)], tmp_path, 1, budget=600.0, forecast=True)
-    assert "training takes about 10 min\n" in capsys.readouterr().out
+    begun = replace(RUN, seed=1)
+    paths.checkpoint(begun.name, folder).parent.mkdir()
+    paths.checkpoint(begun.name, folder).write_bytes(b"not whole")
+    sweep.train_missing([begun], folder, 1, budget=600.0, forecast=True)
+    assert "training takes about 10 min, less what its checkpoints have done\n" in capsys.readouterr().out

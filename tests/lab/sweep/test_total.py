@@ -154,7 +154,7 @@ def test_forty_columns_show_the_time_left(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COLUMNS", "40")
     drawn = io.StringIO()
     many = [replace(RUNS[0], seed=seed, iterations=10**6) for seed in range(120)]
-    with tqdm(total=1, bar_format=total.FORM, file=drawn) as inner:
+    with tqdm(total=120 * 10**6, bar_format=total.FORM, file=drawn) as inner:
         bar = Bar(Counts(many, np.ones((120, 2), np.int64)), inner)
         bar.finished = 110
         monkeypatch.setattr(bar.counts, "left", lambda: "21 h 17 min")
