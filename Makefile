@@ -1,22 +1,21 @@
 ## Settings, as in `make reproduce PROFILE=smoke SEEDS=3`; what was stopped goes on where it was:
-##   PROFILE=quick   auto, smoke, quick or paper         SEEDS=3            seeds 0, 1, 2
+##   PROFILE=quick   auto, smoke, quick, laptop, paper   SEEDS=3            seeds 0, 1, 2
 ##   BUDGET=25m      train so long: 90s, 25m, 3h         JOBS=2             runs side by side, or auto
 ##   DATA=folder     or an archive, a .npz, digits       DEVICE=cpu         or cuda
 ##   ROWS=fixed,exp  train these alone (docs/rows.md)    PYTHON=python3.12  makes .venv
 ##   ENGINE=dask     a Dask cluster trains               SCHEDULER=tcp://host:8786  its address
-##   PRECISION=float32  or bfloat16                      LAB_OPTIONS=--allow-root  go to JupyterLab
+##   PRECISION=float32  or bfloat16                      TORCH=cpu          set up without CUDA
+##   LAB_OPTIONS=--allow-root  go to JupyterLab
 SHELL := /bin/bash
-.DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 export PY := .venv/bin/python
 CALL := $(PYTHON) scripts/settings.py# reads the settings, which make hands on as they were typed
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 PYTEST := $(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE# what is imported is compiled once, not in every process anew
 # Beside other programs two threads wait for each other, many times as long as one takes; JOBS= decides for trainings.
-test lab: export OMP_WAIT_POLICY := passive
+test reproduce lab: export OMP_WAIT_POLICY := passive
 test reproduce publish: export OMP_NUM_THREADS := 1
 lab: export OMP_NUM_THREADS ?= 1
 .PHONY: help check setup data reproduce figures test test-all lab publish choose bench book clean
@@ -27,27 +26,17 @@ check: ## what is here and what to fix: versions, device, disk, data (20 s; no c
 	@[ -x $(PY) ] || { echo 'fix: there is no environment in .venv yet; call `make setup`'; exit 1; }
 	@$(PY) -c 'import torch' || { echo 'fix: torch cannot be imported from .venv (see above); call `rm -rf .venv; make setup`'; exit 1; }
 	@$(CALL) -m lab.cli check
-setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries)
+setup: ## the locked environment in .venv (3 min, 6 GB with CUDA's libraries, 1 GB without)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python %d.%d is too old; give 3.11 or later, make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(CALL)
-	@$(MAKE) --silent --question .venv/done || $(PYTHON) scripts/alone.py $(MAKE) --no-print-directory .venv/done
-# --no-compile: of what is installed a small part is ever imported, and compiled then
-.venv/done: requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(PIP) --no-compile --require-hashes -r requirements.lock
-	$(PIP) --no-deps --no-build-isolation -e .
-	echo ../../../.. | tee .venv/lib/python3*/site-packages/__editable__.clrlib-*.pth > /dev/null
-	touch $@
-.venv/bench .venv/book: .venv/%: requirements-%.lock .venv/done
-	$(PIP) --require-hashes -r $<
-	touch $@
+	@$(PYTHON) scripts/setup.py
 data: setup ## CIFAR-10 and Imagenette into data/ (270 MB, once), or what DATA= names
 	@$(CALL) data
-reproduce: data ## train, run the notebooks, write report.html (hours; BUDGET=30m trains what fits)
+reproduce: data ## train, run the notebooks, write report.html (half an hour on 2 cores; GPU: hours)
 	@$(CALL) reproduce
 figures: setup ## figures/, the tables and docs/rows.md again, from results/ (10 s)
 	$(PY) -m lab.cli figures
-test: setup ## lint, types, tests, the notebooks, one smoke training of each (8 to 20 min)
+test: setup ## lint, types, tests, the notebooks, one smoke training of each (6 min on 2 cores)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib
@@ -64,9 +53,11 @@ publish: data ## train the paper profile, publish all (Caffe net: days on 2 core
 	@$(CALL) publish
 choose: setup ## what the validation split chooses, into results/choices.json (10 s)
 	$(PY) -m lab.cli choose
-bench: setup .venv/bench ## the trainer's speed; leave the machine alone meanwhile (40 min)
+bench: setup ## the trainer's speed; leave the machine alone meanwhile (40 min)
+	$(PYTHON) scripts/setup.py bench
 	$(CALL) -m lab.bench
-book: setup .venv/book ## a web site of all this, from what is here, into build/book/ (1 min)
+book: setup ## a web site of all this, from what is here, into build/book/ (1 min)
+	$(PYTHON) scripts/setup.py book
 	rm -rf build/book build/doctrees
 	$(PY) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir book --doctree-dir build/doctrees . build/book
 	@echo "build/book/index.html"

@@ -71,11 +71,16 @@ def kernel(name: str) -> Path:
 def records(profile: str) -> Path:
     """The folder of a profile's records: build/<profile>/results/.
 
-    Published ones: results/ for "published" (the paper's size), results/quick/ for "published quick", results/jpeg/ for
-    "published jpeg" (the headline on the JPEG copy, for the deviation of that name alone).
+    Published ones: results/ for "published" (the paper's size), results/quick/ for "published quick", likewise laptop,
+    and jpeg (the headline on the JPEG copy, for the deviation of that name alone).
     """
-    published = {"published": RESULTS, "published quick": RESULTS / "quick", "published jpeg": RESULTS / "jpeg"}
-    return published.get(profile, BUILD / profile / "results")
+    match profile.split():
+        case ["published"]:
+            return RESULTS
+        case ["published", place]:
+            return RESULTS / place
+        case _:
+            return BUILD / profile / "results"
 
 
 def record(name: str, folder: Path) -> Path:

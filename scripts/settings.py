@@ -12,21 +12,23 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 COUNT = (r"[1-9]\d*", "a whole number, 1 or more")
 ALLOWED = {  # setting: what it may be, and that in words
-    "PROFILE": ("auto|smoke|quick|paper", "auto, smoke, quick or paper"),
+    "PROFILE": ("auto|smoke|quick|laptop|paper", "auto, smoke, quick, laptop or paper"),
     "SEEDS": COUNT,
     "JOBS": (rf"auto|{COUNT[0]}", f"auto or {COUNT[1]}"),
     "BUDGET": (r"(?=.*[1-9])(\d+|\d*\.\d+)[smh]", "a time such as 90s, 25m or 3h"),
     "DEVICE": ("cpu|cuda", "cpu or cuda"),
     "PRECISION": ("float32|bfloat16", "float32 or bfloat16"),
     "ENGINE": ("local|dask", "local or dask"),
+    "TORCH": ("cpu|cuda", "cpu or cuda"),
 }
 OPTIONS = ("PROFILE", "JOBS", "SEEDS", "BUDGET", "ROWS", "ENGINE", "SCHEDULER")  # of the lab's command line
 VARIABLES = ("DATA", "DEVICE", "PRECISION")  # which the lab reads as CLRLIB_DATA and so on
-KNOWN = (*OPTIONS, *VARIABLES, "PYTHON", "LAB_OPTIONS", "TESTS", "PY", "SHELL")
+KNOWN = (*OPTIONS, *VARIABLES, "PYTHON", "TORCH", "LAB_OPTIONS", "TESTS", "PY", "SHELL")
 
 
 def fault(settings: Mapping[str, str], rows: set[str]) -> str:
@@ -37,9 +39,7 @@ def fault(settings: Mapping[str, str], rows: set[str]) -> str:
     >>> fault({"BUDGET": "soon"}, set())
     "BUDGET is 'soon'; give a time such as 90s, 25m or 3h"
     >>> fault({"ROWS": "fixd"}, {"fixed"})
-    "ROWS names 'fixd', which is no row; docs/rows.md lists them"
-    >>> fault({"DATA": "~no user/x"}, set())
-    "DATA is '~no user/x', but there is no such user; name a folder or a file that is there"
+    "ROWS names 'fixd', which is no row; did you mean fixed? docs/rows.md lists every row"
     """
     for name, (pattern, words) in ALLOWED.items():
         value = settings.get(name, "")
@@ -50,14 +50,13 @@ def fault(settings: Mapping[str, str], rows: set[str]) -> str:
             return "ENGINE is 'dask' without a scheduler; give its address too, as SCHEDULER=tcp://host:8786"
         if settings.get("BUDGET") or settings.get("JOBS", "auto") != "auto":
             return "BUDGET and JOBS are for this machine alone; leave them out with ENGINE=dask"
-    if settings.get("DATA", "").startswith("~"):
-        try:
-            Path(settings["DATA"]).expanduser()
-        except RuntimeError:
-            return f"DATA is {settings['DATA']!r}, but there is no such user; name a folder or a file that is there"
     named = settings.get("ROWS", "")
     unknown = [row.strip() for row in named.split(",") if named and rows and row.strip() not in rows]
-    return f"ROWS names {unknown[0]!r}, which is no row; docs/rows.md lists them" if unknown else ""
+    if not unknown:
+        return ""
+    near = get_close_matches(unknown[0], sorted(rows))
+    fix = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"ROWS names {unknown[0]!r}, which is no row; {fix}docs/rows.md lists every row"
 
 
 def misspelt(flags: str) -> str:
@@ -86,14 +85,14 @@ def arguments(command: str, settings: Mapping[str, str]) -> list[str]:
 
 
 def variables(settings: Mapping[str, str]) -> dict[str, str]:
-    """Give the lab's environment: each of VARIABLES that is set, a folder made absolute.
+    """Give the lab's environment: each of VARIABLES that is set, a folder made absolute. The lab expands ~ itself.
 
     >>> variables({"DATA": "digits", "DEVICE": "cpu", "PRECISION": ""})
     {'CLRLIB_DATA': 'digits', 'CLRLIB_DEVICE': 'cpu'}
     """
     given = {f"CLRLIB_{name}": settings[name] for name in VARIABLES if settings.get(name)}
-    if given.get("CLRLIB_DATA", "digits") != "digits":
-        given["CLRLIB_DATA"] = str(Path(given["CLRLIB_DATA"]).expanduser().absolute())
+    if (data := given.get("CLRLIB_DATA", "digits")) != "digits" and not data.startswith("~"):
+        given["CLRLIB_DATA"] = str(Path(data).absolute())
     return given
 
 
@@ -109,8 +108,6 @@ def main(*words: str) -> None:
         if wrong := misspelt(os.environ.get("MAKEFLAGS", "")) or fault(os.environ, listed_rows()):
             sys.exit(f"error: {wrong}")
         return
-    if wrong := fault({"DATA": os.environ.get("DATA", "")}, set()):  # `make check` calls this alone
-        sys.exit(f"error: {wrong}")
     python = os.environ.get("PY") or ".venv/bin/python"
     called = words if words[0] == "-m" else ("-m", "lab.cli", *arguments(words[0], os.environ))
     os.execve(python, [python, *called], {**os.environ, **variables(os.environ)})

@@ -167,13 +167,17 @@ def test_help_and_its_page_name_every_target_and_setting() -> None:
 
 
 WRONG = {
-    "PROFILE=huge": "PROFILE is 'huge'; give auto, smoke, quick or paper",
+    "PROFILE=huge": "PROFILE is 'huge'; give auto, smoke, quick, laptop or paper",
     "SEEDS=0": "SEEDS is '0'; give a whole number, 1 or more",
     "JOBS=many": "JOBS is 'many'; give auto or a whole number, 1 or more",
     "BUDGET=25 m": "BUDGET is '25 m'; give a time such as 90s, 25m or 3h",
     "DEVICE=gpu": "DEVICE is 'gpu'; give cpu or cuda",
+    "TORCH=none": "TORCH is 'none'; give cpu or cuda",
     "ENGINE=dask": "ENGINE is 'dask' without a scheduler; give its address too, as SCHEDULER=tcp://host:8786",
-    "ROWS=fixed, clr-tabel2": "ROWS names 'clr-tabel2', which is no row; docs/rows.md lists them",
+    "ROWS=fixed, clr-tabel2": (
+        "ROWS names 'clr-tabel2', which is no row; did you mean clr-table2 or clr-triangular2? "
+        "docs/rows.md lists every row"
+    ),
     "BUGDET=2m": "BUGDET is not a setting; `make help` lists them",
     "DEVICES=/my data/x": "DEVICES is not a setting; `make help` lists them",
 }
@@ -218,7 +222,7 @@ def seen(fresh: Path, *arguments: str, **variables: str) -> list[list[str]]:
     ("given", "handed_on"),
     [
         ("/my data/x", "/my data/x"),
-        ("~/x  y", "/users/me/x  y"),
+        ("~/x  y", "~/x  y"),
         ("here/my data", "{clone}/here/my data"),
         ('it\'s "x"', '{clone}/it\'s "x"'),
         ("digits", "digits"),
@@ -249,6 +253,13 @@ def test_what_is_no_count_is_refused_before_anything_is_run(script: str, what: s
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and not [*tmp_path.iterdir()]
     assert done.stdout == f"error: the number of {what} is '{value}'; give a whole number, 1 or more\n"
+
+
+def test_a_step_that_is_none_is_refused_before_anything_is_cloned(tmp_path: Path) -> None:
+    command = [paths.ROOT / "scripts" / "first_success.sh", "setup", "figrue"]
+    done = subprocess.run(command, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 1 and not [*tmp_path.iterdir()]
+    assert done.stdout == "error: there is no step 'figrue'; give some of setup, figure, range, quick, test\n"
 
 
 def test_the_log_of_a_soak_is_written_when_it_is_done(tmp_path: Path) -> None:
@@ -306,7 +317,7 @@ def test_the_iterations_that_the_page_promises_are_the_catalogues() -> None:
     }
     page = SETTINGS_PAGE.read_text()
     assert f"({total['quick'] // 1000:,},000 iterations in all)" in page
-    shorter = sorted(row.shorter["quick"] for row in experiments.EVERY_ROW if "quick" in row.shorter)
+    shorter = sorted(row.shorter["quick"] for row in experiments.CAFFE_NET if "quick" in row.shorter)
     assert shorter[0] == 4 and shorter[len(shorter) // 2] == 10
     assert "a quarter of the paper's iterations or less, most a tenth" in page
     assert f"({total['paper'] / 1e6:.1f} million iterations)" in page

@@ -33,9 +33,9 @@ NETS = {  # a row that trains it, and the profile whose size is meant
     "GoogLeNet, ImageNet": ("googlenet-triangular2", "paper"),
     "AlexNet, Imagenette": ("alexnet-imagenette-triangular2", "paper"),
     "GoogLeNet, Imagenette": ("googlenet-imagenette-triangular2", "paper"),
-    "ResNet-20": ("resnet-clr", "quick"),
-    "ResNet-20, stochastic depth": ("sd-clr", "quick"),
-    "DenseNet-22": ("densenet-clr", "quick"),
+    "ResNet-20": ("resnet-clr", "laptop"),
+    "ResNet-20, stochastic depth": ("sd-clr", "laptop"),
+    "DenseNet-22": ("densenet-clr", "laptop"),
 }
 Cost = Mapping[str, Any]
 

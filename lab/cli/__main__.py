@@ -4,12 +4,12 @@ import argparse
 import math
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 try:
     from lab import experiments
     from lab.cli import check, choose, reproduce
+    from lab.data.folders import expanded
     from lab.data.image_sets import DataError
     from lab.errors import sentence
     from lab.experiments import Experiment
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = _options(sys.argv[1:] if arguments is None else arguments)
         if (named := os.environ.get("CLRLIB_DATA")) and named != "digits":
-            os.environ["CLRLIB_DATA"] = _absolute(named)  # notebooks run in another folder
+            os.environ["CLRLIB_DATA"] = str(expanded(named).absolute())  # notebooks run in another folder
         with processes.joined():
             _run(options)
     except (DataError, ValueError, RuntimeError, OSError, MemoryError) as error:
@@ -62,13 +62,6 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return _parser().parse_args(arguments)
 
 
-def _absolute(named: str) -> str:
-    try:
-        return str(Path(named).expanduser().resolve())
-    except RuntimeError as error:  # a user that is not there, links that go round in a circle
-        raise DataError(f"CLRLIB_DATA is {named!r}, which leads nowhere ({error}); name a folder or archive") from error
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m lab.cli", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -85,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         if name in ("check", "choose"):
             continue
-        profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "paper")
+        profiles = ("paper",) if name in ("publish", "figures") else ("auto", "smoke", "quick", "laptop", "paper")
         command.add_argument("--profile", choices=profiles, default=profiles[0])
         command.add_argument("--seeds", type=_seeds, default=None, help="seeds 0 .. N-1 of every row")
         if name in ("data", "train", "reproduce", "publish"):
@@ -135,12 +128,16 @@ def _command(options: argparse.Namespace, cluster: "Cluster | None") -> None:
         case "data":
             notebook.data_for(profile, download=True)
         case "train":
-            reproduce.train(profile, seeds, options.jobs, options.budget, rows=rows, cluster=cluster)
+            reproduce.train(
+                reproduce.for_the_data(profile), seeds, options.jobs, options.budget, rows=rows, cluster=cluster
+            )
         case "notebooks":
             with reproduce.showing(profile):
                 reproduce.execute_all(profile)
         case "reproduce":
-            reproduce.reproduce(profile, seeds, options.jobs, options.budget, rows=rows, cluster=cluster)
+            reproduce.reproduce(
+                reproduce.for_the_data(profile), seeds, options.jobs, options.budget, rows=rows, cluster=cluster
+            )
         case "figures":
             reproduce.draw_published()
             reproduce.write_tables()

@@ -3,7 +3,9 @@
 import os
 import platform
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -55,6 +57,19 @@ def python() -> str:
         fix = "delete .venv and call `make setup PYTHON=python3.12`"
         raise RuntimeError(f"python is {platform.python_version()}, clrlib needs {oldest} or later; {fix}")
     return f"python {platform.python_version()}"
+
+
+def environment() -> str:
+    """The folder that Python imports the lab from, wherever it runs: notebooks and tests run in others than this."""
+    command = [sys.executable, "-P", "-c", "import lab; print(lab.__file__)"]
+    done = subprocess.run(command, cwd=tempfile.gettempdir(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        found = "in other folders Python does not find the lab"
+    elif Path(done.stdout.strip()).resolve().parents[1] != paths.ROOT:
+        found = f"in other folders Python takes the lab from {Path(done.stdout.strip()).parents[1]}"
+    else:
+        return f"environment of this folder: {paths.shown(Path(sys.prefix))}"
+    raise RuntimeError(f"{found}, as after a clone was moved or copied; call `rm -rf .venv; make setup`")
 
 
 def packages() -> str:
@@ -155,7 +170,7 @@ def _gib(count: int) -> str:
     return f"{count / 2**30:.1f} GiB"
 
 
-ESSENTIAL: tuple[Look, ...] = (python, packages, processor, trainer, memory, folder)
+ESSENTIAL: tuple[Look, ...] = (python, environment, packages, processor, trainer, memory, folder)
 OTHER: tuple[Look, ...] = (gpu, disk, compiled, cifar10)
 SOME_ROWS: tuple[Look, ...] = (
     partial(images, "Imagenette", _imagenette, f"`make data` downloads it (99 MB). {imagenette.REMEDY}"),

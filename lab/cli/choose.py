@@ -30,7 +30,7 @@ def choose() -> None:
     """
     made: dict[str, Any] = {}
     missing: dict[str, NotYet] = {}
-    for name, pick in picks(_records("published", "paper"), _records("published quick", "quick")):
+    for name, pick in picks(_records("published", "paper"), _records("published laptop", "laptop")):
         try:
             value, origin = pick()
         except NotYet as error:
@@ -46,19 +46,19 @@ def choose() -> None:
         print(f"{name} is not chosen: {why}")
 
 
-def picks(paper: Sequence[Record], quick: Sequence[Record]) -> Iterator[tuple[str, Callable[[], Choice]]]:
-    """Each choice's name, and the call that makes it. The records are those of the paper's size, and the short ones."""
+def picks(paper: Sequence[Record], laptop: Sequence[Record]) -> Iterator[tuple[str, Callable[[], Choice]]]:
+    """Each choice's name, and the call that makes it. The records are those of the profiles paper and laptop."""
     yield CHOICE, partial(best_rate, paper)
     for schedule in SCHEDULES:
         yield choice(schedule), partial(best, paper, {lr: tuning(schedule, lr) for lr in EQUAL_RATES})
     yield SIGMOID_CHOICE, partial(_sigmoid_bounds, paper)
     for contest in CONTESTS:
         tuned = contest.tuning()
-        yield f"{contest.name}-bounds", partial(_found, quick, contest)
-        yield f"tuned-fixed-{contest.name}", partial(best, quick, dict(zip(contest.rates, tuned[:3], strict=True)))
+        yield f"{contest.name}-bounds", partial(_found, laptop, contest)
+        yield f"tuned-fixed-{contest.name}", partial(best, laptop, dict(zip(contest.rates, tuned[:3], strict=True)))
         if contest.bounds:
             bounds = dict(zip(contest.bounds, tuned[3:], strict=True))
-            yield f"tuned-clr-{contest.name}", partial(best, quick, bounds)
+            yield f"tuned-clr-{contest.name}", partial(best, laptop, bounds)
 
 
 def best_rate(records: Sequence[Record]) -> Choice:

@@ -8,12 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import joblib
+import torch
+
 from lab import claims, experiments, files, paths
-from lab.experiments import Experiment
-from lab.lines import duration
+from lab.data import image_sets
+from lab.experiments import CLR_TABLE_2, FIXED, Experiment
+from lab.lines import Say, duration
 from lab.records import provenance, store
 from lab.records.record import Record
-from lab.show import deviation_tables, figures, notebook, pages, report, tables
+from lab.show import deviation_tables, figures, notebook, pages, plots, report, tables
 from lab.sweep import processes, sweep
 from lab.training import device
 
@@ -23,7 +27,17 @@ if TYPE_CHECKING:
 KERNEL = "python3"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LAST_OF_FORMAT_1 = "d3b365e"
+SECONDS_A_NOTEBOOK = 8  # on a core of its own, roughly: for the time that is said before anything is trained
+PUBLISHED = {"paper": "published", "quick": "published quick", "laptop": "published laptop"}  # by profile
 DEVIATION_MARKS = ("<!-- deviations: written by `make publish` -->", "<!-- end of deviations -->")
+
+
+def for_the_data(profile: str) -> str:
+    """The profile that the data at hand allow: smoke in place of quick without CIFAR-10, so that it ends in minutes."""
+    if profile != "quick" or (os.environ.get("CLRLIB_DATA") != "digits" and image_sets.find()):
+        return profile
+    print("without CIFAR-10 profile quick is smoke: small trainings on the digits, which say nothing about the paper")
+    return "smoke"
 
 
 def train(
@@ -33,10 +47,12 @@ def train(
     budget: float | None = None,
     rows: Sequence[Experiment] = experiments.CATALOGUE,
     cluster: "Cluster | None" = None,
+    ended: sweep.Ended = sweep.nothing,
 ) -> set[str]:
     """Train the missing runs of a profile, or of some of its rows; returns the names of the data sets.
 
-    budget: seconds after which it stops; the next call resumes. cluster: trains instead of this machine.
+    budget: seconds after which it stops; the next call resumes. cluster: trains instead of this machine. ended: called
+    with each record as its run ends.
     """
     device.check_memory(2**28 if profile == "smoke" else sweep.BYTES_A_RUN // 2)
     processes.here().by_the_first(partial(store.check, paths.records(profile)))
@@ -52,7 +68,9 @@ def train(
     where = cluster.machine() if cluster else device.pick_device()
     runs = experiments.runs(profile, names, device.pick_precision(), seeds, rows)
     at_a_time = {name: jobs or sweep.default_jobs(where, kind) for kind, name in names.items()}
-    sweep.train_missing(runs, paths.records(profile), at_a_time, budget, cluster)
+    # smoke takes no longer than to measure it would; on a GPU measuring would compile every net
+    forecast = profile != "smoke" and where.type == "cpu" and not cluster and processes.here().size == 1
+    sweep.train_missing(runs, paths.records(profile), at_a_time, budget, cluster, forecast, ended)
     return set(names.values())
 
 
@@ -76,23 +94,46 @@ def reproduce(
 
     The same table, with the figures, goes into build/<profile>/report.html.
 
-    budget: seconds after which the training stops; the notebooks then show the finished runs. rows, cluster: as for
-    train.
+    The headline's figure and sentence are there as soon as its runs are. budget: seconds after which the training
+    stops; the notebooks then show the finished runs. rows, cluster: as for train.
     """
-    data = train(profile, seeds, jobs, budget, rows, cluster)
+    beside = sweep.default_jobs(torch.device("cpu"))
+    count = len([*paths.NOTEBOOKS.glob("*.ipynb")])
+    then = duration(count * SECONDS_A_NOTEBOOK / beside)
+    print(f"profile {profile}: first the runs, then {count} notebooks, figures and the report ({then})", flush=True)
+    ended = sweep.nothing if profile == "smoke" else partial(show_headline, profile)  # of smoke it says nothing
+    data = train(profile, seeds, jobs, budget, rows, cluster, ended)
     yours = [r for r in store.load_all(paths.records(profile)) if r.run.data in data]
     with showing(profile):
-        execute_all(profile, train_missing=False)  # the notebooks train nothing that was left out
+        execute_all(profile, train_missing=False, jobs=beside)  # the notebooks train nothing that was left out
         figures.draw_all(yours, paths.figures(profile))
         if profile != "smoke":  # tests leave the published figures alone
             draw_published()
-        published = store.load_all(paths.records("published quick" if profile == "quick" else "published"))
+        published = store.load_all(paths.records(PUBLISHED.get(profile, "published")))
         written = report.write(profile, published, yours)
     print(f"\n{tables.of(tables.comparison(published, yours))}\n")
     print(report.NOT_RUN)
     print(f"published: {tables.measured_on(published)}\nyours: {tables.measured_on(yours)}")
     print(f"notebooks and figures: {paths.shown(written.parent)}/")
-    print(f"all of it on one page: {paths.shown(written)}")
+    print(f"\n{claims.sentence(claims.AS_GOOD, yours)}\nAll of it on one page: {written.as_uri()}")
+
+
+def show_headline(profile: str, record: Record, say: Say) -> None:
+    """Draw the headline's figure and say what came out, as soon as both of its sides have a seed in common.
+
+    record: what has just ended. say: prints a line.
+    """
+    names = {FIXED.name, CLR_TABLE_2.name}
+    if record.run.experiment not in names:
+        return
+    there = [r for r in store.load_all(paths.records(profile)) if r.run.experiment in names]
+    if not claims.AS_GOOD.measured(claims.main_group(there)):
+        return
+    figure, _ = figures.fixed_vs_cyclical(there)
+    drawn = paths.figure("05_fixed_vs_cyclical", "png", paths.figures(profile))
+    files.write_atomically(drawn, plots.encoded(figure, "png"))
+    say(f"the headline is there: {claims.sentence(claims.AS_GOOD, there)}")
+    say(f"its figure: {drawn.as_uri()}")
 
 
 @contextmanager
@@ -106,23 +147,35 @@ def showing(profile: str) -> Iterator[None]:
         yield
 
 
-def execute_all(profile: str, train_missing: bool = True) -> None:
+def execute_all(profile: str, train_missing: bool = True, jobs: int = 1) -> None:
     """Execute every notebook into build/<profile>/notebooks/. Raises RuntimeError at the end if any failed.
 
-    train_missing: passed to the notebooks that have this parameter.
+    train_missing: passed to the notebooks that have this parameter. jobs: notebooks side by side, each in a process of
+    its own: papermill changes the folder that its process is in.
     """
     sources, failed, started = sorted(paths.NOTEBOOKS.glob("*.ipynb")), [], time.monotonic()
-    for k, source in enumerate(sources, start=1):
-        left = f", {duration((time.monotonic() - started) / (k - 1) * (len(sources) - k + 1))} left" if k > 1 else ""
-        print(f"notebook {k}/{len(sources)}: {source.stem} ...{left}", flush=True)
-        try:
-            more = {"train_missing": train_missing} if "train_missing" in known(source) else {}
-            execute(source, paths.notebooks(profile) / source.name, {"profile": profile, **more})
-        except Exception as error:  # whatever a notebook does, the others still run; the target fails at the end
+    jobs = max(1, min(jobs, len(sources)))
+    print(f"executing {len(sources)} notebooks, {jobs} at a time", flush=True)
+    work = (joblib.delayed(_execute)(s, paths.notebooks(profile) / s.name, profile, train_missing) for s in sources)
+    ended = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")(work)
+    for k, (source, error) in enumerate(ended, start=1):
+        if error:
             failed.append(source.stem)
-            print(f"notebook {source.stem} failed: {error}", flush=True)
+        left = duration((time.monotonic() - started) / k * (len(sources) - k))
+        print(f"notebook {source.stem} {f'failed: {error}' if error else 'is done'}; {left} left", flush=True)
     if failed:
-        raise RuntimeError(f"{len(failed)} of {len(sources)} notebooks failed: {', '.join(failed)}; see above why")
+        names = ", ".join(sorted(failed))
+        raise RuntimeError(f"{len(failed)} of {len(sources)} notebooks failed: {names}; see above why")
+
+
+def _execute(source: Path, target: Path, profile: str, train_missing: bool) -> tuple[Path, str]:
+    """Execute a notebook; return it with what went wrong, if anything did."""
+    try:
+        more = {"train_missing": train_missing} if "train_missing" in known(source) else {}
+        execute(source, target, {"profile": profile, **more})
+    except Exception as error:  # whatever a notebook does, the others still run; the target fails at the end
+        return source, str(error) or type(error).__name__
+    return source, ""
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, Any]) -> None:
@@ -185,14 +238,15 @@ def publish(
 ) -> None:
     """Train what is missing, as far as the budget goes (seconds), then publish what is finished.
 
-    The headline comes first, then the short runs of the quick profile, then the rest. Publishes the records, table,
+    The headline comes first, then the profiles quick and laptop, then the rest. Publishes the records, table,
     figures, README and executed notebooks. cluster: as for train.
     """
     _refuse_unclean()
     _say_if_apart(device.pick_precision())
     until = None if budget is None else time.monotonic() + budget
     headline = [row for row in rows if row in experiments.HEADLINE_FIRST]
-    for profile, some, part in (("paper", seeds, headline), ("quick", 1, rows), ("paper", seeds, rows)):
+    parts = (("paper", seeds, headline), ("quick", 1, rows), ("laptop", 1, rows), ("paper", seeds, rows))
+    for profile, some, part in parts:
         train(profile, some, jobs, until and max(1.0, until - time.monotonic()), part, cluster)
     publish_finished()
 
@@ -213,7 +267,7 @@ def _say_if_apart(precision: str) -> None:
 
 
 def publish_finished() -> None:
-    """Publish the records now in build/paper/ and build/quick/, except those on digits or the user's own images.
+    """Publish the records now in build/paper/, quick/ and laptop/, except those on digits or the user's own images.
 
     Raises ValueError, and writes nothing, if one was made by code that is not in this branch's history.
     """
@@ -224,7 +278,7 @@ def publish_finished() -> None:
 def _to_publish() -> list[tuple[str, Record]]:
     """The finished records, each with its place in results/. Raises ValueError for one of another branch's commit."""
     finished = []
-    for profile, place in (("paper", "published"), ("quick", "published quick")):
+    for profile, place in PUBLISHED.items():
         records = (r for r in store.load_all(paths.records(profile)) if not r.run.data.startswith(("digits", "own")))
         finished += [(place, record) for record in records]
     for _, record in finished:
@@ -237,7 +291,7 @@ def _to_publish() -> list[tuple[str, Record]]:
 
 def _publish_finished() -> None:
     finished = _to_publish()  # first: nothing is written where one of them is refused
-    for folder in (paths.records("published"), paths.records("published quick"), paths.NOTEBOOKS):
+    for folder in (*map(paths.records, PUBLISHED.values()), paths.NOTEBOOKS):
         files.clear_remains(folder)
     for page in map(paths.page, ("README.md", "REPRODUCTION.md", "docs/rows.md")):
         files.clear_remains(page.parent, page.name)
@@ -277,7 +331,8 @@ def results_page(records: list[Record], quick: list[Record]) -> str:
     parts = (
         "# Published records",
         "Written by `make publish`; do not edit. Here are the runs of the paper's size, in `quick/` the short ones, in "
-        "`jpeg/` those of the headline on the JPEG copy, which the deviation of that name alone reads.",
+        "`laptop/` the large nets' at the size of two cores, in `jpeg/` those of the headline on the JPEG copy, which "
+        "the deviation of that name alone reads.",
         "Records of the format before (on that copy, in bfloat16) are in the history: the last commit with them is "
         f"`{LAST_OF_FORMAT_1}`.",
         claims.DEFINED,

@@ -1,6 +1,7 @@
 """The catalogue: every measured row, as data. Sections, tables and figures are those of arXiv 1506.01186v6."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 from lab.experiments.beyond import BEYOND, EQUAL, KEPT_CYCLES, ONE_CYCLE, SEARCH, TUNING, WARM_RESTARTS
 from lab.experiments.controls import CONTROL_TUNED, CONTROLS, TUNE_FIXED, TUNED_NAMES
@@ -155,8 +156,10 @@ def named(names: Sequence[str]) -> tuple[Experiment, ...]:
     if waiting := sorted(unknown & {*TUNED_NAMES, *(row.name for row in WAITING)}):
         raise ValueError(f"row {waiting[0]!r} has no rate yet; train the rows that choose it, then call `make choose`")
     if unknown:
-        known = ", ".join(row.name for row in CATALOGUE)
-        raise ValueError(f"row {sorted(unknown)[0]!r} is not in the catalogue; give some of {known}")
+        name = min(unknown)
+        near = get_close_matches(name, [row.name for row in CATALOGUE])
+        fix = f"did you mean {' or '.join(near)}? " if near else ""
+        raise ValueError(f"row {name!r} is not in the catalogue; {fix}docs/rows.md lists every row")
     if twice := [name for name in names if [*names].count(name) > 1]:
         raise ValueError(f"row {twice[0]!r} is given twice; give each row once")
     return tuple(row for row in CATALOGUE if row.name in names)
@@ -180,11 +183,13 @@ def runs(
 
 
 def least_seeds(row: Experiment, profile: str) -> int:
-    """The least number of seeds of a row, also where SEEDS= is smaller.
+    """The least number of seeds of a row, also where SEEDS= is smaller; in profile quick it is 1.
 
     At the paper's size it is 6 for the headline and the range test, 3 for the other rows of the Caffe net. Other
     nets, rows that only choose on the validation split, and table 3 with constant bounds keep their own number.
     """
+    if profile == "quick":
+        return 1
     if profile != "paper" or row in OTHER_NETS or row in TABLE_3_CONSTANT:
         return row.seeds
     if row.settings.get("test_on") == "validation":

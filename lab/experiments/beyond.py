@@ -52,7 +52,7 @@ def _up_to(schedule: str, lr: float) -> str:
 def _row(name: str, title: str, schedule: str, lr: float, **settings: str) -> Experiment:
     if schedule == "schedule-free":
         settings["optimizer"] = "schedule_free_sgd"
-    every, by = {"paper": 500, "quick": 200}, {"paper": 1, "quick": 5}
+    every, by = {"paper": 500, "quick": 200}, {"paper": 1, "quick": 10}
     policy = SCHEDULES[schedule](lr)
     return Experiment(name, title, policy, BUDGET, evaluate_every=every, shorter=by, settings=settings)
 
@@ -98,7 +98,7 @@ WARM_RESTARTS = Experiment(
     "warm restarts 0.006-0, 4 cycles of 4,000",
     WarmRestarts(0.0, 6e-3, 4_000),
     16_000,
-    evaluate_every={"paper": 500, "quick": 100, "smoke": 16},
+    evaluate_every={"paper": 500, "quick": 200, "smoke": 16},
     settings=LAST_THREE,
 )
 KEPT_CYCLES = Experiment(
@@ -106,7 +106,7 @@ KEPT_CYCLES = Experiment(
     "triangular 0.001-0.006, 4 cycles, their ends kept",
     Triangular(1e-3, 6e-3, 2_000),
     16_000,
-    evaluate_every={"paper": 500, "quick": 100, "smoke": 16},
+    evaluate_every={"paper": 500, "quick": 200, "smoke": 16},
     settings=LAST_THREE,
 )
 

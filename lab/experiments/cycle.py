@@ -12,7 +12,7 @@ TWO_CYCLES = 8_000
 
 
 def _row(name: str, title: str, policy: Policy, iterations: int = TWO_CYCLES) -> Experiment:
-    every = {"paper": 500, "quick": 100, "smoke": 4}
+    every = {"paper": 500, "quick": iterations // 20, "smoke": 4}
     return Experiment(name, title, policy, iterations, evaluate_every=every)
 
 

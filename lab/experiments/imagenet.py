@@ -6,7 +6,8 @@ GoogLeNet's in thirds of its training; GoogLeNet's weight decay is that of Caffe
 a seed, as Caffe's script does when it makes its database.
 
 Imagenette has 9,469 images. Its rows are the paper's schedules divided by 34: batches of 64 (AlexNet) and 32
-(GoogLeNet) then make as many epochs as 256 and 128 do on ImageNet. They train on random parts of 112 pixels.
+(GoogLeNet) then make as many epochs as 256 and 128 do on ImageNet. They train on random parts of 112 pixels, in
+profile quick of 64.
 """
 
 from collections.abc import Mapping
@@ -26,9 +27,9 @@ class Net:
     """One of the two nets: lengths in the paper's iterations, top-1 accuracies (%) of table 1.
 
     stage: iterations after which rate and range fall tenfold. bounds: the paper's for triangular2; exp_bounds: for
-    exp_range, which ends after exp_range_iterations. exp_then: the accuracy of exp where exp_range ends. quick: the
-    divisor of the iterations on Imagenette in that profile. found: the bounds of the net's LR range test on Imagenette,
-    or None until they are chosen.
+    exp_range, which ends after exp_range_iterations. exp_then: the accuracy of exp where exp_range ends. laptop, quick:
+    the divisors of the iterations on Imagenette in these profiles. found: the bounds of the net's LR range test on
+    Imagenette, or None until they are chosen.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Net:
     settings: Mapping[str, Any]
     imagenet: Mapping[str, Any]
     imagenette: Mapping[str, Any]
+    laptop: int
     quick: int
     exp_then: float | None = None
     found: tuple[float, float] | None = None
@@ -102,7 +104,7 @@ class Net:
 
     def _small(self, name: str, title: str, policy: Policy, iterations: int) -> Experiment:
         return self._imagenette(
-            name, title, shortened(policy, FEWER), (iterations or self.iterations) // FEWER, self.quick, 800, 210
+            name, title, shortened(policy, FEWER), (iterations or self.iterations) // FEWER, self.quick, 800, 210, 210
         )
 
     def range_test_row(self) -> Experiment:
@@ -113,24 +115,44 @@ class Net:
         first, last = self.range_test
         iterations = self.iterations // FEWER // QUARTER
         policy = Triangular(first, last, step_size=iterations - 1)
-        every = iterations // self.quick // 20
+        every, quick = iterations // self.laptop // 20, self.quick // QUARTER  # as long as a whole training of quick
         row = self._imagenette(
-            "range-test", f"LR range test, {told(self.range_test)}", policy, iterations, self.quick, 150, every
+            "range-test",
+            f"LR range test, {told(self.range_test)}",
+            policy,
+            iterations,
+            quick,
+            150,
+            every,
+            iterations // quick // 10,
         )
         return replace(row, settings={**row.settings, "test_on": "validation"})
 
     def _imagenette(
-        self, name: str, title: str, policy: Policy, iterations: int, quick: int, smoke: int, every: int
+        self,
+        name: str,
+        title: str,
+        policy: Policy,
+        iterations: int,
+        quick: int,
+        smoke: int,
+        every: int,
+        every_quick: int,
     ) -> Experiment:
         return Experiment(
             f"{self.name}-imagenette-{name}",
             f"{self.title} on Imagenette, {title}",
             policy,
             iterations,
-            evaluate_every={"paper": every, "quick": every, "smoke": 10},
-            shorter={"paper": 1, "quick": quick, **({"smoke": smoke} if name in IN_SMOKE else {})},
+            evaluate_every={"paper": every, "laptop": every, "quick": every_quick, "smoke": 10},
+            shorter={
+                "paper": 1,
+                "laptop": self.laptop,
+                "quick": quick,
+                **({"smoke": smoke} if name in IN_SMOKE else {}),
+            },
             settings={**self.settings, **self.imagenette},
-            instead={"smoke": {"crop": 0}},
+            instead={"quick": {"crop": 64}, "smoke": {"crop": 0}},
             data="imagenette",
         )
 
@@ -156,7 +178,8 @@ ALEXNET = Net(
     settings={"net": "alexnet", "weight_decay": 5e-4, "flip": True, "order": "once"},
     imagenet={"batch": 256, "crop": 227},
     imagenette={"batch": 64, "crop": 112},
-    quick=7,  # 11 epochs
+    laptop=7,  # 11 epochs
+    quick=196,  # 60 iterations
     found=choices.bounds("alexnet-bounds"),
 )
 GOOGLENET = Net(
@@ -174,7 +197,8 @@ GOOGLENET = Net(
     settings={"net": "googlenet", "weight_decay": 2e-4, "flip": True, "order": "once"},
     imagenet={"batch": 128, "crop": 224},
     imagenette={"batch": 32, "crop": 112},
-    quick=14,  # 3 epochs
+    laptop=14,  # 3 epochs
+    quick=308,  # 40 iterations
     found=choices.bounds("googlenet-bounds"),
 )
 IMAGENET_NETS = (ALEXNET, GOOGLENET)

@@ -4,7 +4,7 @@ The paper gives the rates, the cycle (a tenth of the training) and the originals
 are the originals', but for what REPRODUCTION.md names: Nesterov 0.9, weight decay 1e-4 on every parameter, mirrored and
 shifted images. Our choices where it leaves a gap: 56 layers for ResNet, 110 for stochastic depth, 40 for DenseNet; the
 rate moves with each iteration and not with each epoch; the cycle goes on where the bounds drop; each epoch is
-reshuffled. Short runs have 20 and 22 layers.
+reshuffled. Profile laptop has 20 and 22 layers, quick and smoke have 8 and 7.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Family:
     """One of the three nets: the length of the original's training, in iterations, and its rows in table 4.
 
     step_size: a twentieth of the training, so that a cycle is a tenth. drops: where the rate or the range falls
-    tenfold. nets: the net of each profile. quick, smoke: their divisors of the iterations. fixed, clr: test accuracy
+    tenfold. nets: the net of each profile. laptop, quick, smoke: their divisors of the iterations. fixed, clr: accuracy
     (%) on CIFAR-10 and on CIFAR-100, fixed by rate. found: the bounds of the net's LR range test.
     """
 
@@ -41,6 +41,7 @@ class Family:
     fixed: Mapping[float, tuple[float, float]]
     clr: tuple[float, float]
     nets: Mapping[str, str]
+    laptop: int
     quick: int
     smoke: int
     settings: Mapping[str, Any]
@@ -72,10 +73,10 @@ class Family:
     def range_test(self) -> Experiment:
         """The net's own LR range test, over some eight epochs (DenseNet: four), on held-out training images.
 
-        In profile quick it is as long as one training of the tuning, a quarter of the whole; in full six times that.
+        In profile laptop it is as long as one training of the tuning, a quarter of the whole; in full six times that.
         """
-        quick = 20 * self.step_size // self.quick // QUARTER
-        iterations = 6 * quick
+        laptop = 20 * self.step_size // self.laptop // QUARTER
+        iterations = 6 * laptop
         nets = self._nets()
         nets["settings"] = {k: v for k, v in nets["settings"].items() if k != "hold_out"} | {"test_on": "validation"}
         return Experiment(
@@ -83,13 +84,18 @@ class Family:
             f"{self.title}: LR range test, 0-1.5",
             Triangular(0.0, 1.5, step_size=iterations - 1),
             iterations,
-            evaluate_every={"paper": iterations // 40, "quick": quick // 20, "smoke": 10},
-            shorter={"paper": 1, "quick": 6, "smoke": 75},
+            evaluate_every={
+                "paper": iterations // 40,
+                "laptop": laptop // 20,
+                "quick": iterations // 300,
+                "smoke": 10,
+            },
+            shorter={"paper": 1, "laptop": 6, "quick": 30, "smoke": 75},
             **nets,
         )
 
     def _row(self, name: str, title: str, policy: Policy, paper: float, data: str) -> Experiment:
-        profiles = {"paper": 1, "quick": self.quick, "smoke": self.smoke}
+        profiles = {"paper": 1, "laptop": self.laptop, "quick": self.quick, "smoke": self.smoke}
         on = "" if data == "cifar10" else "-cifar100"
         return Experiment(
             f"{self.name}{on}-{name}",
@@ -98,14 +104,19 @@ class Family:
             20 * self.step_size,
             paper,
             "Table 4",
-            evaluate_every={"paper": self.step_size, "quick": 2 * self.step_size // self.quick, "smoke": 10},
+            evaluate_every={
+                "paper": self.step_size,
+                "laptop": 2 * self.step_size // self.laptop,
+                "quick": 10 * self.step_size // self.quick,
+                "smoke": 10,
+            },
             shorter={"paper": 1} if on else profiles,
             data=data,
             **self._nets(),
         )
 
     def _nets(self) -> dict[str, Any]:
-        instead = {profile: {"net": self.nets[profile]} for profile in ("quick", "smoke")}
+        instead = {profile: {"net": self.nets[profile]} for profile in ("laptop", "quick", "smoke")}
         return {"settings": {**TRAINING, **self.settings, "net": self.nets["paper"]}, "instead": instead}
 
 
@@ -117,8 +128,9 @@ RESNET = Family(
     max_lr=0.3,
     fixed={0.1: (92.8, 71.2), 0.2: (93.3, 71.6), 0.3: (91.8, 71.9)},
     clr=(93.6, 72.5),
-    nets={"paper": "resnet56", "quick": "resnet20", "smoke": "resnet8"},
-    quick=32,
+    nets={"paper": "resnet56", "laptop": "resnet20", "quick": "resnet8", "smoke": "resnet8"},
+    laptop=32,
+    quick=640,
     smoke=1_600,
     settings={"batch": 128},
     found=choices.bounds("resnet-bounds"),
@@ -131,8 +143,9 @@ STOCHASTIC_DEPTH = Family(
     max_lr=0.3,
     fixed={0.1: (94.6, 75.2), 0.2: (94.5, 75.2), 0.3: (94.2, 74.6)},
     clr=(94.5, 75.4),
-    nets={"paper": "resnet110_sd", "quick": "resnet20_sd", "smoke": "resnet8_sd"},
-    quick=80,
+    nets={"paper": "resnet110_sd", "laptop": "resnet20_sd", "quick": "resnet8_sd", "smoke": "resnet8_sd"},
+    laptop=80,
+    quick=1_760,
     smoke=4_000,
     settings={"batch": 128, "hold_out": True},
     found=choices.bounds("sd-bounds"),
@@ -145,8 +158,9 @@ DENSENET = Family(
     max_lr=0.2,
     fixed={0.1: (94.5, 75.2), 0.2: (94.5, 75.3), 0.3: (94.2, 74.5)},
     clr=(94.9, 75.9),
-    nets={"paper": "densenet40", "quick": "densenet22", "smoke": "densenet7"},
-    quick=150,
+    nets={"paper": "densenet40", "laptop": "densenet22", "quick": "densenet7", "smoke": "densenet7"},
+    laptop=150,
+    quick=1_170,
     smoke=5_000,
     settings={"batch": 64},
     found=choices.bounds("densenet-bounds"),

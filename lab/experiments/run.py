@@ -15,7 +15,7 @@ from lab.experiments import as_json
 class Run:
     """All settings that decide a training's result, apart from the machine. Another value makes another run.
 
-    experiment: the row of the catalogue it belongs to. profile: "paper", "quick" or "smoke". data: the image set's
+    experiment: the row of the catalogue it belongs to. profile: paper, laptop, quick or smoke. data: the image set's
     name. iterations, evaluate_every: optimizer steps. momentum: a number, or a policy of its own. order: of the images
     in training, "file" (Caffe's: as they are stored, never shuffled, so that seeds differ in their initial weights
     alone), "once" (one shuffled order a seed) or "epoch" (a new one each epoch). precision: "float32" or "bfloat16"

@@ -14,7 +14,7 @@ SIGMOID_RANGE_TEST = Experiment(
     Triangular(0.0, 0.1, step_size=4000 - 1),
     4000,
     evaluate_every={"paper": 100, "quick": 50, "smoke": 10},
-    shorter={"paper": 1, "quick": 4, "smoke": 50},
+    shorter={"paper": 1, "quick": 8, "smoke": 50},
     settings=NET,
 )
 
@@ -23,8 +23,8 @@ SIGMOID_RANGE_TEST = Experiment(
 CHOICE = "sigmoid-bounds"
 BOUNDS = choices.bounds(CHOICE)
 SIZE: dict[str, Any] = {
-    "shorter": {"paper": 1, "quick": 50, "smoke": 500},
-    "evaluate_every": {"paper": 500, "quick": 200, "smoke": 40},
+    "shorter": {"paper": 1, "quick": 125, "smoke": 500},
+    "evaluate_every": {"paper": 500, "quick": 120, "smoke": 40},
     "settings": NET,
 }
 SIGMOID_FIXED = Experiment(

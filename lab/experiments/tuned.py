@@ -1,7 +1,7 @@
 """CLR between the range test's bounds against a fixed rate, each tuned with three trainings.
 
 Fixed: the original's rate, a third of it and three times it. CLR: the LR range test itself, its bounds, and half of
-them. Each is a quarter of the net's short training (profile quick), on nine tenths of the training images, measured on
+them. Each is a quarter of the net's training in profile laptop, on nine tenths of the training images, measured on
 the last tenth. The best of each side is trained whole, at every size, and measured on the test images.
 """
 
@@ -73,7 +73,7 @@ class Contest:
     def _short(self, name: str, policy: Policy) -> Experiment:
         row = self._row(f"tune-{self.name}-{name}", f"{name}, validation", shortened(policy, QUARTER))
         settings = {k: v for k, v in row.settings.items() if k != "hold_out"} | {"test_on": "validation"}
-        only = {"quick": row.shorter["quick"]}  # in full it would cost as much as table 4 itself
+        only = {"laptop": row.shorter["laptop"]}  # in full it would cost as much as table 4 itself
         return replace(row, iterations=row.iterations // QUARTER, settings=settings, shorter=only)
 
 

@@ -172,7 +172,7 @@ def _train(run: Run, folder: Path, until: float | None, report: NewReport, proce
     if first:
         for place in (folder, checkpoint.parent):
             clear_remains(place, run.name)
-    images = _images(run.data).beside(processes.on_this_machine)
+    images = images_of(run.data).beside(processes.on_this_machine)
     rate = images.loader_rate(run.batch)
     reports = report(rate and rate * processes.size)
     record = train(run, images, checkpoint, reports, until, processes)
@@ -192,8 +192,12 @@ def _set_aside_if_damaged(path: Path) -> None:
         set_aside(path, error)
 
 
+def images_of(name: str) -> image_sets.Images:
+    """A run's images on the device, by the name of their set; read once a process."""
+    return _images(name)
+
+
 @cache
 def _images(name: str) -> image_sets.Images:
-    """The run's images on the device, once a process."""
     wanted = name if name.startswith("digits") else name.split("-")[0]
     return image_sets.load(wanted).to(device.pick_device())

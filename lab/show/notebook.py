@@ -19,7 +19,7 @@ from lab.sweep import processes
 from lab.sweep.progress import Progress
 from lab.training import device
 
-PROFILES = ("published", "smoke", "quick", "paper")
+PROFILES = ("published", "smoke", "quick", "laptop", "paper")
 
 
 def collect(profile: str, *rows: Experiment, train_missing: bool = True) -> list[Record]:

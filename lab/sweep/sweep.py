@@ -5,7 +5,7 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -13,13 +13,15 @@ import joblib
 import psutil
 import torch
 
+from lab import paths
 from lab.experiments.run import Run
 from lab.files import Busy
+from lab.lines import Say, duration, say
 from lab.nets import kernels
 from lab.records import store
 from lab.records.record import Record
 from lab.records.trainer import NewReport, OutOfTime
-from lab.sweep import processes
+from lab.sweep import costs, processes
 from lab.sweep.outcome import Outcome, Trainers
 from lab.sweep.total import Bar, Lines, total
 from lab.training import device
@@ -27,6 +29,11 @@ from lab.training import device
 SECONDS_BETWEEN_LOOKS = 1.0  # for the process that a worker works for
 BYTES_A_RUN = 2**31  # what CIFAR-10 and a net take at most, torch included
 BYTES_A_LARGE_RUN = 5 * 2**30  # Imagenette and AlexNet
+Ended = Callable[[Record, Say], None]  # called with a new record, and with what prints a line beside the progress
+
+
+def nothing(record: Record, say: Say) -> None:
+    """Do nothing with a record: the default at the end of each run."""
 
 
 def default_jobs(where: torch.device, kind: str = "cifar10") -> int:
@@ -52,13 +59,16 @@ def train_missing(
     jobs: int | Mapping[str, int],
     budget: float | None = None,
     cluster: Trainers | None = None,
+    forecast: bool = False,
+    ended: Ended = nothing,
 ) -> None:
     """Train every run that has no record in the folder yet, `jobs` at a time; finished ones are not touched.
 
     jobs: one number, or one for each set of images, by its name. budget: seconds after which it saves all
     trainings in progress and stops. It may be stopped at any moment: the next call resumes from the records and
     checkpoints. Runs that another process trains are left to it, and waited for at the end. cluster: trains the runs
-    instead of this machine, as many at a time as it has places.
+    instead of this machine, as many at a time as it has places. forecast: measure for some seconds how long it will
+    take, and say so first. ended: called with each record as its run ends.
     """
     if cluster:
         folder.mkdir(parents=True, exist_ok=True)  # a worker that sees it too keeps its checkpoints beside it
@@ -71,21 +81,29 @@ def train_missing(
     if not missing:
         return
     until = None if budget is None else time.monotonic() + budget
-    with total(missing) as shown:
+    at_once = max(beside[run] for run in missing)
+    measured = costs.measured(missing, at_once) if forecast else None
+    if measured:
+        needed = costs.needed(measured.values(), at_once)
+        begun = any(paths.checkpoint(run.name, folder).exists() for run in missing)
+        less = ", less what its checkpoints have done" if begun else ""
+        say(f"training takes about {duration(needed if budget is None else min(needed, budget))}{less}")
+    with total(missing, measured, at_once) as shown:
 
         def outcomes(some: Sequence[Run], wait: bool) -> Iterator[Outcome]:
             here = partial(_train_here, beside=beside, until=until, shown=shown)
             return cluster.train(some, folder, wait) if cluster else here(some, folder, wait=wait)
 
-        begun_elsewhere = _take(outcomes(missing, False), folder, shown, keep=cluster is not None)
+        keep = cluster is not None
+        begun_elsewhere = _take(outcomes(missing, False), folder, shown, keep, ended)
         if begun_elsewhere:
-            begun_elsewhere = _take(outcomes(begun_elsewhere, True), folder, shown, keep=cluster is not None)
+            begun_elsewhere = _take(outcomes(begun_elsewhere, True), folder, shown, keep, ended)
     if unfinished := sum(not store.is_finished(run, folder) for run in missing):
         why = "another process is at work" if begun_elsewhere else "time is up"
         print(f"{why}: {unfinished} runs are not finished; the same command goes on from here", flush=True)
 
 
-def _take(outcomes: Iterable[Outcome], folder: Path, shown: Lines | Bar, keep: bool) -> list[Run]:
+def _take(outcomes: Iterable[Outcome], folder: Path, shown: Lines | Bar, keep: bool, ended: Ended) -> list[Run]:
     """Count the runs as they end; return those that another process is training.
 
     keep: write the records that are not in the folder yet, as of a cluster whose machines do not share it.
@@ -98,6 +116,7 @@ def _take(outcomes: Iterable[Outcome], folder: Path, shown: Lines | Bar, keep: b
             if keep and not store.is_finished(run, folder):
                 store.save(outcome, folder)
             shown.ended(outcome)
+            ended(outcome, shown.say)
     return begun_elsewhere
 
 

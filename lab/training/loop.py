@@ -166,7 +166,10 @@ class Training:
 
     def test_scores(self, net: nn.Module) -> Tensor:
         """A net's scores of the test images, (N, classes) float32."""
-        images = (images for images, _ in self.images.test_batches(TEST_BATCH))
+        return self.scores(net, (images for images, _ in self.images.test_batches(TEST_BATCH)))
+
+    def scores(self, net: nn.Module, images: Iterable[Tensor]) -> Tensor:
+        """A net's scores of some batches of images, (N, classes) float32."""
         if self.compiled is not None and net is self.net:
             return torch.cat([self.compiled.scores(some) for some in images])
         return scores_of(net, images)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sweeps import RUNS, STAGES, records, run, start_with_workers
+from sweeps import RUNS, STAGES, records, run, start, start_with_workers
 
 from lab.records.record import Record
 
@@ -62,7 +62,7 @@ def assert_ends_as(folder: Path, undisturbed: Path) -> None:
     for figure in (theirs / "figures").iterdir():
         assert (ours / "figures" / figure.name).read_bytes() == figure.read_bytes()
     assert (ours / "notebooks" / "00_made.ipynb").exists()
-    assert printed.splitlines()[-1] == "all of it on one page: report.html"
+    assert printed.splitlines()[-1] == f"All of it on one page: {(ours / 'report.html').as_uri()}"
     assert (ours / "report.html").read_text().endswith("</html>\n")
     remains = {path.name for path in folder.rglob("*") if path.suffix == ".tmp" or path.name.endswith(".failed.ipynb")}
     assert not remains
@@ -108,8 +108,23 @@ def test_a_clock_set_back_changes_nothing(undisturbed: Path, folder: Path) -> No
     assert before.items() <= finished(folder).items()
 
 
-def test_killed_alone_its_workers_end_by_themselves(undisturbed: Path, folder: Path) -> None:
-    """Else they would go on, with the locks and the cores, beside those of the next call."""
+def test_stopped_by_ctrl_z_it_goes_on_to_the_same_end(undisturbed: Path, folder: Path) -> None:
+    log = folder / "log.txt"
+    process = start(folder, log)
+    while not finished(folder):
+        assert process.is_alive(), log.read_text()
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGSTOP)  # SIGTSTP is for a group that has a shell
+    assert psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
+    os.killpg(process.pid, signal.SIGCONT)
+    process.join()
+    assert process.exitcode == 0, log.read_text()
+    assert records(folder) == records(undisturbed)
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGHUP], ids=lambda by: by.name)
+def test_killed_alone_its_workers_end_by_themselves(by: signal.Signals, undisturbed: Path, folder: Path) -> None:
+    """Else they would go on, with the locks and the cores, beside those of the next call. HUP: a closed terminal."""
     process = start_with_workers(folder)
     locks = folder / "build" / "smoke" / "locks"
     while len([*locks.glob("*.lock")]) < 2:
@@ -117,8 +132,9 @@ def test_killed_alone_its_workers_end_by_themselves(undisturbed: Path, folder: P
         time.sleep(0.05)
     workers = psutil.Process(process.pid).children(recursive=True)
     assert len(workers) >= 2
-    process.kill()
+    os.kill(process.pid, by)
     process.join()
+    assert process.exitcode == -by
     _, left = psutil.wait_procs(workers, timeout=120)
     for worker in left:
         worker.kill()

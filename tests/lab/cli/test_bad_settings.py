@@ -24,7 +24,7 @@ from lab.sweep import sweep
 from lab.training import device
 
 LINES = {  # the command, what was wrong, what to do
-    "train --profile huge": ("--profile: invalid choice: 'huge'", r"choose from .*auto.*smoke.*quick.*paper"),
+    "train --profile huge": ("--profile: invalid choice: 'huge'", r"choose from .*auto.*smoke.*quick.*laptop.*paper"),
     "": ("the following arguments are required: command", "see `python -m lab.cli --help`"),
     "check --sedes 3": ("unrecognized arguments: --sedes 3", "see `python -m lab.cli --help`"),
     "train --seeds": ("--seeds: expected one argument", "see `python -m lab.cli train --help`"),
@@ -39,8 +39,11 @@ LINES = {  # the command, what was wrong, what to do
         f"publish --budget={time}": (f"--budget: '{time}' is not a time", "give one such as 90s, 25m or 3h")
         for time in ("25", "m", "0s", "-1h", "1d", "nanm", "infh", "")
     },
-    "data --rows fixd": ("row 'fixd' is not in the catalogue", "give some of fixed"),
-    "train --rows fixed,": ("row '' is not in the catalogue", "give some of fixed"),
+    "data --rows fixd": (
+        "row 'fixd' is not in the catalogue",
+        r"did you mean .*\bfixed\b.*\? docs/rows.md lists every row",
+    ),
+    "train --rows fixed,": ("row '' is not in the catalogue", "docs/rows.md lists every row"),
     "publish --rows fixed,exp,fixed": ("row 'fixed' is given twice", "give each row once"),
 }
 
@@ -137,7 +140,9 @@ def test_a_bad_notebook(parameters: str | None, says: str, lab: Lab, capsys: pyt
 
 @pytest.mark.parametrize("profile", ["papr", "", None, 3])
 def test_a_notebook_with_another_profile(profile: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^profile is {profile!r}; give one of published, smoke, quick, paper$"):
+    with pytest.raises(
+        ValueError, match=rf"^profile is {profile!r}; give one of published, smoke, quick, laptop, paper$"
+    ):
         notebook.collect(profile)
 
 

@@ -53,14 +53,21 @@ def said(lab: Lab, code: int = 0) -> list[str]:
 
 def test_what_is_missing_is_data_and_stops_nothing(here: Lab) -> None:
     lines = said(here)
-    assert [line.split(":")[0] for line in lines] == ["ok"] * 9 + ["fix"] + ["optional"] * 3
-    about = ("python 3.", "clrlib ", "CPU: ", "trainings run on cpu, in float32", "memory: 64.0 GiB free, ")
+    assert [line.split(":")[0] for line in lines] == ["ok"] * 10 + ["fix"] + ["optional"] * 3
+    about = (
+        "python 3.",
+        "environment of this folder",
+        "clrlib ",
+        "CPU: ",
+        "trainings run on cpu, in float32",
+        "memory: 64.0 GiB free, ",
+    )
     about += ("build/ can be written to", "GPU: ", "disk: ", "CPU kernels: torch's own")
     assert all(line.startswith(f"ok: {start}") for line, start in zip(lines, about, strict=False))
-    assert lines[4].endswith("enough for trainings at a time: 32")
-    assert f"torch {torch.__version__.split('+')[0]}" in lines[1]
+    assert lines[5].endswith("enough for trainings at a time: 32")
+    assert f"torch {torch.__version__.split('+')[0]}" in lines[2]
     for line, name, fix in zip(
-        lines[9:],
+        lines[10:],
         ("CIFAR-10", "Imagenette", "CIFAR-100", "ImageNet"),
         ("`make data` downloads it", "`make data` downloads it", "Put cifar-100-python.tar.gz", "Put it there as a"),
         strict=True,
@@ -75,7 +82,7 @@ def test_data_that_is_there_is_named_by_its_place(here: Lab) -> None:
         (place / "val").mkdir()
     (paths.DATA / "cifar-100-python.tar.gz").touch()
     here.data(here.user / "imagenet")
-    assert said(here)[9:] == [
+    assert said(here)[10:] == [
         f"ok: CIFAR-10: {cifar}",
         f"ok: Imagenette: {imagenette}",
         f"ok: CIFAR-100: {paths.DATA}",
@@ -111,10 +118,27 @@ def no_compiler(lab: Lab) -> None:
     lab.patch.setenv("CLRLIB_KERNELS", "fused")
 
 
+def another_lab(lab: Lab, says: str) -> None:
+    """A Python that finds the lab elsewhere, or not at all."""
+    python = lab.root / "python"
+    python.write_text(f"#!/bin/sh\n{says}\n")
+    python.chmod(0o755)
+    lab.patch.setattr(sys, "executable", str(python))
+
+
+MOVED = "as after a clone was moved or copied; call `rm -rf .venv; make setup`"
 BROKEN: dict[str, tuple[Callable[[Lab], object], str]] = {
     "python": (
         lambda lab: lab.patch.setattr("lab.cli.check.OLDEST_PYTHON", (4, 0)),
         "clrlib needs 4.0 or later; delete .venv and call `make setup PYTHON=python3.12`",
+    ),
+    "environment elsewhere": (
+        lambda lab: another_lab(lab, "echo /old/clone/lab/__init__.py"),
+        f"in other folders Python takes the lab from /old/clone, {MOVED}",
+    ),
+    "environment without the lab": (
+        lambda lab: another_lab(lab, "exit 1"),
+        f"in other folders Python does not find the lab, {MOVED}",
     ),
     "package": (
         lambda lab: lab.patch.setattr("lab.records.provenance.version", not_installed),

@@ -92,9 +92,9 @@ def test_every_choice_is_made_from_its_records(file: Path, capsys: pytest.Captur
     put("published", record(SIGMOID_RANGE_TEST))
     alexnet = next(contest for contest in CONTESTS if contest.name == "alexnet")
     (test,) = named(["alexnet-imagenette-range-test"])
-    put("published quick", record(test, profile="quick", test_on="validation"))
+    put("published laptop", record(test, profile="laptop", test_on="validation"))
     for row, end in zip(alexnet.tuning()[:3], (50.0, 60.0, 55.0), strict=True):
-        put("quick", record(row, end, profile="quick"))
+        put("laptop", record(row, end, profile="laptop"))
     choose.choose()
     assert choices.rate("equal-cosine") == EQUAL_RATES[1] and choices.rate("equal-wsd") == EQUAL_RATES[2]
     assert choices.rate("tuned-fixed-alexnet") == alexnet.rates[1] and choices.rate("tuned-fixed-resnet") is None

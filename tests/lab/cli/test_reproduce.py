@@ -10,14 +10,15 @@ from typing import Any
 
 import nbformat
 import pytest
-from records import seeds
+from records import record, seeds
 
 from lab import experiments, paths
 from lab.cli import __main__ as command_line
 from lab.cli import reproduce
 from lab.cli.reproduce import check_parameters, cleaned, with_block
+from lab.data import image_sets
 from lab.data.image_sets import DataError
-from lab.experiments import FIXED
+from lab.experiments import CLR_TABLE_2, DECAY_4000, FIXED
 from lab.show.pages import README_MARKS, readme_block, rows_page
 from lab.training import device
 
@@ -71,7 +72,7 @@ def test_one_failing_notebook_stops_no_other_and_is_never_done(
     before = {path.name: path.read_bytes() for path in sources.iterdir()}
 
     with pytest.raises(RuntimeError, match=r"2 of 3 notebooks failed: 00_fails, 02_old; see above why$"):
-        reproduce.execute_all("smoke")
+        reproduce.execute_all("smoke", jobs=2)
     assert sorted(path.name for path in built.iterdir()) == ["00_fails.failed.ipynb", "01_runs.ipynb"]
     assert f"{sources} smoke 1\\n" in (built / "01_runs.ipynb").read_text()
     failed = (built / "00_fails.failed.ipynb").read_text()
@@ -203,7 +204,8 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 @pytest.fixture
 def calls(on_cpu: None, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """The calls of reproduce's functions, with the names of the rows and CLRLIB_DATA."""
+    """The calls of reproduce's functions, with the names of the rows and CLRLIB_DATA; CIFAR-10 is at hand."""
+    monkeypatch.setattr(image_sets, "find", lambda: (None, paths.DATA))
     seen: list[tuple[Any, ...]] = []
     for name in ("train", "reproduce", "execute_all", "draw_published", "write_tables", "publish"):
         monkeypatch.setattr(
@@ -248,6 +250,44 @@ def test_each_command_calls_its_own(line: str, expected: list[tuple[Any, ...]], 
     assert calls == [(*call, None) for call in expected]
 
 
+def test_quick_without_cifar_10_is_smoke(
+    calls: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which ends in minutes; another profile waits for its data."""
+    for line in ("reproduce --profile quick", "train --profile paper"):
+        monkeypatch.setattr(image_sets, "find", lambda: None)
+        assert command_line.main(line.split()) == 0
+    monkeypatch.setattr(image_sets, "find", lambda: pytest.fail("it was looked for, though the digits were asked for"))
+    monkeypatch.setenv("CLRLIB_DATA", "digits")
+    assert command_line.main(["reproduce", "--profile", "quick"]) == 0
+    assert [call[:2] for call in calls] == [("reproduce", "smoke"), ("train", "paper"), ("reproduce", "smoke")]
+    assert capsys.readouterr().out.count("profile quick is smoke: small trainings on the digits") == 2
+
+
+@pytest.fixture
+def headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The records that are there when one ends; a figure is a few bytes."""
+    there: list[Any] = []
+    monkeypatch.setattr(paths, "BUILD", tmp_path)
+    monkeypatch.setattr(reproduce.store, "load_all", lambda folder: there)
+    monkeypatch.setattr(reproduce.plots, "encoded", lambda figure, kind: b"drawn")
+    return there
+
+
+def test_the_headline_is_shown_as_soon_as_both_its_sides_are_there(headline: list[Any], tmp_path: Path) -> None:
+    said: list[str] = []
+    drawn = tmp_path / "quick" / "figures" / "05_fixed_vs_cyclical.png"
+    for row, accuracy, lines in ((FIXED, 81.0, 0), (DECAY_4000, 70.0, 0), (CLR_TABLE_2, 80.0, 2)):
+        ended = record(row, accuracy, profile="quick")
+        headline.append(ended)
+        reproduce.show_headline("quick", ended, said.append)
+        assert len(said) == lines and drawn.exists() == bool(lines)
+    assert said[0].startswith(
+        "the headline is there: CLR (25,000) is as good as the fixed schedule (70,000): -1.0 points"
+    )
+    assert said[1] == f"its figure: {drawn.as_uri()}"
+
+
 def test_the_library_alone_says_what_the_lab_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """As installed without the lab's dependencies: joblib and all else."""
     spec = importlib.util.find_spec("lab.cli.__main__")
@@ -275,7 +315,7 @@ def test_all_kinds_of_images_are_one_sweep(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(reproduce.notebook, "data_for", lambda profile: kinds)
     reproduce.train("paper", 1, None, budget=60.0)
     reproduce.train("paper", 1, 3)
-    (runs, _, by_itself, budget, _), (_, _, given, _, _) = calls
+    (runs, _, by_itself, budget, *_), (_, _, given, *_) = calls
     assert {run.data for run in runs} == set(kinds.values()) and budget == 60.0
     assert by_itself == {"cifar10": 4, "imagenette-128": 2, "cifar100": 4}
     assert set(given.values()) == {3}
@@ -291,7 +331,10 @@ def test_what_killed_ones_left_is_cleared(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(reproduce, "write_tables", lambda: None)
     built = tmp_path / "build" / "published"
     folders = [built / "notebooks", built / "figures", *(tmp_path / name for name in ("figures", "notebooks"))]
-    left = [folder / ".a.b.tmp" for folder in (*folders, tmp_path / "results", tmp_path / "results" / "quick")]
+    left = [
+        folder / ".a.b.tmp"
+        for folder in (*folders, tmp_path / "results", tmp_path / "results" / "quick", tmp_path / "results" / "laptop")
+    ]
     left += [
         built / ".report.html.b.tmp",
         *(tmp_path / name for name in (".README.md.b.tmp", ".REPRODUCTION.md.b.tmp", "docs/.rows.md.b.tmp")),

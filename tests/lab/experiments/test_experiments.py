@@ -58,7 +58,7 @@ from lab.experiments.run import Run
 from lab.experiments.sigmoid import between
 from lab.training.loop import Training
 
-PROFILES = ("paper", "quick", "smoke")
+PROFILES = ("paper", "laptop", "quick", "smoke")
 EVERY_KIND = dict.fromkeys(("cifar10", "cifar100", "imagenette", "imagenet"), "digits")
 ROWS = pytest.mark.parametrize("row", CAFFE_NET, ids=lambda row: row.name)
 EACH_ROW_AND_PROFILE = pytest.mark.parametrize(
@@ -329,8 +329,9 @@ def test_the_search_has_smiths_shape_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_snapshots_are_taken_at_the_ends_of_cycles(profile: str) -> None:
-    kept = [row.run(profile, 0, "digits", "float32") for row in CATALOGUE if "snapshots" in row.settings]
-    assert len(kept) == 2
+    rows = [row for row in CATALOGUE if "snapshots" in row.settings]
+    kept = [row.run(profile, 0, "digits", "float32") for row in rows if profile in row.shorter]
+    assert len(rows) == 2 and (kept or profile == "laptop")
     for run in kept:
         cycle = run.policy.cycle if isinstance(run.policy, WarmRestarts) else 2 * run.policy.step_size
         assert run.snapshots == (2 * cycle, 3 * cycle, 4 * cycle) and run.iterations == 4 * cycle
@@ -350,7 +351,7 @@ def test_each_deviation_changes_one_setting() -> None:
 
 def test_rows_can_be_named() -> None:
     assert [row.name for row in experiments.named(["exp", "fixed"])] == ["fixed", "exp"]
-    with pytest.raises(ValueError, match="row 'fixd' is not in the catalogue; give some of fixed, clr-table2, "):
+    with pytest.raises(ValueError, match=r"row 'fixd' is not in the catalogue; did you mean .*\bfixed\b.*\? docs/rows"):
         experiments.named(["fixed", "fixd"])
 
 
@@ -501,6 +502,7 @@ def test_names_and_titles_are_unique() -> None:
 
 def test_another_seed_changes_nothing_else() -> None:
     for row in CATALOGUE:
-        one, other = (row.run("quick" if "quick" in row.shorter else "paper", s, "digits", "float32") for s in (0, 1))
+        profile = next(name for name in ("quick", "paper", "laptop") if name in row.shorter)
+        one, other = (row.run(profile, s, "digits", "float32") for s in (0, 1))
         assert replace(one, seed=1, evaluate_every=other.evaluate_every) == other
         assert one.evaluate_every == other.evaluate_every or row.evaluate_seed_0

@@ -36,7 +36,7 @@ def test_published_records_are_those_of_the_rows_and_nothing_trains(said: list[s
         ("fixed", 1),
     ]
     assert notebook.collect("published", DECAY_4000) == []
-    with pytest.raises(ValueError, match="profile is 'huge'; give one of published, smoke, quick, paper"):
+    with pytest.raises(ValueError, match="profile is 'huge'; give one of published, smoke, quick, laptop, paper"):
         notebook.collect("huge", FIXED)
 
 
