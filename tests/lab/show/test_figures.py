@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from records import all_rows, seeds
 
 import clrlib
@@ -343,3 +344,25 @@ def test_a_policy_looks_the_same_in_every_figure() -> None:
             if (title := label.rsplit(" (n", 1)[0]) in row:
                 style = plots.look(row[title].policy)
                 assert looks(line) == looks(Line2D([], [], **style)), label
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("records", [RECORDS["three seeds"], []], ids=["all rows", "none"])
+def test_text_is_11_px_on_a_phone_and_nothing_is_cut_off(name: str, records: list[Record]) -> None:
+    """At 360 px of width, as an SVG is scaled; and no text lies outside the figure."""
+    figure, _ = FIGURES[name](records)
+    figure.draw_without_rendering()
+    points = 72 * figure.get_figwidth()
+    for text in figure.findobj(Text):
+        if text.get_text().strip() and text.get_visible():
+            assert text.get_fontsize() * 360 / points >= 11, text.get_text()
+            box = text.get_window_extent()
+            inside = figure.bbox.x0 - 1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1
+            assert inside or text in hidden_ticks(figure), text.get_text()
+
+
+def hidden_ticks(figure: Figure) -> list[Text]:
+    """Labels of ticks beyond the limits, which are not drawn."""
+    every = [axis for axes in figure.axes for panel in (axes, *axes.child_axes) for axis in (panel.xaxis, panel.yaxis)]
+    drawn = [tick for axis in every for tick in axis._update_ticks()]
+    return [tick.label1 for axis in every for tick in axis.majorTicks if tick not in drawn]
