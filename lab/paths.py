@@ -28,6 +28,11 @@ def results_page() -> Path:
     return RESULTS / "README.md"
 
 
+def claims_table() -> Path:
+    """The table of measured claims, as numbers for programs."""
+    return RESULTS / "claims.csv"
+
+
 def bench_page() -> Path:
     """The page of the measured speed."""
     return BENCH / "README.md"

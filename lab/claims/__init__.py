@@ -8,7 +8,9 @@ from lab.claims.answer import OTHER_SIZE as OTHER_SIZE
 from lab.claims.answer import VERDICTS as VERDICTS
 from lab.claims.answer import Answer as Answer
 from lab.claims.answers import CLAIMS as CLAIMS
+from lab.claims.answers import Family as Family
 from lab.claims.answers import answers as answers
+from lab.claims.answers import not_run as not_run
 from lab.claims.answers import sentence as sentence
 from lab.claims.architectures import ARCHITECTURES as ARCHITECTURES
 from lab.claims.claim import CHANCE as CHANCE
@@ -28,6 +30,7 @@ from lab.claims.paper import EXP_GAIN as EXP_GAIN
 from lab.claims.paper import HEADLINE as HEADLINE
 from lab.claims.paper import ONLY_THE_FALL as ONLY_THE_FALL
 from lab.claims.paper import PAPER as PAPER
+from lab.claims.paper import PAPER_AT as PAPER_AT
 from lab.claims.paper import SIGMOID_GAIN as SIGMOID_GAIN
 from lab.claims.range_tests import BOUNDS as BOUNDS
 from lab.claims.range_tests import bounds_of_loss as bounds_of_loss
@@ -38,3 +41,4 @@ from lab.claims.range_tests import read_bounds as read_bounds
 from lab.claims.range_tests import read_range_test as read_range_test
 from lab.claims.summary import DEFINED as DEFINED
 from lab.claims.summary import Summary as Summary
+from lab.claims.summary import seeds as seeds

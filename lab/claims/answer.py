@@ -1,4 +1,4 @@
-"""Answer: a claim and its measured result, as words for tables and sentences."""
+"""Answer: a claim and its measured result, as words for tables and sentences, and as numbers."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,8 @@ class Answer:
 
     ours: mean ± sd (n), or "-" without a measurement. unit: of ours, in a sentence. interval: 95 %, with p if there are
     enough seeds. verdict: one of VERDICTS, or the reason for giving no verdict. train: the command for missing runs.
+    source: the place in the paper. expected: the paper's number, None where it has none. mean, sd, low, high (the 95 %
+    interval): percent, or points for a difference. data, precision, profile: of the records.
     """
 
     notebook: str
@@ -26,6 +28,17 @@ class Answer:
     interval: str
     verdict: str
     train: str = ""
+    source: str = ""
+    expected: float | None = None
+    mean: float | None = None
+    sd: float | None = None
+    n: int = 0
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    data: str = ""
+    precision: str = ""
+    profile: str = ""
 
     @property
     def judged(self) -> str:
@@ -35,8 +48,8 @@ class Answer:
     def sentence(self) -> str:
         """The answer in one sentence, followed by the verdict.
 
-        >>> Answer("05", "A beats B", "+0.5", "+0.6 ± 0.1 (n = 2)", " points", "-0.7 to 1.9", "reproduced").sentence()
-        'A beats B: +0.6 ± 0.1 points (n = 2), 95 % interval -0.7 to 1.9; the paper: +0.5. **Reproduced.**'
+        >>> Answer("05", "A beats B", "+0.5", "+0.6 (n = 2)", " points", "-0.7 to 1.9", "reproduced").sentence()
+        'A beats B: +0.6 points (n = 2), 95 % interval -0.7 to 1.9; the paper: +0.5. **Reproduced.**'
         >>> Answer("05", "A beats B", "+0.5", "-", "", "-", "not run", "`make publish ROWS=a,b`").sentence()
         'A beats B: not run (`make publish ROWS=a,b`).'
         """

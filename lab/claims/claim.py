@@ -16,9 +16,10 @@ CLR_TABLE_2 was there, and five on the JPEG copy, which is not judged.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lab.claims.answer import NO_NUMBER, NOT_RUN, ONE_RUN, OTHER_SIZE, Answer
-from lab.claims.groups import KINDS, by_seed, comparable
+from lab.claims.groups import KINDS, by_seed, comparable, where
 from lab.claims.summary import Summary
 from lab.experiments import Experiment
 from lab.records.record import Record
@@ -36,7 +37,8 @@ class Claim:
     that the paper's words stand for where it gives no number, 0 for "equivalent". better: it only says which of the
     two is better; a training that diverged counts as CHANCE. at_most: less than the paper's difference also counts
     ("does not improve"). reading: its words are ours, drawn from a rule of the paper's. curve: which of the record's
-    accuracies is meant, for the row. first_seed: smaller seeds do not count at the paper's size.
+    accuracies is meant, for the row. first_seed: smaller seeds do not count at the paper's size. place: the section
+    that says it, where the rows' own sources are not meant.
     """
 
     text: str
@@ -52,6 +54,13 @@ class Claim:
     reading: bool = False
     curve: str = "test_accuracy"
     first_seed: int = 0
+    place: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where it stands: the places of both rows in the paper, or that of the advice; "-" for our own questions."""
+        rows = dict.fromkeys(row.source for row in (self.row, self.rival) if row is not None and row.source)
+        return self.place or ("-" if self.reading else "; ".join(rows) or "-")
 
     @property
     def paper(self) -> float | None:
@@ -109,6 +118,10 @@ class Claim:
             measured.spread(paired=self.rival is not None) if measured else "-",
             verdict,
             self._train() if measured is None and all(r.run.profile == "paper" for r in group) else "",
+            self.source,
+            self.paper,
+            p=measured.p_value if measured and self.rival else None,
+            **_numbers(measured, [r for r in group if r.run.experiment == self.row.name]),
         )
 
     def _paper_text(self, sign: str) -> str:
@@ -121,8 +134,16 @@ class Claim:
         rows = {row.name: row for row in (self.row, self.rival) if row is not None}
         if any(row.waits_for for row in rows.values()):
             return "waits for `make choose`"
-        seeds = f" SEEDS={self.first_seed + 1}" if self.first_seed else ""
-        return f"`make publish ROWS={','.join(rows)}{seeds}`"
+        return f"`make publish ROWS={','.join(rows)}`"
+
+
+def _numbers(measured: Summary | None, records: Sequence[Record]) -> dict[str, Any]:
+    """The numbers of an answer, and what its records were measured on; none without a measurement."""
+    if measured is None:
+        return {}
+    low, high = measured.interval or (None, None)
+    found = {"mean": measured.mean, "sd": measured.sd, "n": len(measured.values), "low": low, "high": high}
+    return {**found, **where(records)}
 
 
 def _sign(low: float, high: float) -> int:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from lab.experiments import EVERY_ROW
 from lab.records.record import Record
@@ -54,3 +55,11 @@ def main_group(records: Sequence[Record], images: str = "test") -> list[Record]:
 def comparable(records: Sequence[Record]) -> bool:
     """True for records of the paper's size and images. Others, such as those on the JPEG copy, get no verdict."""
     return all(r.run.profile == "paper" and r.data["label"] in PAPERS_IMAGES for r in records)
+
+
+def where(records: Sequence[Record]) -> dict[str, Any]:
+    """Data, precision and profile of the records of one group, by these names; nothing without records."""
+    if not records:
+        return {}
+    run = records[0].run
+    return {"data": records[0].data["label"], "precision": run.precision, "profile": run.profile}

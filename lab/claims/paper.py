@@ -74,3 +74,5 @@ PAPER = (
     SIGMOID_GAIN,
     Claim("Sigmoid net: CLR against a fixed rate at its lower bound", SIGMOID_CLR, "09", SIGMOID_FIXED_AT_BASE),
 )
+# After how many iterations the paper's number of a row was measured, where that is before the row's end.
+PAPER_AT = {claim.row.name: claim.at for claim in PAPER if claim.at is not None and claim.rival is None}

@@ -1,13 +1,14 @@
 """The bounds from the recorded LR range tests of all seeds, compared with the paper's from figure 3."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from clrlib import Bounds, RangeTest
 from lab.claims.answer import NOT_RESOLVED, NOT_RUN, ONE_RUN, OTHER_SIZE, Answer
-from lab.claims.groups import comparable
+from lab.claims.groups import comparable, where
+from lab.claims.summary import seeds
 from lab.claims.traced import FIGURE_3_BOUNDS
 from lab.experiments import RANGE_TEST, Experiment
 from lab.records.record import Record
@@ -71,11 +72,15 @@ class BoundsClaim:
 
     text: str = "The LR range test gives these bounds"
     notebook: str = "03"
+    row: Experiment = RANGE_TEST
+    rival: None = None
 
     def answer(self, group: Sequence[Record]) -> Answer:
-        tests = [r for r in group if r.run.experiment == RANGE_TEST.name]
+        tests = [r for r in group if r.run.experiment == self.row.name]
         paper = " to ".join(f"{bound:g}" for bound in FIGURE_3_BOUNDS)
-        return Answer(self.notebook, self.text, paper, bounds_text(tests), "", "-", self.verdict(tests))
+        train = "" if tests else f"`make publish ROWS={self.row.name}`"
+        answer = Answer(self.notebook, self.text, paper, bounds_text(tests), "", "-", self.verdict(tests), train)
+        return replace(answer, source=self.row.source, n=len(tests), **where(tests))
 
     def verdict(self, tests: Sequence[Record]) -> str:
         if not tests:
@@ -94,7 +99,7 @@ def bounds_text(tests: Sequence[Record]) -> str:
     if bounds.base_lr is None or bounds.max_lr is None:
         return f"no clear answer{diverged}"
     first = "≤ " if bounds.at_first_rate else ""
-    return f"{first}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} (n = {len(tests)}{diverged})"
+    return f"{first}{bounds.base_lr:.2g} to {bounds.max_lr:.2g} {seeds(len(tests), diverged)}"
 
 
 BOUNDS = BoundsClaim()

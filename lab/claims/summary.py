@@ -15,6 +15,11 @@ DEFINED = (
 )
 
 
+def seeds(n: int, more: str = "") -> str:
+    """The number of seeds in brackets, which no line break tears apart."""
+    return f"(n\xa0=\xa0{n}{more})"
+
+
 @dataclass(frozen=True)
 class Summary:
     """Numbers from n seeds: mean, standard deviation and 95 % interval (Student's t); no spread with one seed."""
@@ -48,17 +53,19 @@ class Summary:
         return float(np.mean(np.abs(means) >= abs(self.mean) - 1e-9))  # points; sums in another order differ by less
 
     def text(self, sign: str = "", unit: str = "") -> str:
-        """Mean ± standard deviation (n), with a unit in sentences.
+        r"""Mean ± standard deviation (n), with a unit in sentences.
+
+        No line breaks in "(n = 2)": its spaces are non-breaking ones.
 
         >>> Summary((81.0, 82.0)).text(), Summary((0.5,)).text(sign="+"), Summary((81.0, math.nan)).text()
-        ('81.5 ± 0.7 (n = 2)', '+0.5 (n = 1)', '(1 of 2 diverged)')
+        ('81.5 ± 0.7 (n\xa0=\xa02)', '+0.5 (n\xa0=\xa01)', '(1 of 2 diverged)')
         >>> Summary((81.0, 82.0)).text(unit=" %")
-        '81.5 ± 0.7 % (n = 2)'
+        '81.5 ± 0.7 % (n\xa0=\xa02)'
         """
         if diverged := sum(map(math.isnan, self.values)):
             return f"({diverged} of {len(self.values)} diverged)"
         spread = "" if self.sd is None else f" ± {self.sd:.1f}"
-        return f"{self.mean:{sign}.1f}{spread}{unit} (n = {len(self.values)})"
+        return f"{self.mean:{sign}.1f}{spread}{unit} {seeds(len(self.values))}"
 
     def percent(self) -> str:
         """The text with the unit %, for sentences."""

@@ -17,7 +17,7 @@ from lab.experiments import CLR_TABLE_2, FIXED, Experiment
 from lab.lines import Say, duration
 from lab.records import provenance, store
 from lab.records.record import Record
-from lab.show import deviation_tables, figures, notebook, pages, plots, report, tables
+from lab.show import figures, notebook, pages, plots, report, tables
 from lab.sweep import processes, sweep
 from lab.training import device
 
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
 KERNEL = "python3"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-LAST_OF_FORMAT_1 = "d3b365e"
 SECONDS_A_NOTEBOOK = 8  # on a core of its own, roughly: for the time that is said before anything is trained
 PUBLISHED = {"paper": "published", "quick": "published quick", "laptop": "published laptop"}  # by profile
-DEVIATION_MARKS = ("<!-- deviations: written by `make publish` -->", "<!-- end of deviations -->")
 
 
 def for_the_data(profile: str) -> str:
@@ -309,39 +307,14 @@ def _publish_finished() -> None:
 
 def write_tables() -> None:
     """Write the pages, or the generated parts of pages, that show the records or the catalogue."""
-    records, quick = (store.load_all(paths.records(place)) for place in ("published", "published quick"))
-    files.write_atomically(paths.results_page(), results_page(records, quick).encode())
+    places = ("published", "published quick", "published jpeg")
+    records, quick, copy = (store.load_all(paths.records(place)) for place in places)
+    files.write_atomically(paths.results_page(), pages.results_page(records, quick).encode())
+    files.write_atomically(paths.claims_table(), tables.claims_csv(records).encode())
     files.write_atomically(paths.page("docs/rows.md"), pages.rows_page().encode())
-    for name, marks, block in (
-        ("README.md", pages.README_MARKS, pages.readme_block(records)),
-        ("REPRODUCTION.md", DEVIATION_MARKS, deviations_block(records)),
-    ):
+    for name, marks, block in pages.blocks(records, quick, copy):
         page = paths.page(name)
         files.write_atomically(page, with_block(page.read_text(), marks, block).encode())
-
-
-def deviations_block(records: list[Record]) -> str:
-    """The generated text between the marks in REPRODUCTION.md."""
-    copy = store.load_all(paths.records("published jpeg"))
-    return f"{deviation_tables.deviations_table(records)}\n\n{deviation_tables.jpeg_table(copy, records)}"
-
-
-def results_page(records: list[Record], quick: list[Record]) -> str:
-    """The text of results/README.md: the table of claims, and the machines it was measured on."""
-    parts = (
-        "# Published records",
-        "Written by `make publish`; do not edit. Here are the runs of the paper's size, in `quick/` the short ones, in "
-        "`laptop/` the large nets' at the size of two cores, in `jpeg/` those of the headline on the JPEG copy, which "
-        "the deviation of that name alone reads.",
-        "Records of the format before (on that copy, in bfloat16) are in the history: the last commit with them is "
-        f"`{LAST_OF_FORMAT_1}`.",
-        claims.DEFINED,
-        tables.of(tables.verdicts(records)),
-        tables.claims_table(records, quick, notebooks="../notebooks/"),
-        tables.measured_on(records),
-        f"Column `quick`: {tables.measured_on(quick)}",
-    )
-    return "\n\n".join(parts) + "\n"
 
 
 def with_block(text: str, marks: tuple[str, str], block: str) -> str:

@@ -177,7 +177,7 @@ def _cifar10(download: bool, fallback: bool) -> ImageSet:
             raise Unavailable("run `make data` to download it")
         return _checked(cifar_archive.read_archive, cifar_archive.download(paths.DATA))
     except Unavailable as why:
-        missing = f"CIFAR-10 is not at {shown(paths.DATA)}/ and could not be downloaded ({why})."
+        missing = f"CIFAR-10 is not at {shown(paths.DATA)}/{' and could not be downloaded' * download} ({why})."
         if not fallback:
             raise DataError(f"{missing} {REMEDY}") from why
     print(

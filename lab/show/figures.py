@@ -23,13 +23,13 @@ from clrlib import (
     WarmRestarts,
     Welch,
 )
-from lab import experiments, files, paths
-from lab.claims import GUIDANCE, comparable, main_group, measured_range_tests, read_range_test, traced
+from lab import claims, experiments, files, paths
+from lab.claims import GUIDANCE, Claim, comparable, main_group, measured_range_tests, read_range_test, traced
 from lab.experiments import Experiment
 from lab.experiments.imagenet import Net
 from lab.experiments.residual import Family
 from lab.records.record import Record
-from lab.show import plots
+from lab.show import forest, messages, plots, tables
 
 Drawn = tuple[Figure, str]  # a figure and its alt text
 NOTHING = "nothing was run yet"
@@ -83,11 +83,23 @@ def _panels(policies: Mapping[str, Policy]) -> Drawn:
     return plots.draw_policies(policies, iterations=16_000), alt
 
 
+def forest_plot(records: Sequence[Record]) -> Drawn:
+    """Every claim with a verdict: our number less the paper's with its 95 % interval, by notebook, by verdict.
+
+    A grey diamond is the paper's number, a grey arrow stands where it only says "better"; shaded is what passes for
+    equal, one point to either side.
+    """
+    answers = claims.answers(records)
+    title = tables.tally(answers)
+    alt = f"{title}. Forest plot, ours less the paper's number: {forest.in_words(answers)}."
+    return forest.draw(answers, title, plots.stamp(main_group(records))), alt
+
+
 def lr_range_test(records: Sequence[Record]) -> Drawn:
     """As the paper's figure 3: accuracy while the rate rises, and the two bounds that are read from it.
 
-    The line is the mean over seeds, the band all seeds; grey the paper's curve, read off to about half a point, and
-    dotted the bounds that the paper reads from its own.
+    The line is the mean over seeds, smoothed. Beside runs of the paper's size its curve is grey, read off to about half
+    a point, and its bounds are dotted.
     """
     return range_test(records, experiments.RANGE_TEST)
 
@@ -95,7 +107,7 @@ def lr_range_test(records: Sequence[Record]) -> Drawn:
 def sigmoid_range_test(records: Sequence[Record]) -> Drawn:
     """The LR range test that figure 6 needs first: accuracy of the sigmoid net while the rate rises.
 
-    The line is the mean over seeds, the band all seeds; what bounds it gives is marked.
+    The line is the mean over seeds, smoothed; the bounds that it gives are marked.
     """
     return range_test(records, experiments.SIGMOID_RANGE_TEST)
 
@@ -105,23 +117,27 @@ def range_test(records: Sequence[Record], row: Experiment) -> Drawn:
     images = row.settings.get("test_on", "test")
     every = main_group([r for r in records if r.run.experiment == row.name], images)
     own = measured_range_tests(every, row)
-    if not own:
-        return plots.new_figure()[0], f"An empty figure: {_ends(every)}."
-    test = read_range_test(own, row)
     beside_paper = comparable(own) and row is experiments.RANGE_TEST
+    grey = ", the paper's figure 3 in grey" if beside_paper else ""
+    neutral = row.title[0].upper() + row.title[1:]
+    if not own:
+        return plots.draw_range_test(own, beside_paper, row, neutral), f"{neutral}: {_ends(every)}{grey}."
+    test = read_range_test(own, row)
+    bounds = test.bounds()
+    title = messages.bounds(bounds, own, neutral)
     count = "1 seed" if len(own) == 1 else f"{len(own)} seeds"
     alt = (
-        f"Accuracy on {images} images against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, {count}"
-        f"{', the paper figure 3 in grey' if beside_paper else ''}. "
-        f"{f'{test.stopped}. ' if test.stopped else ''}{test.bounds()}."
+        f"{title}. Accuracy on {images} images against the learning rate from {test.lr[0]:.4f} to {test.lr[-1]:.4f}, "
+        f"{count}{grey}. {f'{test.stopped}. ' if test.stopped else ''}{bounds}."
     )
-    return plots.draw_range_test(own, beside_paper, row), alt
+    return plots.draw_range_test(own, beside_paper, row, title), alt
 
 
 def fixed_vs_cyclical(records: Sequence[Record]) -> Drawn:
     """As the paper's figure 1: test accuracy above, learning rate below.
 
-    Lines are means over seeds, bands all seeds, grey the paper's curves read off to about half a point.
+    Lines are means over seeds, bands all seeds. Beside runs of the paper's size its curves, read off to about half a
+    point, and its numbers, diamonds, are grey.
     """
     rows = (
         experiments.FIXED,
@@ -129,103 +145,185 @@ def fixed_vs_cyclical(records: Sequence[Record]) -> Drawn:
         experiments.CLR_TRIANGULAR,
         experiments.CLR_TRIANGULAR2,
     )
-    return _training(records, rows, {"fixed": traced.FIGURE_1_FIXED, "CLR": traced.FIGURE_1_CLR})
+    curves = {"fixed": traced.FIGURE_1_FIXED, "CLR": traced.FIGURE_1_CLR}
+    return _training(records, rows, curves, messages.ahead(_of(records, *rows)))
+
+
+def losses(records: Sequence[Record]) -> Drawn:
+    """Training loss above, test loss below, of the fixed schedule and of table 2's CLR.
+
+    Lines are means over seeds, bands all seeds.
+    """
+    rows = (experiments.FIXED, experiments.CLR_TABLE_2)
+    own = _of(records, *rows)
+    title = messages.last_losses(own)
+    ends = (
+        f"{_title(r)}, seed {r.run.seed}, {r.curves['train_loss'][-1]:.3f} and {r.curves['test_loss'][-1]:.3f}"
+        for r in own
+        if r.diverged_at is None
+    )
+    alt = f"{title}. Over iterations; training loss and test loss at the end: {'; '.join(ends) or NOTHING}."
+    return plots.draw_losses(own, rows, title), alt
 
 
 def decay_only(records: Sequence[Record]) -> Drawn:
     """Table 1's row "decay" beside CLR: does the fall alone do as well? Test accuracy above, learning rate below.
 
-    Lines are means over seeds, bands all seeds, grey the paper's curve of CLR read off to about half a point.
+    Lines are means over seeds, bands all seeds. Beside runs of the paper's size its curve of CLR, read off to about
+    half a point, and its numbers, diamonds, are grey.
     """
     rows = (experiments.CLR_TABLE_2, experiments.DECAY_4000, experiments.DECAY_2000)
-    return _training(records, rows, {"CLR": traced.FIGURE_1_CLR})
+    measured = messages.difference(experiments.DECAY_4000, experiments.CLR_TABLE_2, _of(records, *rows))
+    title = messages.against(("The fall alone", "CLR"), measured, "Test accuracy of CLR and of the fall alone")
+    return _training(records, rows, {"CLR": traced.FIGURE_1_CLR}, title)
 
 
 def exponential(records: Sequence[Record]) -> Drawn:
     """As the paper's figure 4, exp beside exp_range: test accuracy above, learning rate below.
 
-    Lines are means over seeds, bands all seeds, grey the paper's curve of exp read off to about half a point.
+    Lines are means over seeds, bands all seeds. Beside runs of the paper's size its curve of exp, read off to about
+    half a point, and its numbers, diamonds, are grey.
     """
     rows = (experiments.EXP, experiments.EXP_RANGE, experiments.EXP_RANGE_AMPLITUDE)
-    return _training(records, rows, {"exp": traced.FIGURE_1_EXP})
+    measured = messages.difference(experiments.EXP_RANGE, experiments.EXP, _of(records, *rows), at=42_000)
+    names = "exp_range after 42,000 iterations", "exp after 70,000"
+    title = messages.against(names, measured, "Test accuracy of exp and of exp_range")
+    return _training(records, rows, {"exp": traced.FIGURE_1_EXP}, title)
 
 
 def adaptive_methods(records: Sequence[Record]) -> Drawn:
     """Table 3, with the drops of tables 1 and 2: each seed's accuracy at the end a dot, their mean a bar.
 
-    The paper's numbers are grey diamonds, beside runs of the paper's size alone.
+    The paper's numbers are grey diamonds, beside runs of the paper's size.
     """
-    return _ends_of(records, experiments.TABLE_3)
+    rows = experiments.TABLE_3
+    pairs = [(c.row, c.rival) for c in claims.PAPER if c.row in rows and c.rival is not None]
+    neutral = "Test accuracy of five solvers, fixed and with CLR"
+    return _ends_of(records, rows, messages.count("CLR ends above its solver's fixed rate", pairs, records, neutral))
 
 
-def _ends_of(records: Sequence[Record], rows: Sequence[Experiment]) -> Drawn:
+def _ends_of(records: Sequence[Record], rows: Sequence[Experiment], title: str) -> Drawn:
     own = _of(records, *rows)
-    beside_paper = bool(own) and comparable(own)
+    beside_paper = comparable(own) and any(row.paper is not None for row in rows)
     grey = "; grey diamonds: the paper" if beside_paper else ""
-    alt = f"Test accuracy at the end, a line for each of {len(rows)} rows: {_ends(own)}{grey}."
-    return plots.draw_ends(own, rows, beside_paper), alt
+    alt = f"{title}. Test accuracy at the end, a line for each of {len(rows)} rows: {_ends(own)}{grey}."
+    return plots.draw_ends(own, rows, beside_paper, title), alt
 
 
 def sigmoid_batchnorm(records: Sequence[Record]) -> Drawn:
     """As the paper's figure 6, the sigmoid net with batch normalization: test accuracy above, learning rate below.
 
-    Lines are means over seeds, bands all seeds.
+    Lines are means over seeds, bands all seeds. Beside runs of the paper's size its numbers are grey diamonds.
     """
     rows = (experiments.SIGMOID_FIXED, experiments.SIGMOID_FIXED_AT_BASE, experiments.SIGMOID_CLR)
-    return _training(records, rows, {})
+    measured = messages.difference(experiments.SIGMOID_CLR, experiments.SIGMOID_FIXED, _of(records, *rows))
+    title = messages.against(("CLR", "the fixed rate"), measured, "Test accuracy of the sigmoid net")
+    return _training(records, rows, {}, title)
 
 
 def residual_nets(records: Sequence[Record]) -> Drawn:
     """Table 4 on CIFAR-10: each seed's accuracy at the end a dot, their mean a bar.
 
-    The paper's numbers are grey diamonds, beside runs of the paper's size alone.
+    The paper's numbers are grey diamonds, beside runs of the paper's size.
     """
-    return _ends_of(records, experiments.TABLE_4)
+    pairs = [family.rows()[:2] for family in experiments.FAMILIES]
+    neutral = "Test accuracy of three nets, fixed rates and CLR"
+    title = messages.count("CLR ends above the original's rate", pairs, records, neutral)
+    return _ends_of(records, experiments.TABLE_4, title)
 
 
 def imagenet_nets(records: Sequence[Record]) -> Drawn:
     """Section 4.2's schedules on Imagenette: each seed's accuracy at the end a dot, their mean a bar."""
-    return _ends_of(records, [row for row in experiments.IMAGENETTE if "range test" not in row.title])
+    rows = [row for row in experiments.IMAGENETTE if "range test" not in row.title]
+    pairs = [
+        (c.row, c.rival) for c in claims.ARCHITECTURES if c.row in rows and c.rival and "triangular2" in c.row.name
+    ]
+    neutral = "Test accuracy of AlexNet and GoogLeNet on Imagenette"
+    return _ends_of(records, rows, messages.count("triangular2 ends above the fixed rate", pairs, records, neutral))
 
 
 def family_training(records: Sequence[Record], family: Family) -> Drawn:
     """The trainings of one family of table 4."""
-    return _training(records, family.rows(), {})
+    return _training(records, family.rows(), {}, f"{family.title}: fixed rates and CLR")
 
 
 def net_training(records: Sequence[Record], net: Net) -> Drawn:
     """The trainings of AlexNet or GoogLeNet on Imagenette."""
-    return _training(records, net.on_imagenette()[1:], {})
+    return _training(records, net.on_imagenette()[1:], {}, f"{net.title} on Imagenette")
 
 
 def choosing_the_cycle(records: Sequence[Record]) -> Drawn:
-    """The advice of sections 3.2 and 3.3: each seed's difference in test accuracy a dot, their mean a bar.
+    """The advice of sections 3.2 and 3.3: our difference in test accuracy with its 95 % interval, by verdict.
 
-    Right of 0 the first one named is better; in a grey field the two pass for equivalent.
+    Right of 0 the first one named is better; where the paper says "equivalent", one point to either side is shaded.
     """
     own = _of(records, experiments.FIXED, experiments.CLR_TRIANGULAR, *experiments.CYCLE)
-    measured = ((claim.text, claim.measured(own)) for claim in GUIDANCE)
-    differences = "; ".join(f"{text}: {difference.text('+')}" for text, difference in measured if difference)
-    alt = f"Differences in test accuracy, a line for each piece of advice: {differences or NOTHING}."
-    return plots.draw_differences(GUIDANCE, own), alt
+    answers = [claim.answer(own) for claim in GUIDANCE]
+    title = tables.tally(answers).replace("claims", "pieces of advice").replace("No claim", "No piece of advice")
+    alt = f"{title}. Differences in test accuracy, a line for each piece of advice: {forest.in_words(answers)}."
+    return forest.draw(answers, title, plots.stamp(own)), alt
+
+
+def phase_of_the_cycle(records: Sequence[Record]) -> Drawn:
+    """Test accuracy over the phase of the cycle, a line for each cycle of triangular, or of table 2's first stage.
+
+    Lines are means over seeds; the rate is lowest at the phases 0 and 1, highest at 0.5.
+    """
+    for row in (experiments.CLR_TRIANGULAR, experiments.CLR_TABLE_2):
+        own = [r for r in _of(records, row) if r.diverged_at is None]
+        if own:
+            break
+    cycle = 4_000 * own[0].run.iterations // row.iterations if own else 4_000
+    ends = [k * cycle for k in range(5)]
+    title = messages.phases(own, ends)
+    told = (
+        f"seed {r.run.seed} {', '.join(f'{100 * r.accuracy_at(t):.1f}' for t in ends[1:])} %, at the tops before "
+        f"{', '.join(f'{100 * r.accuracy_at(t - cycle // 2):.1f}' for t in ends[1:])} %"
+        for r in own
+    )
+    alt = f"{title}. {row.title}, at the ends of its first four cycles: {'; '.join(told) or NOTHING}."
+    return plots.draw_phase(own, ends, title, row.title), alt
 
 
 def beyond(records: Sequence[Record]) -> Drawn:
     """Smith's later 1cycle and warm restarts beside table 2's CLR: test accuracy above, learning rate below.
 
-    Lines are means over seeds, bands all seeds.
+    Lines are means over seeds, bands all seeds. Beside runs of the paper's size Smith's numbers are grey diamonds.
     """
-    return _training(records, (experiments.CLR_TABLE_2, experiments.ONE_CYCLE, experiments.WARM_RESTARTS), {})
+    rows = (experiments.CLR_TABLE_2, experiments.ONE_CYCLE, experiments.WARM_RESTARTS)
+    measured = messages.difference(experiments.ONE_CYCLE, experiments.CLR_TABLE_2, _of(records, *rows))
+    names = "1cycle after 9,765 iterations", "CLR after 25,000"
+    title = messages.against(names, measured, "Test accuracy of CLR, 1cycle and warm restarts")
+    return _training(records, rows, {}, title)
+
+
+def equal_budget(records: Sequence[Record]) -> Drawn:
+    """Six schedules with one budget, each at its best rate of three: accuracy at the end with its 95 % interval."""
+    own = _of(records, *experiments.EQUAL)
+    rows = {row.title.split(",")[0]: Claim("", row, "").measured(own) for row in experiments.EQUAL}
+    ends = {name: end for name, end in rows.items() if end is not None}
+    best = max((name for name in ends if ends[name].interval), key=lambda name: ends[name].mean, default="")
+    budget = f"{experiments.EQUAL[0].iterations:,} iterations"
+    title = f"After {budget} {best} has the highest mean" if best else f"Six schedules after {budget}"
+    told = "; ".join(f"{name} {end.percent()}, {end.spread(paired=False)}" for name, end in ends.items())
+    alt = f"{title}. Test accuracy with its 95 % interval: {told or NOTHING}."
+    return plots.draw_bars(ends, "triangular2", title, plots.stamp(own)), alt
 
 
 def _training(
-    records: Sequence[Record], rows: Sequence[Experiment], paper_curves: dict[str, dict[int, float]]
+    records: Sequence[Record], rows: Sequence[Experiment], paper_curves: dict[str, dict[int, float]], title: str
 ) -> Drawn:
     own = _of(records, *rows)
-    shown = paper_curves if comparable(own) else {}
-    grey = f"; in grey, as in the paper: {', '.join(shown)}" if shown else ""
-    alt = f"Test accuracy over iterations, the learning rate below it: {_ends(own)}{grey}."
-    return plots.draw_training(own, rows, shown), alt
+    beside_paper = comparable(own)
+    shown = paper_curves if beside_paper else {}
+    numbers = [f"{row.paper} % for {plots.without_iterations(row)}" for row in rows if beside_paper and row.paper]
+    grey = "".join(
+        f"; in grey, {what}: {', '.join(some)}"
+        for what, some in (("the paper's curves", [*shown]), ("its numbers", numbers))
+        if some
+    )
+    alt = f"{title}. Test accuracy over iterations, the learning rate below it: {_ends(own)}{grey}."
+    return plots.draw_training(own, rows, shown, title, bool(numbers)), alt
 
 
 def _ends(records: Sequence[Record]) -> str:
@@ -251,10 +349,12 @@ def _of(records: Sequence[Record], *rows: Experiment) -> list[Record]:
 
 
 FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
+    "forest": forest_plot,
     "02_schedules": schedules,
     "02_more_schedules": more_schedules,
     "03_lr_range_test": lr_range_test,
     "05_fixed_vs_cyclical": fixed_vs_cyclical,
+    "05_losses": losses,
     "06_decay_only": decay_only,
     "07_exponential": exponential,
     "08_adaptive_methods": adaptive_methods,
@@ -263,7 +363,9 @@ FIGURES: dict[str, Callable[[Sequence[Record]], Drawn]] = {
     "10_residual_nets": residual_nets,
     "11_imagenet_nets": imagenet_nets,
     "12_choosing_the_cycle": choosing_the_cycle,
+    "12_phase_of_the_cycle": phase_of_the_cycle,
     "13_beyond": beyond,
+    "13_equal_budget": equal_budget,
 }
 
 

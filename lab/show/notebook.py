@@ -125,9 +125,12 @@ def solution(text: str) -> None:
 
 
 def claims(records: list[Record], only: str = "") -> None:
-    """Display the table of claims, or of one notebook's, the published short runs beside; a long one folded."""
+    """Display the measured claims, or one notebook's, the published short runs beside; then what was not run."""
     text = tables.claims_table(records, short(), notebooks="", only=only)
     say(_folded(text, "Every claim, one by one", longest=60))
+    missing = tables.not_run(records, notebooks="", only=only)
+    if missing and all(r.run.profile == "paper" for r in records):
+        say(f"<details><summary>Not run yet</summary>\n\n{missing}\n\n</details>")
 
 
 def provenance(records: list[Record]) -> None:

@@ -103,7 +103,7 @@ def draw_images(images: ImageSet, most: int = 10) -> Drawn:
     axes.set_xticks((images.side + 2) * (np.arange(len(classes)) + 0.5), [*map(_short, classes)], **slanted)
     axes.set_yticks([])
     axes.grid(visible=False)
-    axes.set_title(_counts(images), loc="left", fontsize=9, color="0.35")
+    axes.set_title(plots.fill(_counts(images), 54), loc="left", color="0.35")
     shown = "One of each" if classes == images.classes else f"One of each of the first {most}"
     return figure, f"{_counts(images)}. {shown}: {', '.join(classes)}."
 

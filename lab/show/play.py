@@ -139,17 +139,17 @@ def _draw_bounds(tests: Sequence[Record], trained: Sequence[Record], base_lr: fl
         look: dict[str, Any] = {"color": "C3", "linewidth": 4} if own == chosen else {"color": "0.7", "linewidth": 2}
         bounds = _trained_bounds(own[0])
         bottom.plot(bounds, (place, place), **look)
-        bottom.annotate(f" {_accuracy(own)}", (bounds[1], place), va="center", fontsize=8.5)
+        bottom.annotate(f" {_accuracy(own)}", (bounds[1], place), va="center")
     bottom.set(yticks=[], ylabel="trained between", xlabel="learning rate")
     bottom.margins(y=0.15)
     run, label, (low, high) = chosen[0].run, chosen[0].data["label"], _trained_bounds(chosen[0])
     text = (
         f"Your bounds: {base_lr:.4f} to {max_lr:.4f}. The nearest recorded training: {run.experiment}, {low:g} to "
-        f"{high:g},\n{run.iterations:,} iterations on {label}, profile {run.profile}: "
+        f"{high:g}, {run.iterations:,} iterations on {label}, profile {run.profile}: "
         f"test accuracy {_accuracy(chosen)}."
     )
-    figure.suptitle(text, x=0.01, ha="left", fontsize=9)
-    return figure, text.replace("\n", " ")
+    plots.explain(figure, "", text)
+    return figure, text
 
 
 def _accuracy(own: Sequence[Record]) -> str:

@@ -1,6 +1,7 @@
 """Tables as Markdown, from claims and records: paper, published, yours; accuracies of rows; deviations."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -24,6 +25,7 @@ NOTEBOOKS = {
     "12": "12_choosing_the_cycle",
     "13": "13_beyond",
 }
+IMAGES = {"cifar100": "CIFAR-100", "imagenet": "ImageNet", "imagenette": "Imagenette"}
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -73,18 +75,58 @@ def verdicts(records: Sequence[Record]) -> pd.DataFrame:
 def claims_table(
     records: Sequence[Record], quick: Sequence[Record] = (), *, notebooks: str = "notebooks/", only: str = ""
 ) -> str:
-    """Every claim: the paper's number, ours, the verdict, what the short runs of `quick` gave, the notebook."""
-    long, short = (claims.answers(some, only) for some in (records, quick))
+    """Every claim that was measured: the paper's number, ours, the verdict, the short runs of `quick`, the notebook."""
+    both = zip(claims.answers(records, only), claims.answers(quick, only), strict=True)
+    measured = [pair for pair in both if {a.ours for a in pair} != {"-"}]
+    long, short = [a for a, _ in measured], [a.ours for _, a in measured]
     table = {
         "claim": [a.claim for a in long],
         "paper": [a.paper for a in long],
         "ours: mean ± sd (seeds)": [a.ours for a in long],
         "95 % interval": [a.interval for a in long],
         "verdict": [a.judged for a in long],
-        "`quick`: short trainings": [a.ours for a in short],
+        "`quick`: short trainings": short,
         "": [f"[{a.notebook}]({notebooks}{NOTEBOOKS[a.notebook]}.ipynb)" for a in long],
     }
+    if not {*short} - {"-"}:
+        del table["`quick`: short trainings"]
     return of(pd.DataFrame(table))
+
+
+def not_run(records: Sequence[Record], *, notebooks: str = "notebooks/", only: str = "") -> str:
+    """A line for each family of claims that was not measured, with the one command that trains its rows."""
+    return "\n".join(_not_run(family, notebooks) for family in claims.not_run(records, only))
+
+
+def _not_run(family: claims.Family, notebooks: str) -> str:
+    name = NOTEBOOKS[family.notebook]
+    on = "" if family.data == "cifar10" else f" on {IMAGES[family.data]}"
+    ways = [f"`make publish ROWS={','.join(family.rows)}`"] if family.rows else []
+    ways += [f"`make choose` first, for {len(family.waiting)} rows"] if family.waiting else []
+    count = f"{family.claims} claim{'s' if family.claims > 1 else ''}"
+    return f"- [{name.replace('_', ' ')}]({notebooks}{name}.ipynb){on}, {count}: {'; '.join(ways)}"
+
+
+def claims_csv(records: Sequence[Record]) -> str:
+    """Every claim that was measured as numbers, for programs: percent, or points for a difference."""
+    table = answers(records)
+    table = table[table.n > 0]
+    bounds = table["mean"].isna()  # of the range test: two rates, or of trainings that diverged
+    own = table["mean"].map("{:.3f}".format).where(~bounds, table.ours)
+    columns = {
+        **{name: table[name] for name in ("claim", "source", "notebook", "paper")},
+        **{"ours": own, **{name: table[name] for name in ("sd", "n")}},
+        **{"95% low": table.low, "95% high": table.high},
+        **{name: table[name] for name in ("p", "verdict", "data", "precision", "profile")},
+    }
+    return str(pd.DataFrame(columns).to_csv(index=False, float_format="%.3f", lineterminator="\n"))
+
+
+def tally(answers: Sequence[claims.Answer]) -> str:
+    """How many claims have a verdict, and which."""
+    found = Counter(a.verdict for a in answers if a.verdict in claims.VERDICTS)
+    each = ", ".join(f"{found[verdict]} {verdict}" for verdict in claims.VERDICTS if found[verdict])
+    return f"{found.total()} claims judged: {each}" if each else "No claim is judged yet"
 
 
 def comparison(published: Sequence[Record], yours: Sequence[Record], only: str = "") -> pd.DataFrame:
@@ -108,12 +150,12 @@ def runs(group: Sequence[Record]) -> pd.DataFrame:
     return table.assign(diverged_at=diverged_at)
 
 
-def measured_on(records: Sequence[Record]) -> str:
-    """One sentence: what the numbers were measured on."""
-    sets: dict[str, dict[str, None]] = {}  # the data sets of each profile, machine and precision
-    for r in main_group(records):
+def measured_on(*records: Sequence[Record]) -> str:
+    """One sentence: what the numbers were measured on, each data set named once."""
+    sets: dict[str, dict[str, None]] = {}  # where each data set was trained on
+    for r in (r for some in records for r in main_group(some)):
         where = f"on {r.machine['name']} ({r.machine['device']}), {r.run.precision}, torch {r.versions['torch']}"
-        label = f"{r.data['label']} (SHA-256 {r.data['sha256'][:12]}…)"
-        sets.setdefault(f"profile `{r.run.profile}`, {plain(where)}", {})[plain(label)] = None
-    parts = [f"{' and '.join(labels)}, {where}" for where, labels in sets.items()]
+        label = plain(f"{r.data['label']} (SHA-256 {r.data['sha256'][:12]}…)")
+        sets.setdefault(label, {})[f"profile `{r.run.profile}`, {plain(where)}"] = None
+    parts = [f"{label}, {', and '.join(places)}" for label, places in sets.items()]
     return f"Measured on {'; and on '.join(parts)}." if parts else "No training of this size is recorded yet."

@@ -36,7 +36,7 @@ def record(
         run = replace(run, test_on=test_on)
     is_range_test = "range-test" in row.name
     every = run.iterations // 20 if is_range_test else run.evaluate_every
-    iteration = np.arange(every, run.iterations + 1, every)
+    iteration = np.append(np.arange(every, run.iterations, every), run.iterations)  # always at the end too
     evaluations = len(iteration)
     lr = np.array([run.policy(int(t) - 1) for t in iteration])
     height = np.linspace(0, 1, evaluations) ** 0.5

@@ -43,7 +43,7 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
         axes.plot(means[name], row, **mark, linestyle="none", label="mean of all" if row == 0 else None)
     axes.set_yticks(range(len(means)), labels=list(means.index))
     axes.set(xlabel="regret (% of what there is to gain)", ylim=(len(means) - 0.5, -0.5))
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     best = ", ".join(f"{name} {mean:.0f} %" for name, mean in means.items())
     return figure, f"Regret of each learning-rate finder, one dot for a task. Means: {best}."
 

@@ -72,7 +72,7 @@ def test_summary_by_hand() -> None:
     assert five.mean == 82
     assert five.sd == pytest.approx(math.sqrt(2.5))
     assert five.interval == pytest.approx((82 - 2.776445 * math.sqrt(0.5), 82 + 2.776445 * math.sqrt(0.5)), abs=1e-5)
-    assert five.text() == "82.0 ± 1.6 (n = 5)"
+    assert five.text() == "82.0 ± 1.6 (n\xa0=\xa05)"
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 12])
@@ -102,8 +102,14 @@ def test_p_by_hand_and_where_there_is_none() -> None:
 
 def test_one_seed_has_no_spread_and_differences_have_their_sign() -> None:
     one = Summary((81.4,))
-    assert (one.mean, one.sd, one.interval, one.text(), one.spread(True)) == (81.4, None, None, "81.4 (n = 1)", "-")
-    assert Summary((1.0, 2.0)).text("+") == "+1.5 ± 0.7 (n = 2)"
+    assert (one.mean, one.sd, one.interval, one.text(), one.spread(True)) == (
+        81.4,
+        None,
+        None,
+        "81.4 (n\xa0=\xa01)",
+        "-",
+    )
+    assert Summary((1.0, 2.0)).text("+") == "+1.5 ± 0.7 (n\xa0=\xa02)"
 
 
 @pytest.mark.parametrize(

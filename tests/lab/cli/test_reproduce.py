@@ -19,7 +19,8 @@ from lab.cli.reproduce import check_parameters, cleaned, with_block
 from lab.data import image_sets
 from lab.data.image_sets import DataError
 from lab.experiments import CLR_TABLE_2, DECAY_4000, FIXED
-from lab.show.pages import README_MARKS, readme_block, rows_page
+from lab.show import glance, tables
+from lab.show.pages import DEVIATION_MARKS, README_MARKS, readme_block, results_page, rows_page
 from lab.training import device
 
 PARAMETERS = 'profile: str = "published"  # one of four\nseeds: int = 1'
@@ -157,10 +158,11 @@ def test_publishing_writes_all_pages(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(reproduce.store, "load_all", lambda folder: [])
     (tmp_path / "README.md").write_text(f"before\n{BEGIN}\n{END}\nafter\n")
-    (tmp_path / "REPRODUCTION.md").write_text("\n".join(reproduce.DEVIATION_MARKS))
+    (tmp_path / "REPRODUCTION.md").write_text("\n".join((*glance.MARKS, *DEVIATION_MARKS)))
     reproduce.write_tables()
     assert (tmp_path / "README.md").read_text() == f"before\n{BEGIN}\n{readme_block([])}\n{END}\nafter\n"
-    assert (tmp_path / "results" / "README.md").read_text() == reproduce.results_page([], [])
+    assert (tmp_path / "results" / "README.md").read_text() == results_page([], [])
+    assert (tmp_path / "results" / "claims.csv").read_text() == tables.claims_csv([])
     assert (tmp_path / "docs" / "rows.md").read_text() == rows_page()
 
 

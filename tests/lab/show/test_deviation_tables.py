@@ -23,8 +23,8 @@ def test_deviations_are_paired_with_the_same_seeds_across_precisions() -> None:
     stray = seeds(AS_CAFFE, 10.0, precision="bfloat16")
     for given in (records, [*stray, *records]):  # another precision of the usual row is not the usual row
         found = rows(deviations_table(given))
-        assert found[AS_CAFFE.title] == ["61.0 ± 1.4 (n = 2)", "-", "-"]
-    assert found[BFLOAT16.title] == ["44.7 ± 30.0 (n = 3)", "+1.0 ± 0.0 (n = 2)", "1.0 to 1.0"]
+        assert found[AS_CAFFE.title] == ["61.0 ± 1.4 (n\xa0=\xa02)", "-", "-"]
+    assert found[BFLOAT16.title] == ["44.7 ± 30.0 (n\xa0=\xa03)", "+1.0 ± 0.0 (n\xa0=\xa02)", "1.0 to 1.0"]
     assert all(found[row.title] == [NOT_YET, "-", "-"] for row in others)
     assert all(cells == [NOT_YET, "-", "-"] for cells in rows(deviations_table([])).values())
 
@@ -33,9 +33,9 @@ def test_the_jpeg_copy_is_paired_with_cifar10_itself() -> None:
     copy = {"data": "cifar10-jpeg", "label": "CIFAR-10, JPEG copy", "sha256": "e" * 64, "precision": "bfloat16"}
     on_copy = [*seeds(FIXED, 79.0, 80.0, 81.0, **copy), *seeds(CLR_TABLE_2, 78.0, **copy)]
     found = rows(jpeg_table(on_copy, seeds(FIXED, 81.0, 82.0)))
-    change = ["-2.0 ± 0.0 (n = 2)", "-2.0 to -2.0"]
-    assert found[FIXED.title] == ["81.5 ± 0.7 (n = 2)", "80.0 ± 1.0 (n = 3)", *change]
-    assert found[CLR_TABLE_2.title] == [NOT_YET, "78.0 (n = 1)", "-", "-"]
+    change = ["-2.0 ± 0.0 (n\xa0=\xa02)", "-2.0 to -2.0"]
+    assert found[FIXED.title] == ["81.5 ± 0.7 (n\xa0=\xa02)", "80.0 ± 1.0 (n\xa0=\xa03)", *change]
+    assert found[CLR_TABLE_2.title] == [NOT_YET, "78.0 (n\xa0=\xa01)", "-", "-"]
 
 
 def test_what_else_differs_on_the_copy_is_said() -> None:

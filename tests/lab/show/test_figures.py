@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from records import all_rows, seeds
 
 import clrlib
@@ -29,9 +31,11 @@ ROWS = [row for row in CATALOGUE if row is not RANGE_TEST]
 
 
 ENDS = ("08_adaptive_methods", "10_residual_nets", "11_imagenet_nets")
-OTHERS = ("02_schedules", "02_more_schedules", *ENDS, "12_choosing_the_cycle")  # no curves over iterations or rates
+LOSS_AND_PHASE = ("05_losses", "12_phase_of_the_cycle")
+BARS = ("forest", "12_choosing_the_cycle", "13_equal_budget")
+OTHERS = ("02_schedules", "02_more_schedules", *ENDS, *BARS, *LOSS_AND_PHASE)  # no accuracy over iterations or rates
 CURVES = {name: draw for name, draw in FIGURES.items() if name not in OTHERS}
-WITHOUT_THE_PAPERS = ("09_sigmoid_batchnorm", "09_sigmoid_range_test", "13_beyond")  # whose curve nobody has read off
+WITHOUT_THE_PAPERS = ("09_sigmoid_range_test",)  # of which the paper says nothing
 
 
 RECORDS = {
@@ -63,11 +67,18 @@ def texts(axes: Axes) -> list[str]:
     return [" ".join(text.get_text().split()) for text in axes.texts]
 
 
+def below(figure: Figure) -> str:
+    """The small text below the figure, as one line."""
+    return " ".join(figure.get_supxlabel().split())
+
+
 @pytest.mark.parametrize("records", RECORDS.values(), ids=RECORDS.keys())
 @pytest.mark.parametrize("name", CURVES)
 def test_draws_and_names_data_and_profile(name: str, records: list[Record]) -> None:
     figure, alt = FIGURES[name](records)
-    assert figure.axes[0].get_title(loc="left") == "CIFAR-10 · profile paper · cpu, float32"
+    assert below(figure).startswith("CIFAR-10 · profile paper · cpu, float32; line: mean")
+    title = " ".join(figure.get_suptitle().split())
+    assert title and alt.startswith(f"{title}. ")
     fixed = [r for r in records if r.run.experiment == "fixed"]
     lost = sum(r.diverged_at is not None for r in fixed)
     count = f"n = {len(fixed) - lost}" + (f", {lost} diverged" if lost else "")
@@ -83,7 +94,7 @@ def test_lines_are_the_means_of_the_records(name: str, row: experiments.Experime
     records = RECORDS["three seeds"]
     top, bottom = FIGURES[name](records)[0].axes
     own = [r for r in records if r.run.experiment == row.name]
-    line = own_lines(top)[f"{row.title} (n = 3)"]
+    line = own_lines(top)[f"{row.title} (n\xa0=\xa03)"]
     shared = own[1].curves["iteration"]  # seed 0 has more of them, where the row says so
     mean = [100 * sum(r.accuracy_at(t) for r in own) / 3 for t in shared]
     assert list(line.get_ydata()) == pytest.approx(mean)
@@ -112,21 +123,23 @@ def test_a_run_that_diverged_before_its_first_evaluation_is_drawn_as_nothing() -
 def test_a_changed_record_changes_the_line() -> None:
     before, after = ([*seeds(FIXED, accuracy), *seeds(CLR_TABLE_2, 80.0)] for accuracy in (70.0, 75.0))
     drawn = [own_lines(figures.fixed_vs_cyclical(records)[0].axes[0]) for records in (before, after)]
-    ends = [lines[f"{FIXED.title} (n = 1)"].get_ydata()[-1] for lines in drawn]
+    ends = [lines[f"{FIXED.title} (n\xa0=\xa01)"].get_ydata()[-1] for lines in drawn]
     assert ends == pytest.approx([70.0, 75.0])
 
 
 @pytest.mark.parametrize("name", TRAINING)
 def test_training_figures_draw_without_records(name: str) -> None:
     figure, alt = FIGURES[name]([])
-    assert not own_lines(figure.axes[0])
-    assert "nothing was run yet" in alt
+    lines = own_lines(figure.axes[0])
+    assert lines and all(label.endswith("(not run)") and not len(line.get_xdata()) for label, line in lines.items())
+    assert len(figure.axes[1].get_lines()) == len(lines), "their rates are known"
+    assert "nothing was run yet" in alt and "81.4 %" in alt and below(figure) == "nothing was run yet; grey: the paper"
 
 
 def test_the_range_test_draws_without_records() -> None:
     for records in ([], seeds(FIXED, 80.0)):
         alt = figures.lr_range_test(records)[1]
-        assert alt == "An empty figure: nothing was run yet."
+        assert alt == f"{RANGE_TEST.title}: nothing was run yet, the paper's figure 3 in grey."
 
 
 def test_a_range_test_that_diverged_is_drawn_as_far_as_it_went() -> None:
@@ -138,7 +151,8 @@ def test_a_range_test_that_diverged_is_drawn_as_far_as_it_went() -> None:
     assert told in alt and "nothing was run" not in alt
     assert any(told in text.get_text() for text in figure.axes[0].texts)
     nothing = replace(lost, curves={name: [] for name in lost.curves})
-    assert figures.lr_range_test([nothing])[1] == f"An empty figure: {RANGE_TEST.title}, {told.replace('0 d', '0, d')}."
+    same = f"{RANGE_TEST.title}: {RANGE_TEST.title}, {told.replace('0 d', '0, d')}"
+    assert figures.lr_range_test([nothing])[1] == f"{same}, the paper's figure 3 in grey."
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -149,8 +163,9 @@ def test_the_papers_curves_stand_only_beside_the_papers_experiment(name: str, ot
     figure, alt = FIGURES[name](all_rows(80.0, **other))
     assert not [text for text in texts(figure.axes[0]) if "paper" in text]
     assert "paper" not in alt
-    stamp = figure.axes[0].get_title(loc="left")
+    stamp = below(figure)
     assert other.get("label", "CIFAR-10") in stamp and f"profile {other.get('profile', 'paper')}" in stamp
+    assert "grey: the paper" not in stamp
 
 
 def test_table_3_shows_every_seed_their_mean_and_the_paper() -> None:
@@ -175,13 +190,13 @@ def test_table_3_shows_every_seed_their_mean_and_the_paper() -> None:
     )
     small, alt = figures.adaptive_methods(all_rows(80.0, profile="quick"))
     assert not [line for line in small.axes[0].get_lines() if line.get_marker() == "D"] and "paper" not in alt
-    assert figures.adaptive_methods([])[1].endswith("nothing was run yet.")
+    assert figures.adaptive_methods([])[1].endswith("nothing was run yet; grey diamonds: the paper.")
 
 
 def test_short_trainings_are_named_by_the_iterations_that_were_run() -> None:
     first, *rest = experiments.TABLE_3
     figure, _ = figures.adaptive_methods(seeds(first, 60.0, profile="quick"))
-    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    labels = [text.get_text().replace("\n", " ") for text in figure.axes[0].get_yticklabels()]
     assert labels == ["Nesterov, fixed, 1,400\xa0iterations", *(row.title for row in rest)]
 
 
@@ -195,7 +210,8 @@ def test_chance_is_drawn_where_a_row_came_down_to_it(lowest: float, drawn: bool)
 
 def test_bounds_are_drawn_as_they_were_read_beside_the_papers() -> None:
     (axes,) = figures.lr_range_test(seeds(RANGE_TEST, 50.0))[0].axes
-    assert {"base_lr ≤ 0.002", "max_lr 0.01", "paper: 0.001 and 0.006"} <= {*texts(axes)}
+    paper = "the paper's figure 3, 0.001 and 0.006 dotted"
+    assert {"base_lr ≤ 0.002", "max_lr 0.01", paper} <= {*texts(axes)}
     dotted = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
     assert [line.get_xdata()[0] for line in dotted] == [0.001, 0.006]
     assert {line.get_linewidth() for line in dotted} == {4}, "seen beside ours"
@@ -204,18 +220,11 @@ def test_bounds_are_drawn_as_they_were_read_beside_the_papers() -> None:
 def test_advice_is_drawn_as_the_differences_of_its_claims() -> None:
     records = [*seeds(CLR_TRIANGULAR, 80.0, 81.0), *seeds(WELCH, 80.5, 80.0)]
     figure, alt = figures.choosing_the_cycle(records)
-    (axes,) = figure.axes
-    texts = [text.get_text().replace("\n", " ") for text in axes.get_yticklabels()]
-    assert texts == [claim.text for claim in GUIDANCE]
-    place = texts.index("Welch window does as well as triangular (8,000)")
-    measured = GUIDANCE[place].measured(records)
+    (claim,) = (claim for claim in GUIDANCE if claim.row is WELCH)
+    measured = claim.measured(records)
     assert measured is not None and len(measured.values) == 2
-    dots = [line for line in axes.get_lines() if line.get_marker() == "o" and line.get_ydata()[0] == place]
-    assert list(dots[0].get_xdata()) == pytest.approx(measured.values)
-    assert f"{texts[place]}: {measured.text('+')}" in alt
-    assert sum(text.get_text() == " not run" for text in axes.texts) == sum(
-        claim.measured(records) is None for claim in GUIDANCE
-    )
+    assert f"{claim.text}: paper equivalent, ours {measured.text('+')}" in alt
+    assert claim.text in texts(figure.axes[0]) and not [text for text in texts(figure.axes[0]) if "Hann" in text]
     assert figures.choosing_the_cycle([])[1].endswith("nothing was run yet.")
 
 
@@ -226,7 +235,7 @@ def test_alt_texts_name_the_numbers() -> None:
     assert f"{FIXED.title}, seed 1, ends at 80.5 % after 70,000 iterations" in alt
     diverged_at = records[2].diverged_at
     assert f"{CLR_TABLE_2.title}, seed 0, diverged at iteration {diverged_at:,}" in alt
-    assert alt.endswith("; in grey, as in the paper: fixed, CLR.")
+    assert "; in grey, the paper's curves: fixed, CLR; in grey, its numbers: 81.4 % for fixed, drops" in alt
     alt = figures.lr_range_test(records)[1]
     assert "from 0.0010 to 0.0200" in alt and "base_lr at or below 0.002, max_lr 0.01" in alt
     assert re.search(r"\b1 seed\b", alt)
@@ -246,7 +255,7 @@ PANELS = ((figures.schedules, figures.POLICIES), (figures.more_schedules, figure
 @pytest.mark.parametrize(("draw", "drawn"), PANELS, ids=("schedules", "more_schedules"))
 def test_the_panels_of_the_policies_are_the_policies(draw: Any, drawn: dict[str, Policy]) -> None:
     figure, _ = draw([])
-    assert [axes.get_title(loc="left") for axes in figure.axes] == list(drawn)
+    assert [axes.get_title(loc="left").replace("\n", " ") for axes in figure.axes] == list(drawn)
     for axes, policy in zip(figure.axes, drawn.values(), strict=True):
         t, lr = axes.get_lines()[0].get_data()
         assert lr[::1000] == pytest.approx([policy(int(i)) for i in t[::1000]])
@@ -333,5 +342,27 @@ def test_a_policy_looks_the_same_in_every_figure() -> None:
     for name in TRAINING:
         for label, line in own_lines(FIGURES[name](RECORDS["one seed"])[0].axes[0]).items():
             if (title := label.rsplit(" (n", 1)[0]) in row:
-                style = plots.STYLE[type(row[title].policy)]
+                style = plots.look(row[title].policy)
                 assert looks(line) == looks(Line2D([], [], **style)), label
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("records", [RECORDS["three seeds"], []], ids=["all rows", "none"])
+def test_text_is_11_px_on_a_phone_and_nothing_is_cut_off(name: str, records: list[Record]) -> None:
+    """At 360 px of width, as an SVG is scaled; and no text lies outside the figure."""
+    figure, _ = FIGURES[name](records)
+    figure.draw_without_rendering()
+    points = 72 * figure.get_figwidth()
+    for text in figure.findobj(Text):
+        if text.get_text().strip() and text.get_visible():
+            assert text.get_fontsize() * 360 / points >= 11, text.get_text()
+            box = text.get_window_extent()
+            inside = figure.bbox.x0 - 1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1
+            assert inside or text in hidden_ticks(figure), text.get_text()
+
+
+def hidden_ticks(figure: Figure) -> list[Text]:
+    """Labels of ticks beyond the limits, which are not drawn."""
+    every = [axis for axes in figure.axes for panel in (axes, *axes.child_axes) for axis in (panel.xaxis, panel.yaxis)]
+    drawn = [tick for axis in every for tick in axis._update_ticks()]
+    return [tick.label1 for axis in every for tick in axis.majorTicks if tick not in drawn]

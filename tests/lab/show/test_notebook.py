@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from records import record, seeds
+from records import all_rows, record, seeds
 
 from lab import paths
 from lab.claims import CLAIMS
@@ -60,14 +60,17 @@ def test_short_trainings_stand_in_only_where_there_is_nothing_and_say_so(said: l
     assert len(said) == 1 and "profile `quick`" in said[0]
 
 
-def test_a_long_table_of_claims_is_folded(said: list[str]) -> None:
-    notebook.claims([])
-    notebook.claims([], only="05")
-    whole, some = said
-    assert whole.startswith("<details><summary>") and whole.endswith("\n\n</details>")
-    assert "<summary>Every claim, one by one</summary>" in whole
+def test_a_long_table_of_claims_is_folded_and_what_was_not_run_stands_below(said: list[str]) -> None:
+    notebook.claims(all_rows(80.0, 81.0))
+    (whole,) = said
+    assert whole.startswith("<details><summary>Every claim, one by one</summary>") and whole.endswith("</details>")
     assert whole.count(chr(10)) - 5 == len(CLAIMS) + 1
-    assert some.startswith("| claim |")
+    notebook.claims(seeds(FIXED, 80.0), only="05")
+    some, missing = said[1:]
+    assert some.startswith("| claim |") and "not run" not in some
+    assert missing.startswith("<details><summary>Not run yet</summary>") and "(05_fixed_vs_cyclical.ipynb)" in missing
+    notebook.claims([record(FIXED, profile="quick")], only="05")
+    assert len(said) == 4, "the short runs are not published one by one"
 
 
 def test_many_records_are_folded(said: list[str]) -> None:

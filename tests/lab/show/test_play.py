@@ -64,7 +64,7 @@ def test_the_curve_is_the_policys(drawn: list[Any]) -> None:
     panel.controls["gamma"].value = 0.9999
     policy = ExpRange(0.001, 0.006, 2000, 0.9999, decay="amplitude")
     assert curve(drawn[-1]) == pytest.approx([policy(t) for t in range(play.ITERATIONS)], rel=1e-12)
-    assert drawn[-1].axes[0].get_title(loc="left") == str(policy)
+    assert drawn[-1].axes[0].get_title(loc="left").replace("\n", " ") == str(policy)
 
 
 def test_gamma_moves_exp_range_alone(drawn: list[Any]) -> None:
@@ -180,9 +180,9 @@ def test_dragging_the_bounds_marks_the_nearest_training(drawn: list[Any], tests:
 
 def test_accuracy_size_data_and_number_of_seeds_are_said(tests: list[Record], drawn: list[Any]) -> None:
     panel = play.bounds(tests, seeds(AS_FOUND, 70, 72, profile="quick"))
-    assert panel.alt.endswith("900 iterations on CIFAR-10, profile quick: test accuracy 71.0 ± 1.4 % (n = 2).")
+    assert panel.alt.endswith("900 iterations on CIFAR-10, profile quick: test accuracy 71.0 ± 1.4 % (n\xa0=\xa02).")
     said = [text.get_text().strip() for text in drawn[-1].axes[1].texts]
-    assert said == ["71.0 ± 1.4 % (n = 2)"], "beside its bounds"
+    assert said == ["71.0 ± 1.4 % (n\xa0=\xa02)"], "beside its bounds"
     panel = play.bounds(tests, seeds(AS_FOUND, 70, None))
     assert panel.alt.endswith("9,000 iterations on CIFAR-10, profile paper: test accuracy (1 of 2 diverged).")
 

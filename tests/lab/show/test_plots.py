@@ -38,8 +38,9 @@ def test_each_line_is_named_at_its_end(name: str) -> None:
     figure, _ = FIGURES[name](RECORDS)
     figure.draw_without_rendering()
     axes = figure.axes[0]
-    lines = {str(line.get_label()): line for line in axes.get_lines() if not str(line.get_label()).startswith("_")}
-    names = {" ".join(text.get_text().split()): text for text in axes.texts if text.get_position()[0] == 1.07}
+    labelled = {" ".join(str(line.get_label()).split()): line for line in axes.get_lines()}
+    lines = {label: line for label, line in labelled.items() if not label.startswith("_")}
+    names = {" ".join(text.get_text().split()): text for text in axes.texts if text.get_position()[0] == 1.15}
     assert sorted(names) == sorted(lines)
     samples = [line for line in axes.get_lines() if not line.get_clip_on()]
     ordered = sorted(lines, key=lambda label: lines[label].get_ydata()[-1])

@@ -9,7 +9,8 @@ from matplotlib.colors import to_rgb
 
 import clrlib
 from clrlib import Policy
-from lab.show.style import PAPER_STYLE, STYLE
+from lab.experiments import AS_FOUND, CLR_TABLE_2
+from lab.show.style import NO_VERDICT, PAPER_STYLE, STYLE, VERDICT_STYLE, look
 
 # Machado, Oliveira, Fernandes (2009), A Physiologically-based Model for Simulation of Color Vision Deficiency, table 1,
 # severity 1; on linear RGB. Grey: WCAG's relative luminance.
@@ -63,10 +64,28 @@ def test_any_two_policies_differ_in_dash_or_clearly_in_colour(eyes: str) -> None
             assert apart(first["color"], second["color"], SEEN[eyes]) > CLEARLY, (one, two)
 
 
+def test_no_two_policies_share_a_colour() -> None:
+    """But for the two that the paper calls fixed; side by side, some differ by a little and by their dashes."""
+    colours = {kind: style["color"] for kind, style in STYLE.items() if kind is not clrlib.Fixed}
+    for one, two in combinations(colours, 2):
+        assert apart(colours[one], colours[two], SEEN["as it is"]) > 5, (one, two)
+
+
+def test_a_last_stretch_at_a_fixed_rate_makes_no_other_policy() -> None:
+    assert look(AS_FOUND.policy) == STYLE[clrlib.Triangular] and look(CLR_TABLE_2.policy) == STYLE[clrlib.Stages]
+
+
+def test_verdicts_differ_in_shape_and_are_dark_enough_on_white() -> None:
+    every = [*VERDICT_STYLE.values(), NO_VERDICT]
+    assert len({(style["marker"], style.get("markerfacecolor")) for style in every}) == len(every)
+    for style in VERDICT_STYLE.values():
+        assert 1.05 / (linear(style["color"]) @ SEEN["grey"][0] + 0.05) >= 4.5
+
+
 def test_every_line_is_dark_enough_on_white() -> None:
     """A contrast of 3 to 1 at least (WCAG 2.1, 1.4.11)."""
-    for policy, look in STYLE.items():
-        assert 1.05 / (linear(look["color"]) @ SEEN["grey"][0] + 0.05) >= 3, policy
+    for policy, style in STYLE.items():
+        assert 1.05 / (linear(style["color"]) @ SEEN["grey"][0] + 0.05) >= 3, policy
 
 
 def test_the_papers_curves_look_like_no_policys() -> None:
