@@ -4,26 +4,30 @@ Sphinx's source folder is the root of the repository, so that every link between
 """
 
 import json
+import os
 import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "book")]
+
+import parts  # noqa: E402
+import social  # noqa: E402
 
 from lab import paths  # noqa: E402
-from lab.show import figures  # noqa: E402
 
 project = "clrlib"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 root_doc = "README"
-include_patterns = ["*.md", "docs/*.md", "notebooks/*.ipynb", "results/**.md", "book/**"]
-exclude_patterns = ["book/conf.py", "book/static", ".*", "build", "data", "**/.ipynb_checkpoints"]
+include_patterns = ["*.md", "docs/*.md", "findings/README.md", "notebooks/*.ipynb", "results/**.md", "book/**"]
+exclude_patterns = ["book/*.py", "book/static", "**/__pycache__", ".*", "build", "data", "**/.ipynb_checkpoints"]
 
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"  # of outputs: tables, and links that are checked
@@ -43,72 +47,49 @@ html_theme = "sphinx_book_theme"
 html_title = "clrlib"
 html_favicon = "static/icon.svg"
 html_static_path = ["static"]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "parts.css"]
+html_js_files = [("copy.js", {"defer": "defer", "priority": 400})]  # before those of a page
+html_baseurl = os.environ.get("BOOK_URL", "")  # where the site will lie; previews of links need it
 html_context = {"default_mode": "auto"}  # light or dark as the reader has it
 html_show_copyright = False
-html_theme_options = {"show_toc_level": 2, "navbar_persistent": [], "footer_content_items": []}
+html_theme_options: dict[str, Any] = {"show_toc_level": 2, "navbar_persistent": [], "footer_content_items": []}
+if repository := os.environ.get("REPOSITORY_URL"):  # its address; no page spells it
+    html_theme_options |= {"repository_url": repository, "use_repository_button": True, "use_edit_page_button": True}
 
-CONTENTS = """
-```{toctree}
-:hidden:
-:caption: The notebooks
-:glob:
-notebooks/*
-```
-```{toctree}
-:hidden:
-:caption: How to
-:glob:
-docs/README
-docs/*
-```
-```{toctree}
-:hidden:
-:caption: Reference
-:glob:
-book/api/*
-```
-```{toctree}
-:hidden:
-:caption: Results
-All claims <results/README>
-book/figures
-REPRODUCTION
-results/bench/README
-CONTRIBUTING
-CHANGELOG
-```
-"""
+TITLE = "Cyclical learning rates for PyTorch"  # of the first page, in a browser's tab
+SECTIONS = re.compile(r"^## (.+)\n\n((?:\|.*\n)+)", re.MULTILINE)  # of docs/README.md: a title and a table of pages
+RESULTS = ["book/replay", "book/claims", "book/gallery", "results/README", "REPRODUCTION", "results/bench/README"]
 
 
-def gallery() -> str:
-    """Every figure with its alt text, below the question of the notebook that it comes from."""
-    parts = []
-    for notebook in sorted(paths.NOTEBOOKS.glob("*.ipynb")):
-        own = [name for name in figures.FIGURES if name[:2] == notebook.name[:2]]
-        if own:
-            title = "".join(json.loads(notebook.read_text())["cells"][0]["source"]).splitlines()[0]
-            parts += [f"#{title}", *map(figure, own), f"[To the notebook](../notebooks/{notebook.name})"]
-    return "\n\n".join(parts)
+def contents() -> str:
+    """The menu: the notebooks in their order, then the pages in the order of the tables in docs/README.md."""
+    chapters = [("The notebooks", [f"notebooks/{path.stem}" for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))])]
+    for title, table in SECTIONS.findall((ROOT / "docs" / "README.md").read_text()):
+        chapters.append((title, [f"docs/{name}" for name in re.findall(r"^\| \[[^]]+\]\((\w+)\.md\)", table, re.M)]))
+    reference = [f"book/api/{path.stem}" for path in sorted((ROOT / "book" / "api").glob("*.rst"))]
+    project = ["docs/README", "findings/README", "CONTRIBUTING", "CHANGELOG"]
+    chapters += [("Reference", reference), ("Results", RESULTS), ("The project", project)]
+    return "".join(toctree(caption, pages) for caption, pages in chapters)
 
 
-def figure(name: str) -> str:
-    alt = (paths.FIGURES / f"{name}.txt").read_text().strip()
-    return f"""\
-```{{figure}} ../figures/{name}.png
-:alt: {json.dumps(alt, ensure_ascii=False)}
-
-{" ".join(str(figures.FIGURES[name].__doc__).split())}
-```"""
-
-
-ADDED = {"README": lambda: CONTENTS, "book/figures": gallery}
+def toctree(caption: str, pages: list[str]) -> str:
+    return "\n".join(["", "```{toctree}", ":hidden:", f":caption: {caption}", *pages, "```"])
 
 
 def add(app: Sphinx, page: str, source: list[str]) -> None:
-    """What the site has and the file has not: the order of the pages, the gallery."""
-    if page in ADDED:
-        source[0] += ADDED[page]()
+    """Add what the site has and the file has not: the menu, and the parts that are made from the records."""
+    if Path(app.env.doc2path(page)).suffix == ".md":
+        source[0] = parts.with_parts(source[0]) + (contents() if page == root_doc else "")
+
+
+def dress(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Give a page its JavaScript, a title of its own and what previews of links show."""
+    for file in parts.scripts(context.get("body", "")):
+        app.add_js_file(file, loading_method="defer")
+    if page == root_doc:
+        context["title"] = TITLE
+    if doctree is not None:
+        context["metatags"] = context.get("metatags", "") + social.tags(context["title"], doctree, html_baseurl)
 
 
 def describe(app: Sphinx, doctree: nodes.document) -> None:
@@ -139,15 +120,17 @@ def unlink_folders(app: Sphinx, doctree: nodes.document) -> None:
             link.replace_self(link.children)
 
 
-def first_page(app: Sphinx, error: Exception | None) -> None:
-    """The README is what a visitor of the folder sees."""
+def finish(app: Sphinx, error: Exception | None) -> None:
+    """The README is what a visitor of the folder sees; the picture of a link is beside the other files."""
     if error is None:
         shutil.copy(app.outdir / "README.html", app.outdir / "index.html")
+        social.draw(app.outdir / "_static" / social.PICTURE)
 
 
 def setup(app: Sphinx) -> None:
     app.connect("source-read", add)
+    app.connect("html-page-context", dress)
     app.connect("doctree-read", describe)
     app.connect("doctree-read", unlink_folders)
     app.connect("autodoc-process-docstring", as_rst)
-    app.connect("build-finished", first_page)
+    app.connect("build-finished", finish)

@@ -125,7 +125,7 @@ def test_everything_is_in_the_book(seen: dict[str, Seen], site: str) -> None:
     notebooks = [f"notebooks/{path.stem}.html" for path in paths.NOTEBOOKS.glob("*.ipynb")]
     assert len(pages) > 5 and len(notebooks) > 11
     assert {site + name for name in pages + notebooks} <= {urldefrag(link).url for link in seen["index.html"].links}
-    shown = [alt for alt, _ in seen["book/figures.html"].pictures]
+    shown = [alt for alt, _ in seen["book/gallery.html"].pictures]
     assert sorted(shown) == sorted((paths.FIGURES / f"{name}.txt").read_text().strip() for name in figures.FIGURES)
     described = {place for name in PAGES if name.startswith("book/api/") for place in seen[name].names}
     assert {f"clrlib.{name}" for name in clrlib.__all__} <= described
@@ -148,7 +148,7 @@ def test_dark_and_light_can_be_chosen(mode: str, desk: Page, site: str) -> None:
 
 def test_a_phone_reaches_every_notebook_by_the_menu(phone: Page, site: str) -> None:
     phone.goto(site)
-    entry = phone.get_by_role("link", name="02 Which bounds").first
+    entry = phone.get_by_role("link", name="03 Which bounds").first
     expect(entry).not_to_be_in_viewport()
     phone.get_by_role("button", name="Toggle primary sidebar").tap()
     entry.tap()
