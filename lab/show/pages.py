@@ -24,10 +24,10 @@ RESULTS_OPENING = (
     "What ± and the interval are stands in [REPRODUCTION.md](../REPRODUCTION.md#at-a-glance)."
 )
 FOLDERS = (
-    "One JSON file a run: here those of the paper's size, in `quick/` the short ones, in `laptop/` the large nets at the "
-    "size of two cores, in `jpeg/` the headline on the JPEG copy, which the deviation of that name alone reads. Records "
-    "of format 1 (on that copy, in bfloat16) are in the history: commit `d3b365e` is the last with them. `make publish` "
-    "writes this page."
+    "One JSON file a run: here those of the paper's size, in `quick/` the short ones, in `laptop/` the large nets at "
+    "the size of two cores, in `jpeg/` the headline on the JPEG copy, which the deviation of that name alone reads. "
+    "Records of format 1 (on that copy, in bfloat16) are in the history: commit `d3b365e` is the last with them. "
+    "`make publish` writes this page."
 )
 Block = tuple[str, tuple[str, str], str]  # a page's name, the marks in it, the text between them
 
