@@ -21,7 +21,7 @@ from lab.nets import kernels
 from lab.records import store
 from lab.records.record import Record
 from lab.records.trainer import NewReport, OutOfTime
-from lab.sweep import costs, processes
+from lab.sweep import estimate, processes
 from lab.sweep.outcome import Outcome, Trainers
 from lab.sweep.total import Bar, Lines, total
 from lab.training import device
@@ -82,9 +82,9 @@ def train_missing(
         return
     until = None if budget is None else time.monotonic() + budget
     at_once = max(beside[run] for run in missing)
-    measured = costs.measured(missing, at_once) if forecast else None
+    measured = estimate.measured(missing, at_once) if forecast else None
     if measured:
-        needed = costs.needed(measured.values(), at_once)
+        needed = estimate.needed(measured.values(), at_once)
         begun = any(paths.checkpoint(run.name, folder).exists() for run in missing)
         less = ", less what its checkpoints have done" if begun else ""
         say(f"training takes about {duration(needed if budget is None else min(needed, budget))}{less}")

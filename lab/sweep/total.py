@@ -18,7 +18,7 @@ from lab.experiments.run import Run
 from lab.lines import duration, say
 from lab.records.record import Record
 from lab.records.trainer import NewReport
-from lab.sweep.costs import Costs, needed
+from lab.sweep.estimate import Costs, needed
 from lab.sweep.progress import Progress
 
 SECONDS_BETWEEN_REFRESHES = 1.0
