@@ -44,7 +44,7 @@ def draw(answers: Sequence[Answer], title: str, below: str = "") -> Figure:
         _legend(axes, rows)
     else:
         axes.annotate("nothing was run yet", (0.5, 0.5), xycoords="axes fraction", ha="center")
-    plots.explain(figure, title, "\n".join(part for part in (BELOW, below) if part))
+    plots.explain(figure, title, f"{BELOW}\n{below}" if rows else "")
     return figure
 
 
