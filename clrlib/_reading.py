@@ -18,6 +18,8 @@ FIRST = 10  # points that the noise is measured on at least
 EARLY = 1 / 3  # of end_lr: a break before it leaves too few points to read
 LARGER = 4  # times end_lr, where the curve does not end
 STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
+ABOVE_HALF = 2.0  # times the rate of half a search's gain: max_lr; chosen on the benchmark's development tasks
+BELOW = 4.0  # max_lr / base_lr where the curve does not say: the paper's rule of thumb (section 3.3)
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,9 @@ class RangeTest:
            So `advice` says whether training broke (gave back a quarter of what it had gained) before a third of end_lr,
            or not at all, and `end_lr` what to test up to instead. After a search only the former asks for another test.
 
+        5. Where such a test has no answer, but the search before it shows a clear gain, the bounds are read off the
+           search: max_lr is twice the rate at which half of the gain was made, base_lr a quarter of max_lr.
+
         Where a step has no answer, both bounds are None and the reason says why and what to change. Each of several
         seeds is also read alone, see `Bounds`. The paper's rule of thumb for base_lr, a third or a quarter of max_lr,
         is another choice.
@@ -190,7 +195,14 @@ class RangeTest:
         too_few = self.lr.size < LEAST_POINTS and not self.stopped  # at whatever end_lr
         if self.end_lr is None or by_factors(self.lr) or too_few:
             return together
-        return against_end(together, self.end_lr, self.broke, searched=bool(self.earlier))
+        bounds = against_end(together, self.end_lr, self.broke, searched=bool(self.earlier))
+        searches = [test for test in self.earlier if by_factors(test.lr)]
+        if bounds.base_lr is None and searches:
+            first = searches[0]
+            values = first._sign * np.atleast_2d(first.values).mean(0)
+            read_off = from_search(first.lr, values, first.metric, bounds.reason)
+            return replace(read_off, by_seed=alone, end_lr=bounds.end_lr) if read_off else bounds
+        return bounds
 
     def __str__(self) -> str:
         if not self.lr.size:
@@ -202,7 +214,8 @@ class RangeTest:
             curve = f"LR range test, {rates}, {self.metric} {low:{digits}} to {high:{digits}}"
         bounds = self.bounds()
         broke = [test.broke for test in self.earlier if by_factors(test.lr)]
-        searched = [f"end_lr from a search before: training broke at {rate:.2g}" for rate in broke if rate]
+        ends = [f"broke at {rate:.2g}" if rate else "never broke" for rate in broke]
+        searched = [f"end_lr from a search before: training {how}" for how in ends]
         lines = [curve, *searched, *([f"stopped: {self.stopped}"] if self.stopped else []), str(bounds)]
         if bounds.by_seed:
             alone = sum(seed.base_lr is not None for seed in bounds.by_seed)
@@ -307,6 +320,28 @@ def break_of(lr: np.ndarray, values: np.ndarray) -> float | None:
         return None
     at = np.flatnonzero(sound)[-1] + 1 if by_factors(lr) else np.flatnonzero(~sound)[0]
     return float(lr[peak + at]) if peak + at < lr.size - 2 else None
+
+
+def from_search(lr: np.ndarray, values: np.ndarray, metric: str, why: str) -> Bounds | None:
+    """Bounds from the pass that looked for the break, for a test that has none itself; None where it shows no gain.
+
+    values: (n,) of which higher is better, read as means over about n / 10 points. The gain is the highest mean less
+    that of the first fifth. max_lr is twice the rate at which half of it was made, base_lr a quarter of max_lr. The
+    gain must be 1 % of the values' size or more, and 6 times the standard deviation of such a mean.
+    """
+    window = _window(lr.size)
+    whole = slice(window // 2, lr.size - window // 2)  # at the ends a mean is over few points, and noisy
+    curve, start = _running(np.mean, _running(np.median, values, 3), window)[whole], values[: 2 * window].mean()
+    peak = int(curve.argmax())
+    gain = curve[peak] - start
+    noise = _noise(values[: max(peak + 1, lr.size // 2)]) / np.sqrt(window)
+    below = np.flatnonzero(curve[:peak] < start + gain / 2)
+    if not below.size or gain < max(LEAST_RISE * np.abs(curve[: peak + 1]).max(), CLEAR_RISE * noise):
+        return None
+    half = float(lr[whole][below[-1] + 1])
+    read_off = f"in the search half of the gain in {metric} was made at {half:.2g}; max_lr is twice that"
+    reason = f"{read_off}, base_lr a quarter of max_lr, as the test itself gave {why}"
+    return Bounds(ABOVE_HALF * half / BELOW, ABOVE_HALF * half, reason)
 
 
 def _noise(values: np.ndarray) -> float:
