@@ -117,7 +117,7 @@ def _every(given: int | None, iterations: int, often: bool) -> int:
 
 @dataclass
 class _Sweep:
-    """What trains and what is measured in each pass of a range test, at which rates, and what is put back after it."""
+    """The passes of a range test: functions that train and measure, their rates, and the things to put back."""
 
     step: Callable[[float], float]
     evaluate: Callable[[], float] | None

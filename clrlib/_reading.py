@@ -18,9 +18,7 @@ FIRST = 10  # points that the noise is measured on at least
 EARLY = 1 / 3  # of end_lr: a break before it leaves too few points to read
 LARGER = 4  # times end_lr, where the curve does not end
 STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
-ABOVE_HALF = (
-    2.0  # times the rate where a search had made half of its gain: max_lr; chosen on the benchmark's development tasks
-)
+ABOVE_HALF = 2.0  # times the rate of half a search's gain: max_lr; chosen on the benchmark's development tasks
 BELOW = 4.0  # max_lr / base_lr where the curve does not say: the paper's rule of thumb (section 3.3)
 
 
@@ -198,12 +196,13 @@ class RangeTest:
         if self.end_lr is None or by_factors(self.lr) or too_few:
             return together
         bounds = against_end(together, self.end_lr, self.broke, searched=bool(self.earlier))
-        search = next((test for test in self.earlier if by_factors(test.lr)), None)
-        if bounds.base_lr is not None or search is None:
-            return bounds
-        values = search._sign * np.atleast_2d(search.values).mean(0)
-        instead = from_search(search.lr, values, search.metric, bounds.reason)
-        return replace(instead, by_seed=alone, end_lr=bounds.end_lr) if instead else bounds
+        searches = [test for test in self.earlier if by_factors(test.lr)]
+        if bounds.base_lr is None and searches:
+            first = searches[0]
+            values = first._sign * np.atleast_2d(first.values).mean(0)
+            read_off = from_search(first.lr, values, first.metric, bounds.reason)
+            return replace(read_off, by_seed=alone, end_lr=bounds.end_lr) if read_off else bounds
+        return bounds
 
     def __str__(self) -> str:
         if not self.lr.size:
@@ -215,10 +214,8 @@ class RangeTest:
             curve = f"LR range test, {rates}, {self.metric} {low:{digits}} to {high:{digits}}"
         bounds = self.bounds()
         broke = [test.broke for test in self.earlier if by_factors(test.lr)]
-        searched = [
-            f"end_lr from a search before: training {f'broke at {rate:.2g}' if rate else 'never broke'}"
-            for rate in broke
-        ]
+        ends = [f"broke at {rate:.2g}" if rate else "never broke" for rate in broke]
+        searched = [f"end_lr from a search before: training {how}" for how in ends]
         lines = [curve, *searched, *([f"stopped: {self.stopped}"] if self.stopped else []), str(bounds)]
         if bounds.by_seed:
             alone = sum(seed.base_lr is not None for seed in bounds.by_seed)

@@ -1,4 +1,4 @@
-"""Drives a torch optimizer with a policy."""
+"""Drive a torch optimizer with a policy."""
 
 import math
 import re

@@ -77,7 +77,7 @@ def test_a_value_that_is_not_finite_ends_it_at_once(metric, value):
 
 
 def stops_at(losses, **options):
-    """How many of the losses are looked at."""
+    """Count the losses that are looked at."""
     rest = iter(losses)
     test = sweep(lambda lr: next(rest), iterations=len(losses), **options)
     return len(losses) - len([*rest]), test

@@ -1,4 +1,4 @@
-"""What must hold of every policy and schedule, whatever the numbers: tried on many that hypothesis makes up."""
+"""Properties of every policy and schedule, whatever the numbers: tried on many that hypothesis makes up."""
 
 import json
 from typing import Any

@@ -225,6 +225,15 @@ def test_a_tensor_rate_stays_the_same_tensor():
     assert tensor.item() == 0.05
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_modes_are_put_back(training):
+    model = net().train(training)
+    model.layers[1].train(not training)
+    modes = [module.training for module in model.modules()]
+    run(model)
+    assert [module.training for module in model.modules()] == modes
+
+
 class Augmented(Dataset):
     """Draws from the random state of its worker process."""
 

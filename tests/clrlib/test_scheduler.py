@@ -141,7 +141,7 @@ def sequence(first, policy=POLICY, lr=1.0):
 
 
 def expected(first):
-    """What comes after the first three iterations of ExponentialLR is its own affair."""
+    """The rates up to the third iteration of ExponentialLR; what follows is its own affair."""
     begin = WARM_UP if first == "LinearLR" else [0.7] * 4
     return begin + [POLICY(t) for t in range(6)] + [1.0, 0.5, 0.25]
 

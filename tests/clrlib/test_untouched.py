@@ -1,4 +1,4 @@
-"""What a range test puts back: optimizers around others, samplers of every kind, functions with a state, gradients."""
+"""Optimizers around others, samplers of every kind, functions with a state, gradients: a range test puts all back."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What every framework is asked: a small net, twelve batches, and the rates that the optimizer really used."""
+"""The task of every framework: a small net, twelve batches, and the rates that the optimizer really used."""
 
 from collections.abc import Callable
 
