@@ -33,5 +33,5 @@ def draw(path: Path) -> None:
     axes.plot([policy(t) for t in range(2001)], color=STYLE[Triangular2]["color"], linewidth=5)
     axes.set_axis_off()
     figure.text(0.08, 0.8, "clrlib", fontsize=54, weight="bold")
-    figure.text(0.08, 0.69, "Cyclical learning rates for PyTorch, and the paper reproduced", fontsize=24)
-    figure.savefig(path)
+    figure.text(0.08, 0.69, "Cyclical learning rates for PyTorch, and a reproduction of their paper", fontsize=22)
+    figure.savefig(path, dpi=100)

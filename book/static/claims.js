@@ -41,7 +41,7 @@
       button.addEventListener("click", () => sort(head));
       head.append(button);
     }
-    label.append("Search ", search);
+    label.append("Search the claims ", search);
     Object.assign(search, { type: "search", autocomplete: "off" });
     search.addEventListener("input", filter);
     said.setAttribute("role", "status");

@@ -1,5 +1,6 @@
 """The web site of `make book`, as a reader's browser shows it, on a desk and on a phone, in light and in dark."""
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -153,3 +154,118 @@ def test_a_phone_reaches_every_notebook_by_the_menu(phone: Page, site: str) -> N
     phone.get_by_role("button", name="Toggle primary sidebar").tap()
     entry.tap()
     expect(phone).to_have_url(f"{site}notebooks/03_lr_range_test.html")
+
+
+def test_the_first_pages_tab_says_what_it_is(desk: Page, site: str) -> None:
+    desk.goto(site)
+    assert desk.title() == "Cyclical learning rates for PyTorch — clrlib"
+
+
+def test_a_heading_on_a_phone_leaves_room_for_text(phone: Page, site: str) -> None:
+    phone.goto(site + "docs/which_schedule.html")
+    assert phone.evaluate("parseFloat(getComputedStyle(document.querySelector('h1')).fontSize)") <= 32
+
+
+def test_next_leads_through_the_menu_in_its_order(seen: dict[str, Seen], desk: Page, site: str) -> None:
+    desk.goto(site)
+    menu = desk.locator("nav.bd-links a.internal").evaluate_all(
+        "links => links.map(link => [link.href, link.innerText])"
+    )
+    assert len({href for href, _ in menu}) == len(menu) > 30
+    for (here, _), (following, title) in zip(menu[::9], menu[1::9], strict=False):
+        desk.goto(here)
+        onward = desk.locator("a.right-next")
+        assert urldefrag(onward.evaluate("link => link.href")).url == following
+        assert " ".join(onward.locator(".prev-next-title").inner_text().split()) == " ".join(title.split())
+
+
+def test_the_policies_move_by_keyboard_and_refuse_what_the_library_refuses(desk: Page, site: str) -> None:
+    faults: list[str] = []
+    desk.on("pageerror", lambda error: faults.append(str(error)))
+    desk.goto(site + "docs/policies.html")
+    line, said, curve = (desk.locator(f".clr-schedules {part}") for part in (".clr-line", ".clr-said", "path"))
+    expect(line).to_contain_text("Triangular(base_lr=0.001, max_lr=0.006, step_size=2000)")
+    before = curve.get_attribute("d")
+    desk.get_by_label("policy", exact=True).focus()
+    desk.keyboard.press("ArrowDown")
+    expect(line).to_contain_text("Triangular2(base_lr=0.001")
+    desk.get_by_label("max_lr, slider").press("ArrowLeft")
+    expect(line).to_contain_text("max_lr=0.0059")
+    assert curve.get_attribute("d") != before
+    desk.get_by_label("base_lr", exact=True).fill("0.01")
+    expect(said).to_have_text("base_lr 0.01 is above max_lr 0.0059; give the lower bound as base_lr")
+    desk.get_by_label("base_lr", exact=True).fill("1e-3")
+    expect(said).to_contain_text("highest 0.0059")
+    assert faults == []
+
+
+def test_every_policy_draws_as_it_begins(desk: Page, site: str) -> None:
+    desk.goto(site + "docs/policies.html")
+    names = desk.locator("#clr-policy option").all_inner_texts()
+    assert len(names) > 12
+    for name in names:
+        desk.get_by_label("policy", exact=True).select_option(name)
+        expect(desk.locator(".clr-said")).to_contain_text("First rate")
+        expect(desk.locator(".clr-line")).to_contain_text(f"policy = {name}(")
+
+
+def test_the_training_plays_pauses_and_follows_the_slider(desk: Page, site: str) -> None:
+    desk.goto(site + "book/replay.html")
+    said, slider = desk.locator(".clr-controls output"), desk.get_by_label("iteration of the training")
+    expect(said).to_contain_text("iteration 25,000")
+    slider.press("Home")
+    expect(said).to_have_text(re.compile(r"iteration 100, rate 0\.0012, accuracy \d\d\.\d %"))
+    desk.get_by_role("button", name="Play").press("Enter")
+    expect(said).not_to_contain_text("iteration 100,")
+    desk.get_by_role("button", name="Pause").press("Enter")
+    stopped = said.inner_text()
+    desk.wait_for_timeout(300)
+    assert said.inner_text() == stopped != ""
+    assert desk.locator(".clr-dot").count() == 2
+
+
+def test_a_reader_who_wants_no_motion_gets_the_whole_picture(browser: Browser, site: str) -> None:
+    with browser.new_context(viewport=PHONE, reduced_motion="reduce") as context:
+        page = context.new_page()
+        page.goto(site + "book/replay.html")
+        expect(page.locator(".clr-controls output")).to_contain_text("iteration 25,000")
+        expect(page.get_by_role("button", name="Play")).to_be_hidden()
+
+
+def test_print_shows_the_whole_training_and_the_cheat_sheet_takes_one_page(browser: Browser, site: str) -> None:
+    with browser.new_context(viewport=DESK) as context:
+        page = context.new_page()
+        page.goto(site + "book/replay.html")
+        page.get_by_label("iteration of the training").press("Home")
+        page.emulate_media(media="print")
+        assert page.locator("svg:has(.clr-test_accuracy)").evaluate("line => getComputedStyle(line).clipPath") == "none"
+        expect(page.locator(".clr-controls")).to_be_hidden()
+        page.goto(site + "docs/cheat_sheet.html")
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1
+
+
+def test_claims_are_searched_and_sorted(desk: Page, site: str) -> None:
+    desk.goto(site + "book/claims.html")
+    rows = desk.locator(".clr-claims tbody tr:visible")
+    everything = rows.count()
+    desk.get_by_label("Search the claims").fill("not reproduced")
+    expect(desk.locator(".clr-claims [role=status]")).to_have_text(f"{rows.count()} of {everything} claims")
+    assert 0 < rows.count() < everything
+    desk.get_by_label("Search the claims").fill("")
+    column = desk.locator(".clr-claims thead th").all_inner_texts().index("ours") + 1
+    for order in ("ascending", "descending"):
+        desk.get_by_role("button", name="ours").press("Enter")
+        expect(desk.locator(f".clr-claims th:nth-child({column})")).to_have_attribute("aria-sort", order)
+        numbers = [float(text) for text in rows.locator(f"td:nth-child({column})").all_inner_texts()]
+        assert numbers == sorted(numbers, reverse=order == "descending")
+
+
+def test_code_is_copied_without_prompts(browser: Browser, site: str) -> None:
+    with browser.new_context(viewport=DESK, permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        page.goto(site + "book/api/1_policies.html")
+        block = page.locator("div.highlight", has_text="Fixed(0.01)(123)")
+        block.locator(".clr-copy").focus()
+        page.keyboard.press("Enter")
+        expect(block.locator(".clr-copy")).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == "Fixed(0.01)(123)"
