@@ -298,16 +298,18 @@ def with_block(text: str, marks: tuple[str, str], block: str) -> str:
 
 
 def cleaned(path: Path) -> str:
-    """An executed notebook without metadata that changes at each run, such as timings and the kernel's version."""
+    """An executed notebook without metadata that changes at each run, such as timings and the kernel's version.
+
+    Tags stay, and so does "jupyter", which folds a cell in JupyterLab as the tag hide-input does in the book.
+    """
     import nbformat
 
     book: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     book.metadata = {"kernelspec": book.metadata["kernelspec"], "language_info": {"name": "python"}}
     for cell in book.cells:
-        tags = cell.metadata.get("tags", [])
+        kept = {key: cell.metadata[key] for key in ("tags", "jupyter") if cell.metadata.get(key)}
         cell.metadata.clear()
-        if tags:
-            cell.metadata["tags"] = tags
+        cell.metadata.update(kept)
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET, None)  # it needs the kernel that ran; the picture beside it stays
     return str(nbformat.writes(book)) + "\n"  # type: ignore[no-untyped-call]

@@ -105,6 +105,7 @@ def executed(path: Path) -> nbformat.NotebookNode:
         cell.execution_count = count
         cell.metadata.update(papermill=timing, execution={"iopub.status.busy": "2026"})
         cell.metadata.setdefault("tags", [])
+    book.cells[1].metadata["jupyter"] = {"source_hidden": True}
     book.cells[1].outputs = [nbformat.v4.new_output("stream", text="1\n")]
     picture = {"image/png": {"alt": "a curve"}}
     shown = {"image/png": "aGk=", "application/vnd.jupyter.widget-view+json": {"model_id": "1f0"}}
@@ -119,7 +120,11 @@ def test_cleaning_takes_timings_and_widgets_and_leaves_the_rest(tmp_path: Path) 
     clean = json.loads(text)
     assert text.endswith("}\n") and not text.endswith("\n\n")
     assert clean["metadata"] == {"kernelspec": book.metadata["kernelspec"], "language_info": {"name": "python"}}
-    assert [cell["metadata"] for cell in clean["cells"]] == [{"tags": ["parameters"]}, {}, {}]
+    assert [cell["metadata"] for cell in clean["cells"]] == [
+        {"tags": ["parameters"]},
+        {"jupyter": {"source_hidden": True}},
+        {},
+    ]
     (output,) = clean["cells"][2]["outputs"]
     assert output["data"] == {"image/png": "aGk="}, "the picture of a widget, whose kernel is gone"
     assert output["metadata"] == {"image/png": {"alt": "a curve"}}
