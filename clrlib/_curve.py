@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clrlib._reading import DARK, LEAST_POINTS, Bounds, against_end, break_of, by_factors, read, smooth
+from clrlib._reading import DARK, LEAST_POINTS, Bounds, against_end, break_of, by_factors, from_search, read, smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +119,9 @@ class RangeTest:
            So `advice` says whether training broke (gave back a quarter of what it had gained) before a third of end_lr,
            or not at all, and `end_lr` what to test up to instead. After a search only the former asks for another test.
 
+        5. Where such a test has no answer, but the search before it shows a clear gain, the bounds are read off the
+           search: max_lr is twice the rate at which half of the gain was made, base_lr a quarter of max_lr.
+
         Where a step has no answer, both bounds are None and the reason says why and what to change. Each of several
         seeds is also read alone, see `Bounds`. The paper's rule of thumb for base_lr, a third or a quarter of max_lr,
         is another choice.
@@ -129,7 +132,13 @@ class RangeTest:
         too_few = self.lr.size < LEAST_POINTS and not self.stopped  # at whatever end_lr
         if self.end_lr is None or by_factors(self.lr) or too_few:
             return together
-        return against_end(together, self.end_lr, self.broke, searched=bool(self.earlier))
+        bounds = against_end(together, self.end_lr, self.broke, searched=bool(self.earlier))
+        searches = [test for test in self.earlier if by_factors(test.lr)]
+        if bounds.base_lr is None and searches:
+            lr, values, sign = searches[0].lr, np.atleast_2d(searches[0].values).mean(0), searches[0].lower_is_better
+            read_off = from_search(lr, -values if sign else values, searches[0].metric, bounds.reason)
+            return replace(read_off, by_seed=alone, end_lr=bounds.end_lr) if read_off else bounds
+        return bounds
 
     def __str__(self) -> str:
         if not self.lr.size:
@@ -141,7 +150,10 @@ class RangeTest:
             curve = f"LR range test, {rates}, {self.metric} {low:{digits}} to {high:{digits}}"
         bounds = self.bounds()
         broke = [test.broke for test in self.earlier if by_factors(test.lr)]
-        searched = [f"end_lr from a search before: training broke at {rate:.2g}" for rate in broke if rate]
+        searched = [
+            f"end_lr from a search before: training {f'broke at {rate:.2g}' if rate else 'never broke'}"
+            for rate in broke
+        ]
         lines = [curve, *searched, *([f"stopped: {self.stopped}"] if self.stopped else []), str(bounds)]
         if bounds.by_seed:
             alone = sum(seed.base_lr is not None for seed in bounds.by_seed)

@@ -27,7 +27,7 @@ RUNNING = 3  # ... for so many iterations running; a single one may be a bad bat
 SEARCH = 1e-6, 100.0, 200  # first and last rate and iterations of the pass that looks for the rate of the break
 REUSABLE = "give a DataLoader or a list, which can be gone through again and again"
 NEAR = 1.5  # times the end_lr of a search or a part of it: the bounds are those that it would give
-MOST_TESTS = 3  # after a search; the second and third where training breaks early, or noise hides the answer
+MOST_TESTS = 2  # after a search; the second where training breaks early, or noise hides the answer
 SWEEP = """call lr_sweep(step, iterations=..., keep=[model, optimizer, loader]) instead, with
 
     def step(lr):

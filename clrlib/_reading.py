@@ -17,6 +17,10 @@ FIRST = 10  # points that the noise is measured on at least
 EARLY = 1 / 3  # of end_lr: a break before it leaves too few points to read
 LARGER = 4  # times end_lr, where the curve does not end
 STEP = 0.1  # share of the rise that counts as a start, and below the peak as a fall
+ABOVE_HALF = (
+    2.0  # times the rate where a search had made half of its gain: max_lr; chosen on the benchmark's development tasks
+)
+BELOW = 4.0  # max_lr / base_lr where the curve does not say: the paper's rule of thumb (section 3.3)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,28 @@ def break_of(lr: np.ndarray, values: np.ndarray) -> float | None:
         return None
     at = np.flatnonzero(sound)[-1] + 1 if by_factors(lr) else np.flatnonzero(~sound)[0]
     return float(lr[peak + at]) if peak + at < lr.size - 2 else None
+
+
+def from_search(lr: np.ndarray, values: np.ndarray, metric: str, why: str) -> Bounds | None:
+    """Bounds from the pass that looked for the break, for a test that has none itself; None where it shows no gain.
+
+    values: (n,) of which higher is better, read as means over about n / 10 points. The gain is the highest mean less
+    that of the first fifth. max_lr is twice the rate at which half of it was made, base_lr a quarter of max_lr. The
+    gain must be 1 % of the values' size or more, and 6 times the standard deviation of such a mean.
+    """
+    window = _window(lr.size)
+    whole = slice(window // 2, lr.size - window // 2)  # at the ends a mean is over few points, and noisy
+    curve, start = _running(np.mean, _running(np.median, values, 3), window)[whole], values[: 2 * window].mean()
+    peak = int(curve.argmax())
+    gain = curve[peak] - start
+    noise = _noise(values[: max(peak + 1, lr.size // 2)]) / np.sqrt(window)
+    below = np.flatnonzero(curve[:peak] < start + gain / 2)
+    if not below.size or gain < max(LEAST_RISE * np.abs(curve[: peak + 1]).max(), CLEAR_RISE * noise):
+        return None
+    half = float(lr[whole][below[-1] + 1])
+    read_off = f"in the search half of the gain in {metric} was made at {half:.2g}; max_lr is twice that"
+    reason = f"{read_off}, base_lr a quarter of max_lr, as the test itself gave {why}"
+    return Bounds(ABOVE_HALF * half / BELOW, ABOVE_HALF * half, reason)
 
 
 def _noise(values: np.ndarray) -> float:

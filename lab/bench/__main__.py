@@ -61,8 +61,8 @@ def range_test_rows(precision: str, threads: int) -> list[Contender]:
 def accuracies(precision: str) -> dict[str, Any]:
     """Final accuracy of CLR by table 2, profile quick, five seeds: the plain path and the fast one."""
     images = notebook.images_for("quick")
-    measured: dict[str, Any] = {"data": images.label, "iterations": 0}
     commit = str(provenance.git()["commit"])[:7]  # another commit's accuracies are not this one's
+    measured: dict[str, Any] = {"data": images.label, "iterations": 0, "commit": commit}
     for path, kind, way in (("plain", "float32", "torch"), ("fast", precision, kernels.name())):
         runs = [experiments.CLR_TABLE_2.run("quick", seed, images.name, kind) for seed in SEEDS]
         folder = paths.bench_records(commit, path)
@@ -126,12 +126,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="of every timing; the median counts")
     parser.add_argument("--only-costs", action="store_true", help="measure what each net takes, and nothing else")
+    parser.add_argument("--only-accuracies", action="store_true", help="train to compare accuracies, and nothing else")
     options = parser.parse_args(arguments)
     here = circumstances()
     path = paths.bench_result(file_name(here["machine"]["name"], here["machine"]["threads"]))
+    before = json.loads(path.read_text()) if path.exists() else here
     if options.only_costs:  # beside what was measured before
-        before = json.loads(path.read_text()) if path.exists() else here
         results = before | {"costs": measure_costs()}
+    elif options.only_accuracies:
+        torch.set_num_threads(here["machine"]["threads"])
+        results = before | {"accuracy": accuracies(here["precision"])}
     else:
         results = bench(options.rounds)
         files.write_atomically(path, files.to_json(results))  # a stop now loses no timing

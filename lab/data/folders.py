@@ -113,7 +113,8 @@ def listed(source: Path, splits: Iterable[str]) -> dict[str, os.stat_result]:
     Raises DataError for a folder that cannot be read, and an image that is a broken link or not a plain file.
     """
     left_out = Counter[str]()
-    names = sorted(name for split in splits for name in _walk(source, split) if _is_image(name, left_out))
+    every = sorted(name for split in splits for name in _walk(source, split))
+    names = [name for name in every if _is_image(name, left_out) or _leads_nowhere(source / name)]
     _tell(source, left_out)
     return {name: _stat(source, name) for name in names}
 
@@ -132,6 +133,11 @@ def _walk(source: Path, split: str) -> Iterator[str]:
         above = {real, *real.parents}
         subfolders[:] = [name for name in subfolders if (Path(folder) / name).resolve() not in above]
         yield from ((Path(folder) / name).relative_to(source).as_posix() for name in names)
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """True for a broken link that may have been a class's folder: `_stat` refuses it by name."""
+    return not path.suffix and not path.name.startswith(".") and path.is_symlink() and not path.exists()
 
 
 def _stat(source: Path, name: str) -> os.stat_result:

@@ -19,9 +19,11 @@ from lab.data.order import generator
 
 Pair = tuple[Tensor, Tensor]
 CLASSES = ("automobile", "frog", "ship")  # of CIFAR-10
+ANIMALS = ("cat", "deer", "dog", "horse")
 PACKAGES = ("numpy", "pandas", "scipy", "sklearn")  # whose docstrings are told apart
 WORDS, LENGTH = 4096, 48  # word numbers, with 0 for none; words of a paragraph that are read
 TOKENS, LETTERS = 16, 6  # of a sequence
+ALPHABET, BEFORE = " abcdefghijklmnopqrstuvwxyz", 24  # letters of a text, and how many of them are read
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +53,18 @@ def digits() -> Data:
 
 
 @cache
-def cifar10() -> Data:
-    """2,000 images of three classes, (N, 3, 16, 16) from 0 to 255: pixels averaged by fours, to train in seconds."""
+def digits_again() -> Data:
+    """Regression: the digits as their own targets, (N, 64), less the mean pixel."""
+    images = _floats(datasets.load_digits().data) / 16
+    return split(images.view(-1, 1, 8, 8), images - images.mean())
+
+
+@cache
+def cifar10(classes: tuple[str, ...] = CLASSES) -> Data:
+    """2,000 images of some classes, (N, 3, 16, 16) from 0 to 255: pixels averaged by fours, to train in seconds."""
     images = image_sets.load("cifar10")
     assert isinstance(images, image_sets.ImageSet)
-    wanted = torch.tensor([images.classes.index(name) for name in CLASSES])
+    wanted = torch.tensor([images.classes.index(name) for name in classes])
     places = torch.isin(images.train_labels, wanted).nonzero()[:, 0]
     chosen = places[torch.randperm(len(places), generator=generator(0, "subset"))[:2000]]
     labels = torch.searchsorted(wanted, images.train_labels[chosen])
@@ -77,6 +86,19 @@ def spirals() -> Data:
 def friedman() -> Data:
     """Regression: Friedman's first function of ten numbers, of which five count, with noise."""
     return _regression(*datasets.make_friedman1(1600, noise=1.0, random_state=0))
+
+
+@cache
+def friedman3() -> Data:
+    """Regression: Friedman's third function, an angle of four numbers of different sizes, with noise."""
+    return _regression(*datasets.make_friedman3(1600, noise=0.1, random_state=0))
+
+
+@cache
+def hastie() -> Data:
+    """1,600 points of ten normal numbers: is the sum of their squares above 9.34?"""
+    points, signs = datasets.make_hastie_10_2(1600, random_state=0)
+    return split(_floats(points), torch.as_tensor(signs > 0).long())
 
 
 @cache
@@ -108,6 +130,14 @@ def docstrings() -> Data:
             inputs.append((numbers + LENGTH * [0])[:LENGTH])
             targets.append(label)
     return split(torch.tensor(inputs), torch.tensor(targets))
+
+
+@cache
+def letters() -> Data:
+    """4,000 places in the docstrings of numpy: BEFORE letters (N, BEFORE) as numbers; which one comes next?"""
+    text = torch.tensor([ALPHABET.index(letter) for letter in " ".join(sorted(_paragraphs("numpy")))])
+    places = torch.randint(len(text) - BEFORE, (4000, 1), generator=generator(0, "letters"))
+    return split(text[places + torch.arange(BEFORE)], text[places[:, 0] + BEFORE])
 
 
 def _paragraphs(package: str) -> set[str]:

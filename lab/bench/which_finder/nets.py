@@ -15,6 +15,11 @@ def mlp(inputs: int, outputs: int, hidden: int = 64) -> nn.Module:
     return nn.Sequential(nn.Flatten(), first, nn.ReLU(), second, nn.ReLU(), nn.Linear(hidden, outputs))
 
 
+def linear(inputs: int, outputs: int) -> nn.Module:
+    """Logistic regression."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(inputs, outputs))
+
+
 def digits_cnn() -> nn.Module:
     """Two convolutions, each with a ReLU and a pooling layer."""
     first, second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1)
@@ -44,6 +49,30 @@ def resnet8() -> nn.Module:
     return _normalised(ResNet(8, _drawn(), classes=len(data.CLASSES)))
 
 
+def vgg() -> nn.Module:
+    """Two blocks of two convolutions and a pooling layer, then dropout, for four classes."""
+    layers: list[nn.Module] = []
+    for before, after in ((3, 16), (16, 32)):
+        first, second = nn.Conv2d(before, after, 3, padding=1), nn.Conv2d(after, after, 3, padding=1)
+        layers += [first, nn.ReLU(), second, nn.ReLU(), nn.MaxPool2d(2)]
+    last = nn.Linear(32 * 4 * 4, len(data.ANIMALS))
+    return _normalised(nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.25), last), data.ANIMALS)
+
+
+class Gru(nn.Module):
+    """A gated recurrent layer over letters, and a linear layer on its last state."""
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.letter = nn.Embedding(len(data.ALPHABET), 16)
+        self.gru = nn.GRU(16, width, batch_first=True)
+        self.last = nn.Linear(width, len(data.ALPHABET))
+
+    def forward(self, letters: Tensor) -> Tensor:
+        scores: Tensor = self.last(self.gru(self.letter(letters))[0][:, -1])
+        return scores
+
+
 def bag_of_words() -> nn.Module:
     """The mean of the words' embeddings, then a linear layer."""
     words = nn.EmbeddingBag(data.WORDS, 32, mode="mean", padding_idx=0)
@@ -71,6 +100,6 @@ def _drawn() -> torch.Generator:
     return torch.Generator().manual_seed(int(torch.randint(2**31, ())))
 
 
-def _normalised(net: nn.Module) -> nn.Module:
-    pixels = data.cifar10().train[0]
+def _normalised(net: nn.Module, classes: tuple[str, ...] = data.CLASSES) -> nn.Module:
+    pixels = data.cifar10(classes).train[0]
     return FromImages(net, pixels.mean((0, 2, 3))[:, None, None], pixels.std((0, 2, 3))[:, None, None])

@@ -335,3 +335,13 @@ def test_fitting_is_about_pillows_bicubic_scaling_and_a_cut(tmp_path: Path, heig
     left, top = (middle.width - 16) // 2, (middle.height - 16) // 2
     expected = np.asarray(middle).astype(int)[top : top + 16, left : left + 16].transpose(2, 0, 1)
     assert np.abs(fitted(tmp_path / "a", drawn(pixels), 16) - expected).max() <= 4
+
+
+def test_a_class_that_is_a_broken_link_is_refused_by_name(tmp_path: Path) -> None:
+    for link, name in ((".#notes", "hidden"), ("cat", "bees")):
+        (tmp_path / "train").mkdir(exist_ok=True)
+        (tmp_path / "train" / link).symlink_to(tmp_path / name)
+    with pytest.raises(DataError, match="train/cat is a link that leads nowhere; remove it or put its file there"):
+        folders.listed(tmp_path, ["train"])
+    (tmp_path / "bees").mkdir()
+    assert folders.listed(tmp_path, ["train"]) == {}
