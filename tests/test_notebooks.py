@@ -11,7 +11,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 PAGE = FOLDER.parent / "docs" / "bit_for_bit.md"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]
-LESSONS = [path for path in PATHS if path.stem[:2] in ("00", "01", "08", "09", "10", "11", "13", "14")]
+LESSONS = [path for path in PATHS if path.stem[:2] in ("00", "08", "09", "10", "11", "13", "14")]
 Book = dict[str, Any]
 
 
@@ -150,7 +150,7 @@ def test_a_lesson_shows_the_training_loop_in_a_narrow_cell(path: Path, book: Boo
 
 
 def test_every_link_leads_to_a_file(path: Path, book: Book) -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", without_pictures(book))
+    links = re.findall(r"[^\"]\]\(([^)\s]+)\)", without_pictures(book))  # not policies["exp"](t)
     assert links
     for link in links:
         assert link.startswith("https://") or (path.parent / link.split("#")[0]).is_file(), link
