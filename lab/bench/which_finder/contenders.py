@@ -40,7 +40,7 @@ def clrlib(task: Task, seed: int) -> dict[str, Rates | str]:
 
 
 def usual(task: Task, _: int) -> dict[str, Rates | str]:
-    """What people start with: 0.001 for Adam and AdamW, 0.1 for SGD with and without momentum."""
+    """Usual first choices: 0.001 for Adam and AdamW, 0.1 for SGD with and without momentum."""
     return {USUAL: (0.001,) if task.optimizer in (Adam, AdamW) else (0.1,)}
 
 

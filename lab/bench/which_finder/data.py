@@ -144,15 +144,15 @@ def _paragraphs(package: str) -> set[str]:
     """Paragraphs of 8 words or more from the docstrings, in small letters, without the packages' names."""
     spec = find_spec(package)
     assert spec is not None and spec.origin is not None
-    found = set()
+    paragraphs = set()
     for path in sorted(Path(spec.origin).parent.rglob("*.py")):
         if "tests" not in path.parts:
             for docstring in re.findall(r'"""(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL):
                 for paragraph in re.split(r"\n\s*\n", docstring):
                     words = [w for w in re.findall(r"[a-z]+", paragraph.lower()) if w not in (*PACKAGES, "np", "pd")]
                     if len(words) >= 8 and ">>>" not in paragraph:
-                        found.add(" ".join(words[:LENGTH]))
-    return found
+                        paragraphs.add(" ".join(words[:LENGTH]))
+    return paragraphs
 
 
 @cache

@@ -49,8 +49,8 @@ def fastai(task: Task, seed: int) -> dict[str, Any]:
         learner = Learner(loaders, model, loss_func=task.loss, opt_func=wrapped, path=folder)
         with learner.no_bar(), _silent():
             rules = tuple(getattr(schedule, name) for name in FASTAI)
-            found = learner.lr_find(show_plot=False, suggest_funcs=rules)
-    rates = {name: float(rate) for name, rate in zip(FASTAI, found, strict=True)}
+            suggested = learner.lr_find(show_plot=False, suggest_funcs=rules)
+    rates = {name: float(rate) for name, rate in zip(FASTAI, suggested, strict=True)}
     fixed = {f"fastai, {name}": (rate,) for name, rate in rates.items()}
     return fixed | {f"fastai, {name}, triangular2": (rates[name] / 4, rates[name]) for name in CYCLED}
 

@@ -15,7 +15,7 @@ ALWAYS = ("scikit-learn", "scipy", "pandas")  # beside torch and numpy: whose te
 
 @dataclass(frozen=True)
 class Record:
-    """What a contender suggested and what came of it.
+    """A suggestion of a contender, and its outcome.
 
     contender: its name, or "fixed" for a rate of the grid. rates: one that stays fixed, the two bounds of triangular2,
     or none. reason: why there is none. metric: on the test examples; None where nothing was trained or it diverged.

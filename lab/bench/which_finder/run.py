@@ -65,7 +65,7 @@ def with_metric(task: Task, record: Record) -> Record:
 
 
 def asked(finder: Finder, task: Task, seed: int) -> list[Record]:
-    """What a finder suggests, not trained yet. An error that it raises is its reason for suggesting nothing."""
+    """Suggestions of one finder, not trained yet. An error that it raises is its reason for suggesting nothing."""
     steps = 0
 
     def count(*_: object) -> None:
@@ -76,22 +76,22 @@ def asked(finder: Finder, task: Task, seed: int) -> list[Record]:
     hook = register_optimizer_step_post_hook(count)
     began = time.process_time()
     try:
-        found = dict(finder.run(task, seed))
+        suggested = dict(finder.run(task, seed))
     except Exception as error:  # whatever another library raises; its words are in the record
-        found = dict.fromkeys(finder.contenders, f"{type(error).__name__}: {error}")
+        suggested = dict.fromkeys(finder.contenders, f"{type(error).__name__}: {error}")
     finally:
         hook.remove()
     seconds = time.process_time() - began
-    return [record(task, seed, name, found[name], seconds, steps, finder) for name in finder.contenders]
+    return [record(task, seed, name, suggested[name], seconds, steps, finder) for name in finder.contenders]
 
 
 def record(
-    task: Task, seed: int, contender: str, found: Rates | str, seconds: float, steps: int, finder: Finder
+    task: Task, seed: int, contender: str, suggestion: Rates | str, seconds: float, steps: int, finder: Finder
 ) -> Record:
     """A contender's rates, or its reason for none, as a record. A rate that is not finite is a reason too."""
-    reason = found if isinstance(found, str) else None
-    if not isinstance(found, str) and not all(math.isfinite(rate) for rate in found):
-        reason = f"suggests {found}"
-    rates = () if reason is not None or isinstance(found, str) else tuple(map(float, found))
+    reason = suggestion if isinstance(suggestion, str) else None
+    if not isinstance(suggestion, str) and not all(math.isfinite(rate) for rate in suggestion):
+        reason = f"suggests {suggestion}"
+    rates = () if reason is not None or isinstance(suggestion, str) else tuple(map(float, suggestion))
     origin = records.origin(finder.packages)
     return Record(task.name, seed, contender, rates, reason, None, task.chance(), round(seconds, 3), steps, **origin)

@@ -1,4 +1,4 @@
-"""What a suggestion costs: the regret against the best fixed rate of the grid, and what is nothing or nonsense."""
+"""Cost of a suggestion: the regret against the best fixed rate of the grid, and what is nothing or nonsense."""
 
 from collections.abc import Iterable
 
@@ -52,10 +52,10 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     for record in records:
         by_task.setdefault(record.task, []).append(record)
     rows = []
-    for own in by_task.values():
-        rate, best = oracle(own)
+    for of_task in by_task.values():
+        rate, best = oracle(of_task)
         mean = sum(best.values()) / len(best)
-        for record in own:
+        for record in of_task:
             if record.contender != "fixed" and record.seed in best:
                 lost = regret(record.metric, best[record.seed], mean, record.chance)
                 rows.append(_row(record, rate, lost))
@@ -86,17 +86,17 @@ def by_task(table: pd.DataFrame) -> pd.DataFrame:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """A row for each contender, the lowest mean regret first; regrets are over tasks, each the mean of its seeds."""
-    regrets, own = by_task(table), table.groupby("contender")
-    found = pd.DataFrame(
+    regrets, asked = by_task(table), table.groupby("contender")
+    rows = pd.DataFrame(
         {
             "mean regret (%)": regrets.mean(axis=1),
             "median": regrets.median(axis=1),
             "worst task": regrets.max(axis=1),
-            "nothing": own["nothing"].sum(),
-            "nonsense": own["nonsense"].sum(),
-            "asked": own.size(),
-            "seconds": own["seconds"].median(),
-            "steps": own["steps"].median(),
+            "nothing": asked["nothing"].sum(),
+            "nonsense": asked["nonsense"].sum(),
+            "asked": asked.size(),
+            "seconds": asked["seconds"].median(),
+            "steps": asked["steps"].median(),
         }
     )
-    return found.sort_values("mean regret (%)")
+    return rows.sort_values("mean regret (%)")

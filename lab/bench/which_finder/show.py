@@ -24,7 +24,7 @@ LOOK: dict[str, dict[str, Any]] = {
 def load(chosen: Sequence[Task] = tasks.ALL) -> pd.DataFrame:
     """The scores of all published records, see `scores.frame`, with the part that a task belongs to."""
     kept = [list(records.read(task.name).values()) for task in chosen]
-    table = scores.frame(record for own in kept for record in own)
+    table = scores.frame(record for task in kept for record in task)
     unseen = [task.name for task in tasks.UNSEEN]
     return table.assign(part=["unseen" if name in unseen else "development" for name in table.get("task", ())])
 
@@ -36,10 +36,10 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
     mark: dict[str, Any] = {"color": "black", "marker": "|", "markersize": 18, "markeredgewidth": 1.8}
     for row, name in enumerate(means.index):
         for k, (part, look) in enumerate(LOOK.items()):
-            own = table[(table["contender"] == name) & (table["part"] == part)].groupby("task")["regret"].mean()
-            place = [row + 0.2 * k - 0.1] * len(own)
+            regrets = table[(table["contender"] == name) & (table["part"] == part)].groupby("task")["regret"].mean()
+            place = [row + 0.2 * k - 0.1] * len(regrets)
             label = f"{part} task" if row == 0 else None
-            axes.plot(own, place, **look, linestyle="none", markersize=4.5, alpha=0.7, label=label)
+            axes.plot(regrets, place, **look, linestyle="none", markersize=4.5, alpha=0.7, label=label)
         axes.plot(means[name], row, **mark, linestyle="none", label="mean of all" if row == 0 else None)
     axes.set_yticks(range(len(means)), labels=list(means.index))
     axes.set(xlabel="regret (% of what there is to gain)", ylim=(len(means) - 0.5, -0.5))
@@ -63,7 +63,7 @@ def _sentence(table: pd.DataFrame, words: str) -> str:
 
 
 def page(table: pd.DataFrame) -> str:
-    """What stands between the marks of docs/which_finder.md."""
+    """The part between the marks of docs/which_finder.md."""
     if table.empty:
         return "Not run yet."
     parts = [headline(table)]
@@ -84,7 +84,7 @@ def summary_table(table: pd.DataFrame) -> str:
     """`scores.summary` as Markdown."""
     if table.empty:
         return "Not run yet."
-    found = scores.summary(table)
+    means = scores.summary(table)
     rows = [
         [
             name,
@@ -96,7 +96,7 @@ def summary_table(table: pd.DataFrame) -> str:
             f"{row['seconds']:.2f}",
             f"{row['steps']:.0f}",
         ]
-        for name, row in found.iterrows()
+        for name, row in means.iterrows()
     ]
     head = ["finder", "mean regret (%)", "median", "worst task", "nothing", "nonsense", "seconds", "steps"]
     return markdown(head, rows)

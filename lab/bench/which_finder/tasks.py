@@ -22,7 +22,7 @@ ADAMW = torch.optim.AdamW
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained, for `iterations` (a multiple of 4) with batches of `batch`; the metric is better the higher.
+    """One training, of `iterations` (a multiple of 4) with batches of `batch`; the metric is better the higher.
 
     regression: the loss is the squared error and the metric R², else cross entropy and accuracy.
     """
