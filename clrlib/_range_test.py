@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Sampler
 
@@ -266,6 +267,8 @@ def lr_range_test(
         raise ValueError(f'metric is {metric!r}; give "accuracy", "loss" or a function of (outputs, targets)')
     if not isinstance(model, nn.Module):
         raise TypeError(f"model is a {type(model).__name__}; give a torch.nn.Module, or {SWEEP}")
+    if any(map(is_lazy, model.parameters())):
+        raise ValueError("the model has lazy layers, whose weights are not there yet; run one batch through it first")
     groups = groups_of(optimizer)
     _refuse_without_a_rate(optimizer)
     scaled(groups, [0.0] * len(groups))  # refuses what is wrong before anything changes
@@ -287,7 +290,7 @@ def lr_range_test(
         inputs, targets = _pair("train_batches", next(batches), device)
         write(groups, scaled(groups, [lr] * len(groups)))
         optimizer.zero_grad()
-        outputs = model(inputs)
+        outputs = _outputs(model, inputs)
         loss = loss_fn(outputs, targets)
         value = _over_ranks(_loss_value(loss))
         if heldout_batches is None:  # before the update
@@ -351,6 +354,16 @@ def _mode(optimizer: Any, mode: str) -> None:
     """Schedule-free optimizers hold other weights in training than in evaluation."""
     if callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None)):
         getattr(optimizer, mode)()
+
+
+def _outputs(model: nn.Module, inputs: Tensor) -> Any:
+    try:
+        return model(inputs)
+    except ValueError as error:
+        if len(inputs) == 1 and "more than 1 value per channel" in str(error):
+            alone = "train_batches gave a batch of one example, on which batch normalisation cannot train"
+            raise ValueError(f"{alone}; give the DataLoader drop_last=True") from error
+        raise
 
 
 def _loss_value(loss: Any) -> float:

@@ -11,7 +11,6 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 PAGE = FOLDER.parent / "docs" / "bit_for_bit.md"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]
-LESSONS = [path for path in PATHS if path.stem[:2] != "04"]
 Book = dict[str, Any]
 
 
@@ -138,16 +137,6 @@ def test_code_cells_are_short_and_name_no_path_or_command_of_one_machine(book: B
         assert not re.search(r"^\s*[!%]|\bpip install\b|\bos\.chdir\b", source(cell), re.MULTILINE), source(cell)
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=[path.stem for path in LESSONS])
-def test_a_lesson_shows_the_training_loop_in_a_narrow_cell(path: Path, book: Book) -> None:
-    sources = [source(cell) for cell in cells(book, "code") if "hide-input" not in tags(cell)]
-    (loop, *_) = [code for code in sources if "loss.backward()" in code]
-    assert re.search(r"optimizer\.step\(\)", loop)
-    assert re.search(r"schedule\.step\(\)|param_groups\[0\]\[\"lr\"\] = ", loop)
-    assert [line for code in sources for line in code.splitlines() if len(line) > 80] == []
-
-
-@pytest.mark.parametrize("path", LESSONS, ids=[path.stem for path in LESSONS])
 def test_a_lesson_shows_the_training_loop_in_a_narrow_cell(path: Path, book: Book) -> None:
     sources = [source(cell) for cell in cells(book, "code") if "hide-input" not in tags(cell)]
     (loop, *_) = [code for code in sources if "loss.backward()" in code]

@@ -621,3 +621,17 @@ def test_two_processes_see_one_curve(tmp_path):
     ]
     said = [process.communicate(timeout=300)[0].splitlines()[-1] for process in both]
     assert said[0] == said[1] and "training loss 50 at iteration 12" in said[0]
+
+
+def test_lazy_layers_are_refused_until_they_have_weights():
+    model = nn.LazyLinear(2)
+    optimizer = torch.optim.SGD(model.parameters())
+    with pytest.raises(ValueError, match=r"the model has lazy layers, .*; run one batch through it first"):
+        run(model, optimizer)
+    model(torch.ones(1, 4))
+    assert run(model, optimizer).lr.size
+
+
+def test_a_last_batch_of_one_before_batch_normalisation_names_drop_last():
+    with pytest.raises(ValueError, match=r"a batch of one example, .*; give the DataLoader drop_last=True"):
+        run(net(), train=batches(n=17), heldout=batches())
