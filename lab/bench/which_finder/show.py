@@ -57,9 +57,9 @@ def _sentence(table: pd.DataFrame, words: str) -> str:
     if table.empty:
         return f"The {words}tasks were not run yet."
     means = scores.summary(table)["mean regret (%)"]
-    others = [f"{name} {means[name]:.0f} %" for name in (CLR, FIXED, USUAL) if name in means.index[1:]]
-    best = f"{means.index[0]} loses least, {means.iloc[0]:.0f} % of what there is to gain"
-    return f"On {table['task'].nunique()} {words}tasks {best} ({', '.join(others)})."
+    others = [f"`{name}` {means[name]:.0f} %" for name in (CLR, FIXED, USUAL) if name in means.index[1:]]
+    best = f"`{means.index[0]}` loses least, {means.iloc[0]:.0f} % of what there is to gain"
+    return f"On {table['task'].nunique()} {words}tasks {best} ({'; '.join(others)})."
 
 
 def page(table: pd.DataFrame) -> str:
