@@ -43,14 +43,14 @@
   }
   const rate = (name, got) => number(name, got, (x) => x >= 0, "a learning rate must be 0 or more");
   const factor = (name, got) => number(name, got, (x) => x > 0 && x <= 1, "give a factor above 0 and up to 1");
-  const whole = (least, of) => (name, got) =>
-    number(name, got, (x) => Number.isInteger(x) && x >= least && x < 2 ** 53, `give a whole number${of}, ${least} or more`);
-  const count = whole(1, " of iterations");
+  const whole = (least) => (name, got) =>
+    number(name, got, (x) => Number.isInteger(x) && x >= least && x < 2 ** 53, `give a whole number, ${least} or more`);
+  const count = whole(1);
   const tuple = (items) => `(${items.join(", ")}${items.length === 1 ? "," : ""})`;
 
   /** Iterations in rising order. */
   function rising(name, items, least) {
-    const clean = items.map((item, i) => whole(least, " of iterations")(`${name}[${i}]`, item));
+    const clean = items.map((item, i) => whole(least)(`${name}[${i}]`, item));
     if (clean.some((t, i) => i && t <= clean[i - 1])) {
       refuse(`${name} ${tuple(clean)} do not rise; give each iteration once, in rising order`);
     }

@@ -84,7 +84,7 @@ CASES: dict[str, tuple[Act, str, str, str]] = {  # the fault; the words for it; 
     "another size": (lambda lab: images(lab, a=encoded((0, 0, 0), 31)), "is 31x31 pixels, not 32x32", "get the r", ""),
     "too few images": (images, "train/airplane has 1 images, not 5000", "give a complete copy", CACHE),
     "link in a circle": (circle, "CLRLIB_DATA is '.*circle', where there is no CIFAR-10", "name its folder", ""),
-    "nobody's folder": (lambda lab: lab.data("~nobody-at-all/x"), "'~nobody-at-all/x', which leads", "name a f", ""),
+    "nobody's folder": (lambda lab: lab.data("~nobody-at-all/x"), "'~nobody-at-all/x' leads nowhere", "name a f", ""),
     "locked folder": (locked_folder, rf"data/{FOLDER} cannot be used \(Permission denied\)", "fix that", ""),
     "no network": (
         no_network,
