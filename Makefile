@@ -61,5 +61,5 @@ book: setup ## a web site of all this, from what is here, into build/book/ (1 mi
 	rm -rf build/book build/doctrees
 	$(PY) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir book --doctree-dir build/doctrees . build/book
 	@echo "build/book/index.html"
-clean: ## remove caches and build/smoke, never your runs in build/quick and build/paper
+clean: ## remove caches and build/smoke, never your runs in build/quick, laptop or paper
 	rm -rf build/smoke build/published build/book build/doctrees build/jupyter_execute .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -47,10 +47,9 @@ class Policy(ABC):
     def __call__(self, t: torch.Tensor) -> torch.Tensor: ...
     def __call__(self, t: int | np.ndarray | torch.Tensor) -> float | np.ndarray | torch.Tensor:
         if isinstance(t, torch.Tensor):
-            here = (
-                torch.zeros_like(t, device="cpu") if t.is_meta else t.detach().cpu()
-            )  # meta tensors have a shape alone
-            rates = torch.from_numpy(self(here.numpy()))
+            # a meta tensor has a shape and no values
+            on_cpu = torch.zeros_like(t, device="cpu") if t.is_meta else t.detach().cpu()
+            rates = torch.from_numpy(self(on_cpu.numpy()))
             return rates.to(t.device, torch.float32 if t.device.type == "mps" else torch.float64)
         checked = checks.iterations(t)
         if isinstance(checked, np.ndarray):

@@ -327,8 +327,11 @@ def from_search(lr: np.ndarray, values: np.ndarray, metric: str, why: str) -> Bo
 
     values: (n,) of which higher is better, read as means over about n / 10 points. The gain is the highest mean less
     that of the first fifth. max_lr is twice the rate at which half of it was made, base_lr a quarter of max_lr. The
-    gain must be 1 % of the values' size or more, and 6 times the standard deviation of such a mean.
+    gain must be 1 % of the values' size or more, and 6 times the standard deviation of such a mean. Fewer than 10
+    points show neither.
     """
+    if lr.size < FIRST:
+        return None
     window = _window(lr.size)
     whole = slice(window // 2, lr.size - window // 2)  # at the ends a mean is over few points, and noisy
     curve, start = _running(np.mean, _running(np.median, values, 3), window)[whole], values[: 2 * window].mean()

@@ -37,20 +37,25 @@ def pip(*arguments: str | Path) -> None:
         sys.exit(code)
 
 
+def install(lock: Path, for_cpu: bool, *options: str) -> None:
+    """Install what a lock names; for the CPU without CUDA's packages."""
+    if not for_cpu:
+        pip(*options, "--require-hashes", "-r", lock)
+        return
+    rest, builds = split(lock.read_text(encoding="utf-8"))
+    lock = VENV / f"{lock.stem}-cpu.lock"
+    lock.write_text(rest, encoding="utf-8")
+    if builds:
+        pip(*options, "--no-deps", *builds)  # first: where pip finds none it says so at once
+    pip(*options, "--no-deps", "--require-hashes", "-r", lock)
+
+
 def environment(for_cpu: bool) -> None:
     """Make .venv. --no-compile: of what is installed a small part is ever imported, and compiled then."""
     size = "1 GB, torch without CUDA" if for_cpu else "6 GB on Linux, most of it CUDA's; TORCH=cpu leaves that out"
     print(f"making the environment in {VENV} (some 3 min; {size})", flush=True)
     subprocess.check_call([sys.executable, "-m", "venv", VENV])
-    lock = Path("requirements.lock")
-    if for_cpu:
-        rest, builds = split(lock.read_text(encoding="utf-8"))
-        lock = VENV / "requirements-cpu.lock"
-        lock.write_text(rest, encoding="utf-8")
-        pip("--no-compile", "--no-deps", *builds)  # first: where pip finds none it says so at once
-        pip("--no-compile", "--no-deps", "--require-hashes", "-r", lock)
-    else:
-        pip("--no-compile", "--require-hashes", "-r", lock)
+    install(Path("requirements.lock"), for_cpu, "--no-compile")
     pip("--no-deps", "--no-build-isolation", "-e", ".")
     (path,) = VENV.glob("lib/python3*/site-packages/__editable__.clrlib-*.pth")
     path.write_text("../../../..\n")  # a copied or moved clone is its own
@@ -67,11 +72,13 @@ def main(extra: str = "") -> None:
     sources = (lock,) if extra else (lock, Path("pyproject.toml"))
     if done.exists() and all(done.stat().st_mtime >= source.stat().st_mtime for source in sources):
         return
+    made = VENV / "done"  # says for what, so that another lock or an extra does not bring CUDA after all
+    build = os.environ.get("TORCH") or (made.read_text() if made.exists() else "")
     if extra:
-        pip("--require-hashes", "-r", lock)
+        install(lock, build == "cpu")
     else:
-        environment(for_cpu=os.environ.get("TORCH") == "cpu")
-    done.touch()
+        environment(build == "cpu")
+    done.write_text(build)
 
 
 if __name__ == "__main__":

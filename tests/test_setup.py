@@ -84,6 +84,16 @@ def test_for_the_cpu_torchs_builds_come_first(clone: Path) -> None:
     assert rest == "--no-compile --no-deps --require-hashes -r .venv/requirements-cpu.lock"
 
 
+def test_an_environment_for_the_cpu_stays_one(clone: Path) -> None:
+    setup(clone, TORCH="cpu")
+    assert setup(clone, "bench").returncode == 0
+    builds, rest = calls(clone)[3:]
+    assert builds.count("+cpu") == 2 and rest == "--no-deps --require-hashes -r .venv/requirements-bench-cpu.lock"
+    later = (clone / ".venv/done").stat().st_mtime + 60
+    os.utime(clone / "requirements.lock", (later, later))
+    assert "torch without CUDA" in setup(clone).stdout
+
+
 def test_a_pip_that_fails_ends_it_and_nothing_is_done(clone: Path) -> None:
     done = setup(clone, FAILS="3")
     assert done.returncode == 3 and "Traceback" not in done.stderr and not (clone / ".venv/done").exists()

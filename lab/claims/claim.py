@@ -142,8 +142,8 @@ def _numbers(measured: Summary | None, records: Sequence[Record]) -> dict[str, A
     if measured is None:
         return {}
     low, high = measured.interval or (None, None)
-    found = {"mean": measured.mean, "sd": measured.sd, "n": len(measured.values), "low": low, "high": high}
-    return {**found, **where(records)}
+    numbers = {"mean": measured.mean, "sd": measured.sd, "n": len(measured.values), "low": low, "high": high}
+    return {**numbers, **where(records)}
 
 
 def _sign(low: float, high: float) -> int:

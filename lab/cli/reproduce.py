@@ -307,12 +307,12 @@ def _publish_finished() -> None:
 
 def write_tables() -> None:
     """Write the pages, or the generated parts of pages, that show the records or the catalogue."""
-    places = ("published", "published quick", "published jpeg")
-    records, quick, copy = (store.load_all(paths.records(place)) for place in places)
+    places = ("published", "published quick", "published laptop", "published jpeg")
+    records, quick, laptop, copy = (store.load_all(paths.records(place)) for place in places)
     files.write_atomically(paths.results_page(), pages.results_page(records, quick).encode())
     files.write_atomically(paths.claims_table(), tables.claims_csv(records).encode())
     files.write_atomically(paths.page("docs/rows.md"), pages.rows_page().encode())
-    for name, marks, block in pages.blocks(records, quick, copy):
+    for name, marks, block in pages.blocks(records, [*quick, *laptop], copy):
         page = paths.page(name)
         files.write_atomically(page, with_block(page.read_text(), marks, block).encode())
 

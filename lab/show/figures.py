@@ -26,8 +26,6 @@ from clrlib import (
 from lab import claims, experiments, files, paths
 from lab.claims import GUIDANCE, Claim, comparable, main_group, measured_range_tests, read_range_test, traced
 from lab.experiments import Experiment
-from lab.experiments.imagenet import Net
-from lab.experiments.residual import Family
 from lab.records.record import Record
 from lab.show import forest, messages, plots, tables
 
@@ -185,8 +183,9 @@ def exponential(records: Sequence[Record]) -> Drawn:
     half a point, and its numbers, diamonds, are grey.
     """
     rows = (experiments.EXP, experiments.EXP_RANGE, experiments.EXP_RANGE_AMPLITUDE)
-    measured = messages.difference(experiments.EXP_RANGE, experiments.EXP, _of(records, *rows), at=42_000)
-    names = "exp_range after 42,000 iterations", "exp after 70,000"
+    at = claims.PAPER_AT[experiments.EXP_RANGE.name]
+    measured = messages.difference(experiments.EXP_RANGE, experiments.EXP, _of(records, *rows), at)
+    names = f"exp_range after {at:,} iterations", f"exp after {experiments.EXP.iterations:,}"
     title = messages.against(names, measured, "Test accuracy of exp and of exp_range")
     return _training(records, rows, {"exp": traced.FIGURE_1_EXP}, title)
 
@@ -199,7 +198,12 @@ def adaptive_methods(records: Sequence[Record]) -> Drawn:
     rows = experiments.TABLE_3
     pairs = [(c.row, c.rival) for c in claims.PAPER if c.row in rows and c.rival is not None]
     neutral = "Test accuracy of five solvers, fixed and with CLR"
-    return _ends_of(records, rows, messages.count("CLR ends above its solver's fixed rate", pairs, records, neutral))
+    return _ends_of(records, rows, _count("CLR ends above its solver's fixed rate", pairs, records, neutral))
+
+
+def _count(what: str, pairs: Sequence[tuple[Experiment, ...]], records: Sequence[Record], neutral: str) -> str:
+    """The title that counts pairs, from records that may be compared."""
+    return messages.count(what, pairs, _of(records, *(row for pair in pairs for row in pair)), neutral)
 
 
 def _ends_of(records: Sequence[Record], rows: Sequence[Experiment], title: str) -> Drawn:
@@ -228,7 +232,7 @@ def residual_nets(records: Sequence[Record]) -> Drawn:
     """
     pairs = [family.rows()[:2] for family in experiments.FAMILIES]
     neutral = "Test accuracy of three nets, fixed rates and CLR"
-    title = messages.count("CLR ends above the original's rate", pairs, records, neutral)
+    title = _count("CLR ends above the original's rate", pairs, records, neutral)
     return _ends_of(records, experiments.TABLE_4, title)
 
 
@@ -239,17 +243,7 @@ def imagenet_nets(records: Sequence[Record]) -> Drawn:
         (c.row, c.rival) for c in claims.ARCHITECTURES if c.row in rows and c.rival and "triangular2" in c.row.name
     ]
     neutral = "Test accuracy of AlexNet and GoogLeNet on Imagenette"
-    return _ends_of(records, rows, messages.count("triangular2 ends above the fixed rate", pairs, records, neutral))
-
-
-def family_training(records: Sequence[Record], family: Family) -> Drawn:
-    """The trainings of one family of table 4."""
-    return _training(records, family.rows(), {}, f"{family.title}: fixed rates and CLR")
-
-
-def net_training(records: Sequence[Record], net: Net) -> Drawn:
-    """The trainings of AlexNet or GoogLeNet on Imagenette."""
-    return _training(records, net.on_imagenette()[1:], {}, f"{net.title} on Imagenette")
+    return _ends_of(records, rows, _count("triangular2 ends above the fixed rate", pairs, records, neutral))
 
 
 def choosing_the_cycle(records: Sequence[Record]) -> Drawn:
@@ -271,17 +265,18 @@ def phase_of_the_cycle(records: Sequence[Record]) -> Drawn:
     """
     for row in (experiments.CLR_TRIANGULAR, experiments.CLR_TABLE_2):
         own = [r for r in _of(records, row) if r.diverged_at is None]
-        if own:
+        cycle = (own[0].run if own else row).policy.cycle_end_at_or_after(1)
+        ends = [k * cycle for k in range(5)]
+        if own and {*plots.common(own)[0]}.issuperset(range(cycle // 2, ends[-1] + 1, cycle // 2)):
             break
-    cycle = 4_000 * own[0].run.iterations // row.iterations if own else 4_000
-    ends = [k * cycle for k in range(5)]
+        own = []  # short trainings may be evaluated too seldom to show a cycle
     title = messages.phases(own, ends)
-    told = (
+    by_seed = (
         f"seed {r.run.seed} {', '.join(f'{100 * r.accuracy_at(t):.1f}' for t in ends[1:])} %, at the tops before "
         f"{', '.join(f'{100 * r.accuracy_at(t - cycle // 2):.1f}' for t in ends[1:])} %"
         for r in own
     )
-    alt = f"{title}. {row.title}, at the ends of its first four cycles: {'; '.join(told) or NOTHING}."
+    alt = f"{title}. {row.title}, at the ends of its first four cycles: {'; '.join(by_seed) or NOTHING}."
     return plots.draw_phase(own, ends, title, row.title), alt
 
 
@@ -292,7 +287,8 @@ def beyond(records: Sequence[Record]) -> Drawn:
     """
     rows = (experiments.CLR_TABLE_2, experiments.ONE_CYCLE, experiments.WARM_RESTARTS)
     measured = messages.difference(experiments.ONE_CYCLE, experiments.CLR_TABLE_2, _of(records, *rows))
-    names = "1cycle after 9,765 iterations", "CLR after 25,000"
+    one_cycle, clr = (row.iterations for row in (experiments.ONE_CYCLE, experiments.CLR_TABLE_2))
+    names = f"1cycle after {one_cycle:,} iterations", f"CLR after {clr:,}"
     title = messages.against(names, measured, "Test accuracy of CLR, 1cycle and warm restarts")
     return _training(records, rows, {}, title)
 
@@ -305,8 +301,8 @@ def equal_budget(records: Sequence[Record]) -> Drawn:
     best = max((name for name in ends if ends[name].interval), key=lambda name: ends[name].mean, default="")
     budget = f"{experiments.EQUAL[0].iterations:,} iterations"
     title = f"After {budget} {best} has the highest mean" if best else f"Six schedules after {budget}"
-    told = "; ".join(f"{name} {end.percent()}, {end.spread(paired=False)}" for name, end in ends.items())
-    alt = f"{title}. Test accuracy with its 95 % interval: {told or NOTHING}."
+    each = "; ".join(f"{name} {end.percent()}, {end.spread(paired=False)}" for name, end in ends.items())
+    alt = f"{title}. Test accuracy with its 95 % interval: {each or NOTHING}."
     return plots.draw_bars(ends, "triangular2", title, plots.stamp(own)), alt
 
 

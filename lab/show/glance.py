@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lab.claims import AS_GOOD, DEFINED, HEADLINE, VERDICTS, Claim, Summary, by_seed, main_group, not_run, sentence
+from lab.claims import AS_GOOD, DEFINED, HEADLINE, VERDICTS, Claim, by_seed, main_group, not_run, sentence
 from lab.experiments import CLR_TABLE_2, FIXED
 from lab.lines import duration
 from lab.records.record import Record
@@ -104,18 +104,16 @@ def _second_look(group: Sequence[Record]) -> str:
 
 def _before(group: Sequence[Record]) -> str:
     """What others got with this net, our fixed runs beside them."""
-    own = [
-        ("**this project, fixed**", when, ours.text() if ours else "not run yet")
-        for when, at in (
-            (f"{MOCHAS:,}, before any drop", MOCHAS),
-            (f"{LAST_BEFORE_DROP:,}, just before the first drop", LAST_BEFORE_DROP),
-            ("the end, with the drops", FIXED.iterations),
-        )
-        for ours in (_fixed_at(group, at),)
-    ]
-    table = tables.markdown(["who", "after how many iterations", "test accuracy (%)"], [*own, *OTHERS])
+    points = (
+        (f"{MOCHAS:,}, before any drop", MOCHAS),
+        (f"{LAST_BEFORE_DROP:,}, just before the first drop", LAST_BEFORE_DROP),
+        ("the end, with the drops", FIXED.iterations),
+    )
+    ours = [("**this project, fixed**", when, _fixed_at(group, at)) for when, at in points]
+    table = tables.markdown(["who", "after how many iterations", "test accuracy (%)"], [*ours, *OTHERS])
     return f"### Who measured this net before\n\n{table}"
 
 
-def _fixed_at(group: Sequence[Record], at: int) -> Summary | None:
-    return Claim("", FIXED, "", at=at).measured(group)
+def _fixed_at(group: Sequence[Record], at: int) -> str:
+    measured = Claim("", FIXED, "", at=at).measured(group)
+    return measured.text() if measured else "not run yet"

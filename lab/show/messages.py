@@ -13,11 +13,13 @@ from lab.records.record import Record
 from lab.show import plots
 
 
-def difference(row: Experiment, rival: Experiment, group: Sequence[Record], **at: int) -> Summary | None:
+def difference(
+    row: Experiment, rival: Experiment, group: Sequence[Record], at: int | None = None, rival_at: int | None = None
+) -> Summary | None:
     """A row's accuracy less its rival's, seed by seed; None where it has no interval, or at another size."""
     if any(r.run.profile != "paper" for r in group):
         return None
-    measured = Claim("", row, "", rival, at=at.get("at"), rival_at=at.get("rival_at")).measured(group)
+    measured = Claim("", row, "", rival, at=at, rival_at=rival_at).measured(group)
     return measured if measured and measured.interval else None
 
 
@@ -52,8 +54,10 @@ def against(names: tuple[str, str], measured: Summary | None, neutral: str) -> s
 
 def count(what: str, pairs: Sequence[tuple[Experiment, ...]], group: Sequence[Record], neutral: str) -> str:
     """In how many of the pairs that were run the first ends above the second."""
-    found = [measured for row, rival in pairs if (measured := difference(row, rival, group))]
-    return f"{what} in {sum(sign(m) > 0 for m in found)} of {len(found)} comparisons" if found else neutral
+    differences = [measured for row, rival in pairs if (measured := difference(row, rival, group))]
+    if not differences:
+        return neutral
+    return f"{what} in {sum(sign(one) > 0 for one in differences)} of {len(differences)} comparisons"
 
 
 def last_losses(group: Sequence[Record]) -> str:

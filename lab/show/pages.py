@@ -32,11 +32,11 @@ FOLDERS = (
 Block = tuple[str, tuple[str, str], str]  # a page's name, the marks in it, the text between them
 
 
-def blocks(records: Sequence[Record], quick: Sequence[Record], copy: Sequence[Record]) -> list[Block]:
-    """The generated parts of the pages that people write. copy: the records of results/jpeg/."""
+def blocks(records: Sequence[Record], short: Sequence[Record], copy: Sequence[Record]) -> list[Block]:
+    """The generated parts of the pages that people write. short: of quick and laptop; copy: of results/jpeg/."""
     return [
         ("README.md", README_MARKS, readme_block(records)),
-        ("REPRODUCTION.md", glance.MARKS, glance.at_a_glance(records, [*quick, *copy])),
+        ("REPRODUCTION.md", glance.MARKS, glance.at_a_glance(records, [*short, *copy])),
         ("REPRODUCTION.md", DEVIATION_MARKS, deviations_block(records, copy)),
     ]
 
@@ -86,8 +86,8 @@ def rivals(group: Sequence[Record]) -> str:
     missing = f" Not run yet: {len(BUDGET) - len(ends)} of {len(BUDGET)}." if len(ends) < len(BUDGET) else ""
     counts = {f" {claims.seeds(len(ours.values))}" for ours, _ in ends}
     same = counts.pop() if len(counts) == 1 else ""  # the number of seeds once, where it is the same for all
-    told = "; ".join(f"{name} {ours.percent().removesuffix(same)}" for ours, name in ends)
-    return f"{title}{same}: {told}.{missing}"
+    each = "; ".join(f"{name} {ours.percent().removesuffix(same)}" for ours, name in ends)
+    return f"{title}{same}: {each}.{missing}"
 
 
 def rows_page() -> str:

@@ -248,7 +248,8 @@ def draw_losses(records: Sequence[Record], rows: Sequence[Experiment], title: st
             axes.yaxis.set_minor_locator(NullLocator())
         label_ends(axes)
     _over_iterations(panels[-1])
-    explain(figure, title, f"{stamp(records)}; line: mean, band: all seeds" if records else stamp(records))
+    marks = ["line: mean, band: all seeds"] * bool(records)
+    explain(figure, title, "; ".join((stamp(records), *marks)))
     return figure
 
 
@@ -268,7 +269,8 @@ def draw_phase(records: Sequence[Record], ends: Sequence[int], title: str, alone
         label_ends(axes)
     axes.set(xlabel="phase of the cycle (rate: low at 0, high at 0.5, low at 1)", ylabel="test accuracy (%)")
     axes.axvline(0.5, color="0.8", linewidth=0.8, zorder=0)
-    explain(figure, title, f"{stamp(records)}; {alone}, mean of {seeds(len(records))[1:-1]} seeds")
+    marks = [f"{alone}, mean of the seeds {seeds(len(records))}"] * bool(records)
+    explain(figure, title, "; ".join((stamp(records), *marks)))
     return figure
 
 

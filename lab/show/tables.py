@@ -124,9 +124,9 @@ def claims_csv(records: Sequence[Record]) -> str:
 
 def tally(answers: Sequence[claims.Answer]) -> str:
     """How many claims have a verdict, and which."""
-    found = Counter(a.verdict for a in answers if a.verdict in claims.VERDICTS)
-    each = ", ".join(f"{found[verdict]} {verdict}" for verdict in claims.VERDICTS if found[verdict])
-    return f"{found.total()} claims judged: {each}" if each else "No claim is judged yet"
+    counts = Counter(a.verdict for a in answers if a.verdict in claims.VERDICTS)
+    each = ", ".join(f"{counts[verdict]} {verdict}" for verdict in claims.VERDICTS if counts[verdict])
+    return f"{counts.total()} claims judged: {each}" if each else "No claim is judged yet"
 
 
 def comparison(published: Sequence[Record], yours: Sequence[Record], only: str = "") -> pd.DataFrame:

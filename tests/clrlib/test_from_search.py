@@ -45,6 +45,12 @@ def test_a_metric_that_rises_is_read_the_other_way_round() -> None:
     assert replace(test, earlier=(turned,)).bounds().max_lr == test.bounds().max_lr
 
 
+@pytest.mark.parametrize("n", range(1, 10))
+def test_a_search_that_ended_at_once_gives_no_bounds(n: int) -> None:
+    """One higher value at the end of so few would pass for a gain: there is no noise to compare it with."""
+    assert from_search(RATES[:n], np.append(np.zeros(n - 1), 1.0), "loss", "") is None
+
+
 def test_noise_alone_gives_no_bounds() -> None:
     rng = np.random.default_rng(0)
     answers = [from_search(RATES, rng.standard_normal(150), "loss", "") for _ in range(300)]
