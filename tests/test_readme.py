@@ -67,7 +67,7 @@ def like(published: list[Record], *rows: Experiment, seeds: int = 1) -> list[Rec
     runs = [
         replace(row, waits_for="").run("paper", seed, "cifar10", "float32") for row in rows for seed in range(seeds)
     ]
-    data = {**record.data, "label": "CIFAR-10"}  # as if on CIFAR-10 itself: the copy gets no verdict
+    data = {**record.data, "label": "CIFAR-10"} | (published[0].data if published else {})  # the copy gets no verdict
     return [*published, *(replace(record, run=run, data=data) for run in runs)]
 
 

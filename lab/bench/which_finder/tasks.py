@@ -109,7 +109,7 @@ def named(names: Iterable[str]) -> list[Task]:
     """The tasks of these names, "development", "unseen" and "all" among them, in order.
 
     >>> [task.name for task in named(["wine-mlp-adamw", "digits-cnn-sgd"])], len(named(["all"]))
-    (['digits-cnn-sgd', 'wine-mlp-adamw'], 14)
+    (['digits-cnn-sgd', 'wine-mlp-adamw'], 20)
     """
     groups = {"development": DEVELOPMENT, "unseen": UNSEEN, "all": ALL, **{task.name: (task,) for task in ALL}}
     for name in names:
