@@ -36,7 +36,7 @@ reproduce: data ## train, run the notebooks, write report.html (half an hour on 
 	@$(CALL) reproduce
 figures: setup ## figures/, the tables and docs/rows.md again, from results/ (10 s)
 	$(PY) -m lab.cli figures
-test: setup ## lint, types, tests, the notebooks, one smoke training of each (6 min on 2 cores)
+test: setup ## lint, types, tests, the notebooks, one smoke training of each (7 min on 2 cores)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m codespell_lib

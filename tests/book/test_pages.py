@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from lab import experiments, paths
+from lab.claims import Summary
 from lab.experiments import Experiment
+from lab.experiments.controls import FIXED_25000, MEAN_25000
 from lab.records import store
 from lab.records.record import Record
 
@@ -63,6 +65,17 @@ def test_what_the_page_of_schedules_says_of_clr_is_what_the_records_say(publishe
     assert [*clr] == [*fixed] and len(clr) > 5
     for seed, record in clr.items():
         assert fixed[seed].accuracy_at(record.run.iterations) < record.accuracy < fixed[seed].accuracy
+
+
+def test_what_the_page_of_schedules_says_of_the_cycles_is_what_the_controls_say(published: list[Record]) -> None:
+    page = (DOCS / "which_schedule.md").read_text()
+    assert "holds zero" in page and "A fixed 0.001 with the same drops stays below CLR in every seed" in page
+    rows = experiments.CLR_TABLE_2, MEAN_25000, FIXED_25000
+    clr, mean_rate, lowest = (by_seed(published, row) for row in rows)
+    assert [*clr] == [*mean_rate] == [*lowest] and len(clr) > 5
+    low, high = Summary(tuple(clr[seed].accuracy - mean_rate[seed].accuracy for seed in clr)).interval or (1, 1)
+    assert low < 0 < high
+    assert all(lowest[seed].accuracy < record.accuracy for seed, record in clr.items())
 
 
 def test_the_equal_length_comparison_names_both_and_when_the_fixed_one_catches_up(
