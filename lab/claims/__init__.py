@@ -17,6 +17,7 @@ from lab.claims.claim import CHANCE as CHANCE
 from lab.claims.claim import TOLERANCE as TOLERANCE
 from lab.claims.claim import Claim as Claim
 from lab.claims.controls import CONTROL_CLAIMS as CONTROL_CLAIMS
+from lab.claims.controls import CYCLE_CLAIMS as CYCLE_CLAIMS
 from lab.claims.controls import control_claims as control_claims
 from lab.claims.groups import KINDS as KINDS
 from lab.claims.groups import by_seed as by_seed

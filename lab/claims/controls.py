@@ -69,3 +69,4 @@ def _tuning_claims(tuned: Experiment) -> tuple[Claim, ...]:
 
 
 CONTROL_CLAIMS = control_claims(CONTROL_TUNED)
+CYCLE_CLAIMS = tuple(claim for claim in CONTROL_CLAIMS if claim.text.startswith("The cycles:"))

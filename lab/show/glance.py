@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lab.claims import (
     AS_GOOD,
-    CONTROL_CLAIMS,
+    CYCLE_CLAIMS,
     DEFINED,
     HEADLINE,
     VERDICTS,
@@ -21,7 +21,6 @@ from lab.show import tables
 
 MARKS = ("<!-- at a glance: written by `make publish` -->", "<!-- end of at a glance -->")
 QUESTION = "Does CLR reach after 25,000 iterations what the fixed schedule reaches after 70,000, and is it the cycles?"
-CYCLES = [claim for claim in CONTROL_CLAIMS if claim.text.startswith("The cycles:")]
 WHY = (
     "Two cores train one row after another, the headline first. Full-size residual nets, CIFAR-100 and ImageNet need a "
     "GPU, which was not at hand."
@@ -43,7 +42,7 @@ OTHERS = (
 def at_a_glance(records: Sequence[Record], more: Sequence[Record] = ()) -> str:
     """The generated text. more: the other published records, which only count as compute."""
     group = main_group(records)
-    measured = [claim for claim in CYCLES if claim.measured(group)]
+    measured = [claim for claim in CYCLE_CLAIMS if claim.measured(group)]
     rows = [
         ("question", QUESTION),
         ("answer", " ".join(sentence(claim, records) for claim in (*HEADLINE, *measured))),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from lab import claims
-from lab.claims import BOUNDS, CLAIMS, CONTROL_CLAIMS, HEADLINE, main_group, sentence
+from lab.claims import BOUNDS, CLAIMS, CONTROL_CLAIMS, CYCLE_CLAIMS, HEADLINE, main_group, sentence
 from lab.experiments import CATALOGUE, EQUAL
 from lab.records.record import Record
 from lab.show import deviation_tables, glance, tables
@@ -17,7 +17,7 @@ FIGURES = (
     "](figures/05_fixed_vs_cyclical.png)\n\n"
     "![Forest plot: ours less the paper's, by verdict.](figures/forest.png)"
 )
-CYCLES = [claim for claim in CONTROL_CLAIMS if claim.text.startswith("The cycles:") or claim.at_least]
+CONTROLS = [claim for claim in CONTROL_CLAIMS if claim in CYCLE_CLAIMS or claim.at_least]
 BUDGET = [claim for claim in CLAIMS if claim.row in EQUAL and claim.rival is None]
 RESULTS_OPENING = (
     "Every claim that was measured, beside the paper's number; as numbers for programs in [claims.csv](claims.csv). "
@@ -71,9 +71,9 @@ def readme_block(records: Sequence[Record]) -> str:
 def controls(group: Sequence[Record]) -> str:
     """Is it the cycles? The differences from the controls, in points."""
     title = "**Is it the cycles, or the drops?** Controls, seed by seed"
-    if not any(claim.measured(group) for claim in CYCLES):
+    if not any(claim.measured(group) for claim in CONTROLS):
         return f"{title}: {NOT_YET}."
-    return "\n".join([f"{title}:", "", *(f"- {claim.answer(group).sentence()}" for claim in CYCLES)])
+    return "\n".join([f"{title}:", "", *(f"- {claim.answer(group).sentence()}" for claim in CONTROLS)])
 
 
 def rivals(group: Sequence[Record]) -> str:
