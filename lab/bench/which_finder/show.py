@@ -50,17 +50,17 @@ def draw(table: pd.DataFrame) -> tuple[Figure, str]:
 
 def headline(table: pd.DataFrame) -> str:
     """The finder of the lowest mean regret beside clrlib's two and the usual rates, on the unseen tasks and on all."""
-    seen = f"On all tasks, {len(tasks.DEVELOPMENT)} of which served to improve clrlib:"
-    return f"{_sentence(_part(table, 'unseen'), 'unseen ')} {seen} {_sentence(table, '')}"
+    every = f"tasks, {len(tasks.DEVELOPMENT)} of which served to improve clrlib,"
+    return f"{_sentence(_part(table, 'unseen'), 'unseen tasks')} {_sentence(table, every)}"
 
 
 def _sentence(table: pd.DataFrame, words: str) -> str:
     if table.empty:
-        return f"The {words}tasks were not run yet."
+        return f"The {words} were not run yet."
     means = scores.summary(table)["mean regret (%)"]
     others = [f"`{name}` {means[name]:.0f} %" for name in (CLR, FIXED, USUAL) if name in means.index[1:]]
     best = f"`{means.index[0]}` loses least, {means.iloc[0]:.0f} % of what there is to gain"
-    return f"On {table['task'].nunique()} {words}tasks {best} ({'; '.join(others)})."
+    return f"On {table['task'].nunique()} {words} {best} ({'; '.join(others)})."
 
 
 def page(table: pd.DataFrame) -> str:
